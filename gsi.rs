@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Global system interrupts: which one a device's legacy pin reaches, for sysfs, for privcmd and
+//! for Xen.
+//!
+//! The look-up here reads and never changes anything. The kernel's own
+//! (`xen_acpi_get_gsi_info()`) does change things: for a route through an interrupt link device it
+//! calls `acpi_pci_link_allocate_irq()`, which *programs* a link that no driver has used yet
+//! (`_SRS`) and counts a user that is never taken back; it leaks the table entry that it found on
+//! each call, and logs a warning for each device that isn't routed. Asking a link for its present
+//! setting (`_CRS`) instead gives the same number once the link is in use, and it is in use from
+//! the moment that any driver (this one included) enabled a device behind it. A link that is not
+//! set to anything yet has no GSI, and neither has a device behind a bridge whose boot interrupts
+//! the kernel reroutes: no answer is better than a wrong one.
+
+#![deny(unsafe_code)]
+
+pub(crate) mod files;
+pub(crate) mod hook;
+
+use crate::{
+    kapi::{
+        acpi::{Entry, Node, Signalling},
+        pci::DeviceExt,
+    },
+    pure::intx::{entry_matches, route, Pin, Route},
+};
+use kernel::pci;
+
+/// A global system interrupt and how its line signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gsi {
+    pub(crate) number: u32,
+    pub(crate) signalling: Signalling,
+}
+
+/// How PCI interrupts signal where a table names a GSI directly (ACPI 6.5 sec 6.2.13).
+const PCI_SIGNALLING: Signalling = Signalling {
+    edge_triggered: false,
+    active_high: false,
+};
+
+/// Returns the GSI that the device's pin reaches, or `None` for a device that has no pin or whose
+/// pin isn't routed.
+///
+/// Sleeps. Walks from the device towards the root until a bridge's routing table has an entry for
+/// the pin, which rotates at each bridge on the way.
+pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
+    let mut pin = device.pin()?;
+    let mut at = device;
+    loop {
+        if at
+            .upstream_bridge()
+            .is_some_and(DeviceExt::reroutes_boot_interrupts)
+        {
+            return None;
+        }
+        // With Alternative Routing-ID there is one device on the bus, number 0.
+        let slot = if at.ari_enabled() {
+            0
+        } else {
+            at.sbdf().slot()
+        };
+        if let Some(found) = look_up_on_bus(at, slot, pin) {
+            return found;
+        }
+        pin = pin.swizzle(slot);
+        at = at.upstream_bridge()?;
+    }
+}
+
+/// Looks in the table of the bus that `device` is on. The outer `None` says that the table has no
+/// entry, the inner one that it has one that leads nowhere.
+fn look_up_on_bus(device: &pci::Device, slot: u8, pin: Pin) -> Option<Option<Gsi>> {
+    let table = Node::of_bridge_above(device)?.routing_table()?;
+    let entry = table
+        .entries()
+        .find(|entry| entry_matches(entry.address, entry.pin, slot, pin))?;
+    Some(follow(&entry))
+}
+
+/// Follows a table entry to its GSI.
+fn follow(entry: &Entry<'_>) -> Option<Gsi> {
+    match route(entry.names_link(), entry.source_index) {
+        Route::Fixed(number) => Some(Gsi {
+            number,
+            signalling: PCI_SIGNALLING,
+        }),
+        Route::Link => {
+            let setting = entry.link()?.current()?;
+            Some(Gsi {
+                number: setting.gsi,
+                signalling: setting.signalling,
+            })
+        }
+        Route::Unsupported => None,
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The `gsi` file of every PCI device that has a GSI, from load to unload.
+//!
+//! A device without a GSI has no file. The number is looked up once, when the device appears (or
+//! when the module is loaded); routing tables don't change while a system runs.
+
+use super::look_up;
+use crate::kapi::{
+    bus_notifier::{Listener, Registration},
+    device_file::NumberFile,
+    global::global,
+    pci::{HotplugLock, PciDevices},
+};
+use kernel::{pci, prelude::*, rbtree::RBTree};
+
+global! {
+    /// The files there are, by device; `None` while there shall be none.
+    static FILES(GSI_FILES): Mutex<Option<RBTree<usize, NumberFile>>> = None;
+}
+
+/// The `gsi` files; dropping it removes them all.
+///
+/// The fields are dropped in this order: the notifier, still registered while the files go, finds
+/// the list closed and adds nothing.
+#[pin_data]
+pub(crate) struct GsiFiles {
+    _files: OpenList,
+    #[pin]
+    _notifier: Registration<Watcher>,
+}
+
+impl GsiFiles {
+    /// Creates the files of all devices there are, and from now on those of new devices.
+    ///
+    /// # Errors
+    ///
+    /// - The errno of the notifier's registration.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _files: OpenList::new(),
+            _notifier <- Registration::new(),
+            _: { add_present() },
+        })
+    }
+}
+
+/// While this lives, [`FILES`] takes files.
+struct OpenList(());
+
+impl OpenList {
+    fn new() -> Self {
+        *FILES.lock() = Some(RBTree::new());
+        Self(())
+    }
+}
+
+impl Drop for OpenList {
+    fn drop(&mut self) {
+        // Removing a file waits for its readers, who take no lock; but not under ours.
+        let files = FILES.lock().take();
+        drop(files);
+    }
+}
+
+/// Tells devices apart, also two of the same address (one that goes and its successor).
+fn key(device: &pci::Device) -> usize {
+    core::ptr::from_ref(device).addr()
+}
+
+/// Sees devices come and go.
+struct Watcher;
+
+impl Listener for Watcher {
+    fn added(device: &pci::Device) {
+        add(device);
+    }
+
+    fn removing(device: &pci::Device) {
+        let file = FILES
+            .lock()
+            .as_mut()
+            .and_then(|files| files.remove(&key(device)));
+        drop(file);
+    }
+}
+
+/// Adds the files of the devices that were there before the notifier.
+fn add_present() {
+    // A device must not vanish between being found here and being entered, or the notifier's word
+    // that it goes would come before its file.
+    let no_changes = HotplugLock::new();
+    for device in PciDevices::new(&no_changes) {
+        add(&device);
+    }
+}
+
+/// Creates the file of a device, if it has a GSI and no file yet.
+fn add(device: &pci::Device) {
+    let Some(gsi) = look_up(device) else {
+        return;
+    };
+    let mut guard = FILES.lock();
+    let Some(files) = guard.as_mut() else {
+        return;
+    };
+    if files.get(&key(device)).is_some() {
+        return;
+    }
+    let added = NumberFile::new(device, c"gsi", gsi.number)
+        .and_then(|file| Ok(files.try_create_and_insert(key(device), file, GFP_KERNEL)?));
+    if let Err(error) = added {
+        dev_warn!(device, "no gsi file: {}\n", error.to_errno());
+    }
+}

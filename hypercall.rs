@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the driver tells and asks Xen, in the driver's own words.
+//!
+//! Each function hides one `physdev_op` command with its rules: whom it is for (a PV or a PVH
+//! dom0), what can be named in it (segments of 16 bits), and what the answers mean. Errors carry
+//! Xen's own errno.
+
+#![deny(unsafe_code)]
+
+use crate::{
+    kapi::{
+        acpi::{Node, Signalling},
+        pci::DeviceExt,
+        physdev::{self, physdev_op},
+        xen::Dom0,
+    },
+    pure::{
+        hypercall_answer::{self as answer, Answer},
+        sbdf::Sbdf,
+    },
+};
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::{pci, prelude::*};
+
+/// The kinds of reset that Xen distinguishes (`PCI_DEVICE_RESET_*` of physdev.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResetKind {
+    /// Only this function was reset.
+    Flr,
+}
+
+impl ResetKind {
+    const fn flag(self) -> u32 {
+        match self {
+            Self::Flr => 3,
+        }
+    }
+}
+
+/// What became of a message to Xen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Xen knows.
+    Done,
+    /// This kind of dom0 doesn't tell Xen.
+    NotNeeded,
+    /// Xen cannot be told: too old, or the segment has no name in its interface.
+    Impossible,
+}
+
+impl Told {
+    /// Returns a word for log lines and sysfs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "told",
+            Self::NotNeeded => "not-needed",
+            Self::Impossible => "cannot-be-told",
+        }
+    }
+}
+
+/// A warning that is written once in the module's life.
+struct Once(AtomicBool);
+
+impl Once {
+    const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    fn first(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// Names a device to Xen; says once, for the first that has no name there, why it is skipped.
+fn xen_name(device: &pci::Device) -> Option<physdev::PciDevice> {
+    static SAID: Once = Once::new();
+    let sbdf = device.sbdf();
+    match sbdf.xen_segment() {
+        Some(seg) => Some(physdev::PciDevice {
+            seg,
+            bus: sbdf.bus(),
+            devfn: sbdf.devfn(),
+        }),
+        None => {
+            if SAID.first() {
+                dev_warn!(
+                    device,
+                    "segment above ffff: Xen is not told of such devices\n"
+                );
+            }
+            None
+        }
+    }
+}
+
+/// Turns a sorted answer into what callers handle; warns once per operation of an old Xen.
+fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Told> {
+    match answer {
+        Answer::Done => Ok(Told::Done),
+        Answer::Unsupported => {
+            if said.first() {
+                pr_warn!("this Xen doesn't support {operation}: going on without\n");
+            }
+            Ok(Told::Impossible)
+        }
+        Answer::Refused(errno) => Err(Error::from_errno(errno)),
+    }
+}
+
+/// Asks Xen whether it has accepted the device.
+///
+/// Only a PVH dom0 asks. There, Xen 4.20 keeps a record even of a device that it refused to add
+/// (it refuses every virtual function), but one that belongs to no domain; a state reset would
+/// follow that record's null pointer and take the host down. Xen has no operation that only asks,
+/// so this adds the device again, with the words that the kernel used: for a device that Xen has,
+/// that changes nothing; for one that it doesn't, it is a second try, whose failure is the answer.
+///
+/// # Errors
+///
+/// - Xen's errno: it doesn't have the device and refused to add it (`ENODEV` for a virtual
+///   function on Xen 4.20). The device must not be named to it.
+pub(crate) fn ask_known(dom0: Dom0, device: &pci::Device) -> Result<Told> {
+    static SAID: Once = Once::new();
+    /// `XEN_PCI_DEV_*` of physdev.h.
+    const EXTENDED_FUNCTION: u32 = 1;
+    const VIRTUAL_FUNCTION: u32 = 2;
+    const HAS_PROXIMITY: u32 = 4;
+
+    if dom0 == Dom0::Pv {
+        return Ok(Told::NotNeeded);
+    }
+    let Some(name) = xen_name(device) else {
+        return Ok(Told::Impossible);
+    };
+    let mut add = physdev::PciDeviceAdd {
+        seg: name.seg,
+        bus: name.bus,
+        devfn: name.devfn,
+        flags: 0,
+        physfn_bus: 0,
+        physfn_devfn: 0,
+        pxm: 0,
+    };
+    if let Some(physfn) = device.physical_function() {
+        add.flags |= VIRTUAL_FUNCTION;
+        add.physfn_bus = physfn.bus;
+        add.physfn_devfn = physfn.devfn;
+    } else if device.ari_enabled() && device.sbdf().slot() != 0 {
+        add.flags |= EXTENDED_FUNCTION;
+    }
+    if let Some(pxm) = proximity(device) {
+        add.flags |= HAS_PROXIMITY;
+        add.pxm = pxm;
+    }
+    let ret = physdev_op(&mut add);
+    settle(answer::device_known(ret), &SAID, "adding PCI devices")
+}
+
+/// Finds the device's proximity domain as the kernel does when it adds a device: the nearest
+/// `_PXM` from the bridge above it upwards.
+fn proximity(device: &pci::Device) -> Option<u32> {
+    let mut node = Node::of_device_or_bridge(device);
+    while let Some(this) = node {
+        if let Some(pxm) = this.proximity() {
+            return Some(pxm);
+        }
+        node = this.parent();
+    }
+    None
+}
+
+/// Lets Xen take over the device's MSI-X table, as a PV dom0 does before a guest gets the device.
+/// Does nothing for a device without MSI-X. (Xen answers a PVH dom0 with "not supported", which is
+/// as good: there vPCI sees to it.)
+///
+/// # Errors
+///
+/// - Xen's errno, such as `EBUSY` for a table that is in use.
+pub(crate) fn prepare_msix(device: &pci::Device) -> Result<Told> {
+    if !device.has_msix() {
+        return Ok(Told::NotNeeded);
+    }
+    let Some(name) = xen_name(device) else {
+        return Ok(Told::Impossible);
+    };
+    settle_quietly(answer::plain(physdev_op(&mut physdev::PrepareMsix(name))))
+}
+
+/// Undoes [`prepare_msix`].
+///
+/// # Errors
+///
+/// - Xen's errno.
+pub(crate) fn release_msix(device: &pci::Device) -> Result<Told> {
+    if !device.has_msix() {
+        return Ok(Told::NotNeeded);
+    }
+    let Some(name) = xen_name(device) else {
+        return Ok(Told::Impossible);
+    };
+    settle_quietly(answer::plain(physdev_op(&mut physdev::ReleaseMsix(name))))
+}
+
+/// As [`settle`], for operations that every Xen refuses to a PVH dom0: no news for the log.
+fn settle_quietly(answer: Answer) -> Result<Told> {
+    match answer {
+        Answer::Done => Ok(Told::Done),
+        Answer::Unsupported => Ok(Told::NotNeeded),
+        Answer::Refused(errno) => Err(Error::from_errno(errno)),
+    }
+}
+
+/// Tells Xen that the device was reset, so that vPCI forgets what it knew of it. The device's BARs
+/// must be restored: Xen reads them anew.
+///
+/// Only a PVH dom0 tells, and only of a device for which [`ask_known`] succeeded.
+///
+/// # Errors
+///
+/// - Xen's errno: `EEXIST` when a BAR covers something else, `ENODEV` when Xen has no such device.
+pub(crate) fn reset_done(dom0: Dom0, device: &pci::Device, kind: ResetKind) -> Result<Told> {
+    static SAID: Once = Once::new();
+    if dom0 == Dom0::Pv {
+        return Ok(Told::NotNeeded);
+    }
+    let Some(dev) = xen_name(device) else {
+        return Ok(Told::Impossible);
+    };
+    let ret = physdev_op(&mut physdev::PciDeviceReset {
+        dev,
+        flags: kind.flag(),
+    });
+    settle(answer::plain(ret), &SAID, "state resets of PCI devices")
+}
+
+/// Sets up an IO-APIC input so that the interrupt can be given to a guest. Only a PVH dom0 does:
+/// in a PV dom0 the kernel's interrupt code did.
+///
+/// # Errors
+///
+/// - Xen's errno: `EINVAL` for a number that no IO-APIC has.
+pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<Told> {
+    static SAID: Once = Once::new();
+    if dom0 == Dom0::Pv {
+        return Ok(Told::NotNeeded);
+    }
+    let ret = physdev_op(&mut physdev::SetupGsi {
+        gsi: i32::try_from(gsi).map_err(|_| EINVAL)?,
+        triggering: u8::from(!signalling.edge_triggered),
+        polarity: u8::from(!signalling.active_high),
+    });
+    settle(answer::setup_gsi(ret), &SAID, "GSI set-up")
+}
+
+/// Returns the address that Xen's packed form names.
+pub(crate) fn unpack(sbdf: u32) -> Sbdf {
+    Sbdf::from_xen(sbdf)
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers for what the `kernel` crate lacks.
+//!
+//! This is the only part of the driver that may contain `unsafe` code; the rest denies it. A
+//! wrapper offers an API that cannot be misused from safe code, or takes a token (such as
+//! [`pci::Locked`]) that proves what the C function demands. Each could move into the `kernel`
+//! crate as it stands.
+
+pub(crate) mod acpi;
+pub(crate) mod attr;
+pub(crate) mod bus_notifier;
+pub(crate) mod device_file;
+
+pub(crate) mod fmt;
+pub(crate) mod global;
+pub(crate) mod gsi_hook;
+pub(crate) mod log;
+pub(crate) mod param;
+pub(crate) mod pci;
+pub(crate) mod pci_driver;
+pub(crate) mod physdev;
+pub(crate) mod ratelimit;
+pub(crate) mod xen;

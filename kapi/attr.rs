@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! sysfs attributes of the driver and of the devices bound to it.
+//!
+//! An attribute is a type that implements one of the traits here; `attribute_groups!` puts
+//! attributes into the static tables that the driver core wants. The driver core creates the files
+//! with the driver (or after `probe`) and removes them before the driver goes (before `unbind`),
+//! waiting for calls under way: so they may be called at any time in between, and never later.
+//!
+//! C header: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
+
+use core::{ffi::CStr, fmt};
+use kernel::{bindings, container_of, ffi, page::PAGE_SIZE, pci, prelude::*};
+
+/// A driver attribute that is written.
+pub(crate) trait DriverStore {
+    /// The file's name.
+    const NAME: &'static CStr;
+
+    /// Takes what one `write()` brought, at most a page.
+    ///
+    /// # Errors
+    ///
+    /// Any error fails the `write()`; otherwise all of `text` counts as written.
+    fn store(text: &[u8]) -> Result;
+}
+
+/// A readable driver attribute of any length.
+pub(crate) trait LargeShow {
+    /// The file's name.
+    const NAME: &'static CStr;
+
+    /// Fills `out` with the content that starts at byte `pos`; returns the bytes filled, 0 at the
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// Any error fails the `read()`.
+    fn read(pos: usize, out: &mut [u8]) -> Result<usize>;
+}
+
+/// A readable attribute of a bound device, at most a page long.
+pub(crate) trait DeviceShow {
+    /// The file's name.
+    const NAME: &'static CStr;
+
+    /// Writes the file's content to `page`.
+    ///
+    /// # Errors
+    ///
+    /// Any error fails the `read()`.
+    fn show(device: &pci::Device, page: &mut Page<'_>) -> Result;
+}
+
+/// The buffer of a `show`; text beyond its end is an error.
+pub(crate) struct Page<'a> {
+    room: &'a mut [u8],
+    written: usize,
+}
+
+impl fmt::Write for Page<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.written.saturating_add(text.len());
+        self.room
+            .get_mut(self.written..end)
+            .ok_or(fmt::Error)?
+            .copy_from_slice(text.as_bytes());
+        self.written = end;
+        Ok(())
+    }
+}
+
+/// Returns what sysfs expects of a callback: a count, or a negative errno.
+fn count_or_errno(result: Result<usize>) -> isize {
+    match result {
+        // CAST: At most a page.
+        Ok(count) => count as isize,
+        Err(error) => error.to_errno() as isize,
+    }
+}
+
+/// A `struct driver_attribute` for the type it was built from.
+#[repr(transparent)]
+pub(crate) struct DriverAttribute(bindings::driver_attribute);
+
+// SAFETY: Never written after it was built.
+unsafe impl Sync for DriverAttribute {}
+
+impl DriverAttribute {
+    /// Builds the attribute of a type, writable by root only.
+    pub(crate) const fn write_only<T: DriverStore>() -> Self {
+        unsafe extern "C" fn store<T: DriverStore>(
+            _driver: *mut bindings::device_driver,
+            text: *const ffi::c_char,
+            count: usize,
+        ) -> isize {
+            // SAFETY: sysfs passes a buffer of `count` bytes (and a terminator after it).
+            let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
+            count_or_errno(T::store(text).map(|()| count))
+        }
+        Self(bindings::driver_attribute {
+            attr: attribute(T::NAME, 0o200),
+            show: None,
+            store: Some(store::<T>),
+        })
+    }
+
+    /// Returns the generic attribute in it.
+    pub(crate) const fn as_ptr(&'static self) -> *const bindings::attribute {
+        &raw const self.0.attr
+    }
+}
+
+/// A `struct bin_attribute` for the type it was built from.
+#[repr(transparent)]
+pub(crate) struct LargeAttribute(bindings::bin_attribute);
+
+// SAFETY: Never written after it was built.
+unsafe impl Sync for LargeAttribute {}
+
+impl LargeAttribute {
+    /// Builds the attribute of a type, readable by all.
+    pub(crate) const fn read_only<T: LargeShow>() -> Self {
+        unsafe extern "C" fn read<T: LargeShow>(
+            _file: *mut bindings::file,
+            _kobject: *mut bindings::kobject,
+            _attribute: *const bindings::bin_attribute,
+            buffer: *mut ffi::c_char,
+            pos: bindings::loff_t,
+            count: usize,
+        ) -> isize {
+            // SAFETY: sysfs passes a buffer of at least `count` bytes, zeroed when allocated.
+            let out = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), count) };
+            let pos = usize::try_from(pos).map_err(|_| EINVAL);
+            count_or_errno(pos.and_then(|pos| T::read(pos, out)))
+        }
+        // SAFETY: All bytes zero is a valid attribute: no size limit, no other callback.
+        let mut bin: bindings::bin_attribute = unsafe { core::mem::zeroed() };
+        bin.attr = attribute(T::NAME, 0o444);
+        bin.read = Some(read::<T>);
+        Self(bin)
+    }
+
+    /// Returns a pointer to it.
+    pub(crate) const fn as_ptr(&'static self) -> *const bindings::bin_attribute {
+        &raw const self.0
+    }
+}
+
+/// A `struct device_attribute` for the type it was built from.
+#[repr(transparent)]
+pub(crate) struct DeviceAttribute(bindings::device_attribute);
+
+// SAFETY: Never written after it was built.
+unsafe impl Sync for DeviceAttribute {}
+
+impl DeviceAttribute {
+    /// Builds the attribute of a type, readable by all.
+    pub(crate) const fn read_only<T: DeviceShow>() -> Self {
+        unsafe extern "C" fn show<T: DeviceShow>(
+            device: *mut bindings::device,
+            _attribute: *mut bindings::device_attribute,
+            buffer: *mut ffi::c_char,
+        ) -> isize {
+            // SAFETY: The attribute is in a group of a PCI driver, so the device is a PCI device;
+            // it is valid for the duration of the call.
+            let pdev =
+                unsafe { &*container_of!(device, bindings::pci_dev, dev).cast::<pci::Device>() };
+            // SAFETY: sysfs passes a zeroed buffer of one page.
+            let room = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), PAGE_SIZE) };
+            let mut page = Page { room, written: 0 };
+            count_or_errno(T::show(pdev, &mut page).map(|()| page.written))
+        }
+        // SAFETY: All bytes zero is a valid attribute without callbacks.
+        let mut device: bindings::device_attribute = unsafe { core::mem::zeroed() };
+        device.attr = attribute(T::NAME, 0o444);
+        device.__bindgen_anon_1 = bindings::device_attribute__bindgen_ty_1 {
+            show: Some(show::<T>),
+        };
+        Self(device)
+    }
+
+    /// Returns the generic attribute in it.
+    pub(crate) const fn as_ptr(&'static self) -> *const bindings::attribute {
+        &raw const self.0.attr
+    }
+}
+
+/// Fills in the part that all kinds of attributes share.
+const fn attribute(name: &'static CStr, mode: bindings::umode_t) -> bindings::attribute {
+    // SAFETY: All bytes zero is a valid attribute (with lock debugging it has two more fields, for
+    // which that is right).
+    let mut attribute: bindings::attribute = unsafe { core::mem::zeroed() };
+    attribute.name = kernel::str::as_char_ptr_in_const_context(name);
+    attribute.mode = mode;
+    attribute
+}
+
+/// A list of pointers that the kernel reads, ended by a null pointer.
+#[repr(transparent)]
+pub(crate) struct Pointers<T, const N: usize>(pub(crate) [*const T; N]);
+
+// SAFETY: The pointers are to statics and never written.
+unsafe impl<T, const N: usize> Sync for Pointers<T, N> {}
+
+impl<T, const N: usize> Pointers<T, N> {
+    /// Returns the list as C wants it.
+    pub(crate) const fn as_ptr(&'static self) -> *const *const T {
+        self.0.as_ptr()
+    }
+}
+
+/// One `struct attribute_group`.
+#[repr(transparent)]
+pub(crate) struct Group(bindings::attribute_group);
+
+// SAFETY: Never written after it was built.
+unsafe impl Sync for Group {}
+
+impl Group {
+    /// Builds a group: in a directory of its own if `name` is given, with these attributes.
+    pub(crate) const fn new<const F: usize, const L: usize>(
+        name: Option<&'static CStr>,
+        files: &'static Pointers<bindings::attribute, F>,
+        large: &'static Pointers<bindings::bin_attribute, L>,
+    ) -> Self {
+        // SAFETY: All bytes zero is a valid, empty group.
+        let mut group: bindings::attribute_group = unsafe { core::mem::zeroed() };
+        if let Some(name) = name {
+            group.name = kernel::str::as_char_ptr_in_const_context(name);
+        }
+        group.__bindgen_anon_2 = bindings::attribute_group__bindgen_ty_2 {
+            attrs_const: files.as_ptr(),
+        };
+        group.bin_attrs = large.as_ptr();
+        Self(group)
+    }
+
+    /// Returns a pointer to it.
+    pub(crate) const fn as_ptr(&'static self) -> *const bindings::attribute_group {
+        &raw const self.0
+    }
+}
+
+/// A list of one group, as a `struct device_driver` takes it.
+pub(crate) struct Groups(Pointers<bindings::attribute_group, 2>);
+
+impl Groups {
+    /// Builds the list.
+    pub(crate) const fn of(group: &'static Group) -> Self {
+        Self(Pointers([group.as_ptr(), core::ptr::null()]))
+    }
+
+    /// Returns the list as the C structure wants it; the kernel doesn't write to it.
+    pub(super) const fn as_ptr(&'static self) -> *mut *const bindings::attribute_group {
+        self.0.as_ptr().cast_mut()
+    }
+}
+
+/// Declares a static [`Groups`] with one group.
+///
+/// `attribute_groups!(NAME, directory, [files], [large files]);` where the directory is an
+/// `Option<&CStr>` and each file is an expression that builds an attribute.
+macro_rules! attribute_groups {
+    ($name:ident, $directory:expr, [$($file:ident: $kind:ident = $build:expr),* $(,)?],
+     [$($large:ident = $bin:expr),* $(,)?]) => {
+        pub(crate) static $name: $crate::kapi::attr::Groups = {
+            #[allow(unused_imports)]
+            use $crate::kapi::attr::{
+                DeviceAttribute, DriverAttribute, Group, Groups, LargeAttribute, Pointers,
+            };
+            $(static $file: $kind = $build;)*
+            $(static $large: LargeAttribute = $bin;)*
+            static FILES: Pointers<kernel::bindings::attribute,
+                { [$(stringify!($file)),*].len() + 1 }> =
+                Pointers([$($file.as_ptr(),)* core::ptr::null()]);
+            static LARGE: Pointers<kernel::bindings::bin_attribute,
+                { <[&str]>::len(&[$(stringify!($large)),*]) + 1 }> =
+                Pointers([$($large.as_ptr(),)* core::ptr::null()]);
+            static GROUP: Group = Group::new($directory, &FILES, &LARGE);
+            Groups::of(&GROUP)
+        };
+    };
+}
+pub(crate) use attribute_groups;

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A read-only sysfs file of a device that shows one number.
+//!
+//! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
+
+use core::ffi::CStr;
+use kernel::{
+    bindings, container_of, error::to_result, ffi, pci, prelude::*, sync::aref::ARef, types::Opaque,
+};
+
+/// A file in a device's sysfs directory that shows a decimal number; dropping it removes the file
+/// and waits for readers under way.
+///
+/// The number is part of the file, so a read takes no lock and looks nothing up.
+pub(crate) struct NumberFile {
+    inner: Pin<KBox<Inner>>,
+    device: ARef<pci::Device>,
+}
+
+#[pin_data]
+struct Inner {
+    #[pin]
+    attribute: Opaque<bindings::device_attribute>,
+    number: u32,
+}
+
+// SAFETY: The attribute is only handed to the kernel, which serialises its use, and the number is
+// never written after creation.
+unsafe impl Send for NumberFile {}
+
+// SAFETY: Nothing can be done through `&NumberFile`.
+unsafe impl Sync for NumberFile {}
+
+impl NumberFile {
+    /// Creates the file `name` showing `number`.
+    ///
+    /// The device must be registered and stay so for the duration of the call.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - `EEXIST`: the device has a file of that name.
+    pub(crate) fn new(device: &pci::Device, name: &'static CStr, number: u32) -> Result<Self> {
+        let attribute = bindings::device_attribute {
+            attr: bindings::attribute {
+                name: name.as_char_ptr(),
+                mode: 0o444,
+                ..Default::default()
+            },
+            __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
+                show: Some(Self::show),
+            },
+            ..Default::default()
+        };
+        let inner = KBox::pin_init(
+            pin_init!(Inner {
+                attribute: Opaque::new(attribute),
+                number,
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: The device is valid, and the attribute is initialised, pinned and lives until
+        // `drop` has removed the file.
+        to_result(unsafe {
+            bindings::device_create_file(
+                super::pci::raw_dev(device),
+                inner.attribute.get().cast_const(),
+            )
+        })?;
+        Ok(Self {
+            inner,
+            device: device.into(),
+        })
+    }
+
+    unsafe extern "C" fn show(
+        _device: *mut bindings::device,
+        attribute: *mut bindings::device_attribute,
+        buffer: *mut ffi::c_char,
+    ) -> isize {
+        let attribute = attribute.cast::<Opaque<bindings::device_attribute>>();
+        // SAFETY: `show` is only ever put into the attribute of an `Inner`, which lives until the
+        // file is removed; removal waits for this call.
+        let inner = unsafe { &*container_of!(attribute, Inner, attribute) };
+        // SAFETY: sysfs passes a page-aligned buffer of one page, as `sysfs_emit()` demands, and
+        // the format takes one `unsigned int`.
+        let length = unsafe { bindings::sysfs_emit(buffer, c"%u\n".as_char_ptr(), inner.number) };
+        // CAST: An `int` of at most PAGE_SIZE.
+        length as isize
+    }
+}
+
+impl Drop for NumberFile {
+    fn drop(&mut self) {
+        // SAFETY: `new` created the file for this device, which is kept valid by the reference.
+        unsafe {
+            bindings::device_remove_file(
+                super::pci::raw_dev(&self.device),
+                self.inner.attribute.get().cast_const(),
+            )
+        };
+    }
+}

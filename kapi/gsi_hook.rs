@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The function behind privcmd's `IOCTL_PRIVCMD_PCIDEV_GET_GSI`.
+//!
+//! C header: [`include/xen/acpi.h`](srctree/include/xen/acpi.h)
+
+use core::marker::PhantomData;
+use kernel::{ffi::c_int, prelude::*};
+
+extern "C" {
+    // Not in the kernel crate's bindings; drivers/xen/acpi.c, `get_gsi_from_sbdf_t`.
+    fn xen_acpi_register_get_gsi_func(func: Option<unsafe extern "C" fn(sbdf: u32) -> c_int>);
+}
+
+/// Answers questions for a device's GSI.
+pub(crate) trait GsiSource {
+    /// Returns the GSI of the device with the packed address `sbdf` (Xen's form).
+    ///
+    /// Called under a read lock with preemption off: must not sleep.
+    ///
+    /// # Errors
+    ///
+    /// Any error is handed to the ioctl's caller.
+    fn gsi(sbdf: u32) -> Result<u32>;
+}
+
+/// A registered [`GsiSource`]; dropping it unregisters.
+pub(crate) struct Registration<T: GsiSource>(PhantomData<T>);
+
+impl<T: GsiSource> Registration<T> {
+    /// Registers the source. There is one place for such a function in the kernel, without an
+    /// owner: callers make sure by other means that nobody else uses it (the driver name `pciback`
+    /// is taken first).
+    pub(crate) fn new() -> Self {
+        // SAFETY: `callback` lives in this module, and `Drop` takes it back before the module goes:
+        // the kernel replaces the pointer under a write lock, and calls it under the read lock.
+        unsafe { xen_acpi_register_get_gsi_func(Some(Self::callback)) };
+        Self(PhantomData)
+    }
+
+    unsafe extern "C" fn callback(sbdf: u32) -> c_int {
+        match T::gsi(sbdf) {
+            Ok(gsi) => c_int::try_from(gsi).unwrap_or(EOVERFLOW.to_errno()),
+            Err(error) => error.to_errno(),
+        }
+    }
+}
+
+impl<T: GsiSource> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // SAFETY: See `new`. A null function makes the ioctl answer -EOPNOTSUPP.
+        unsafe { xen_acpi_register_get_gsi_func(None) };
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! String module parameters, which `module!` doesn't have (it takes integers only).
+//!
+//! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
+
+use core::cell::UnsafeCell;
+use kernel::ffi::{c_char, c_void, CStr};
+use kernel::str::CStrExt as _;
+
+/// The value of a string parameter that is set when the module is loaded and never again.
+///
+/// # Invariants
+///
+/// The pointer is null, or points to a C string that the kernel keeps until the module is gone.
+#[repr(transparent)]
+pub(crate) struct StringParam(UnsafeCell<*mut c_char>);
+
+// SAFETY: The kernel writes the pointer before the module's init function runs (the parameter is
+// not writable in sysfs); from then on it is only read.
+unsafe impl Sync for StringParam {}
+
+impl StringParam {
+    /// A parameter that isn't given.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: The pointer is null.
+        Self(UnsafeCell::new(core::ptr::null_mut()))
+    }
+
+    /// Returns where `param_ops_charp` stores the value.
+    pub(crate) const fn as_void_ptr(&self) -> *mut c_void {
+        self.0.get().cast()
+    }
+
+    /// Returns the text given, without its terminator; empty when the parameter was not given.
+    pub(crate) fn value(&self) -> &[u8] {
+        // SAFETY: Not written any more, see the implementation of `Sync`.
+        let text = unsafe { *self.0.get() };
+        if text.is_null() {
+            return &[];
+        }
+        // SAFETY: By the type invariant a C string that lives as long as the module.
+        unsafe { CStr::from_char_ptr(text) }.to_bytes()
+    }
+}
+
+/// Declares a read-only string parameter: `string_param!(HIDE, "hide", "what it is");`
+///
+/// Expands to what C's `module_param_named(name, value, charp, 0444)` and `MODULE_PARM_DESC` do.
+macro_rules! string_param {
+    ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
+        $(#[$meta])*
+        static $value: $crate::kapi::param::StringParam = $crate::kapi::param::StringParam::new();
+
+        const _: () = {
+            #[link_section = "__param"]
+            #[used]
+            static PARAM: kernel::module_param::KernelParam =
+                kernel::module_param::KernelParam::new(kernel::bindings::kernel_param {
+                    name: kernel::str::as_char_ptr_in_const_context(
+                        $crate::kapi::param::c_literal(concat!($name, "\0")),
+                    ),
+                    // The module's own structure, as THIS_MODULE is in C.
+                    mod_: $crate::kapi::param::this_module(),
+                    ops: $crate::kapi::param::string_ops(),
+                    perm: 0o444,
+                    level: -1,
+                    flags: 0,
+                    __bindgen_anon_1: kernel::bindings::kernel_param__bindgen_ty_1 {
+                        arg: $value.as_void_ptr(),
+                    },
+                });
+
+            const TYPE: &str = concat!("parmtype=", $name, ":charp\0");
+            #[link_section = ".modinfo"]
+            #[used]
+            static TYPE_INFO: [u8; TYPE.len()] = $crate::kapi::param::bytes(TYPE);
+
+            const TEXT: &str = concat!("parm=", $name, ":", $description, "\0");
+            #[link_section = ".modinfo"]
+            #[used]
+            static TEXT_INFO: [u8; TEXT.len()] = $crate::kapi::param::bytes(TEXT);
+        };
+    };
+}
+pub(crate) use string_param;
+
+/// Turns a literal that ends in NUL into a C string, at build time.
+pub(crate) const fn c_literal(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("not a C string"), // Evaluated by the compiler only.
+    }
+}
+
+/// Copies a string into an array, at build time; `N` must be its length.
+pub(crate) const fn bytes<const N: usize>(text: &str) -> [u8; N] {
+    match text.as_bytes().first_chunk::<N>() {
+        Some(bytes) => *bytes,
+        None => panic!("wrong length"), // Evaluated by the compiler only.
+    }
+}
+
+/// Returns the module's `struct module`.
+pub(crate) const fn this_module() -> *mut kernel::bindings::module {
+    (&raw const kernel::bindings::__this_module).cast_mut()
+}
+
+/// Returns the kernel's operations for string parameters.
+pub(crate) const fn string_ops() -> *const kernel::bindings::kernel_param_ops {
+    &raw const kernel::bindings::param_ops_charp
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All PCI devices there are, with none coming or going.
+
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::{bindings, pci, sync::aref::ARef};
+
+/// While this lives, no PCI device is added or removed (`pci_lock_rescan_remove()`).
+pub(crate) struct HotplugLock(PhantomData<*mut ()>);
+
+impl HotplugLock {
+    /// Waits for additions and removals under way. Must not be called in a device's callback.
+    pub(crate) fn new() -> Self {
+        // SAFETY: Takes a mutex.
+        unsafe { bindings::pci_lock_rescan_remove() };
+        Self(PhantomData)
+    }
+}
+
+impl Drop for HotplugLock {
+    fn drop(&mut self) {
+        // SAFETY: `new` took the mutex in this thread.
+        unsafe { bindings::pci_unlock_rescan_remove() };
+    }
+}
+
+/// An iterator over all PCI devices, in the order of the kernel's list.
+pub(crate) struct PciDevices<'a> {
+    last: Option<ARef<pci::Device>>,
+    _no_changes: PhantomData<&'a HotplugLock>,
+}
+
+impl<'a> PciDevices<'a> {
+    /// Starts at the first device.
+    pub(crate) fn new(_: &'a HotplugLock) -> Self {
+        Self {
+            last: None,
+            _no_changes: PhantomData,
+        }
+    }
+}
+
+impl Iterator for PciDevices<'_> {
+    type Item = ARef<pci::Device>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let from = match self.last.take() {
+            None => core::ptr::null_mut(),
+            Some(device) => ARef::into_raw(device).as_ptr().cast(),
+        };
+        // SAFETY: `from` is null or a valid device, a reference to which is given away here:
+        // pci_get_device() drops it and returns the next device with one of its own.
+        let found = unsafe { bindings::pci_get_device(u32::MAX, u32::MAX, from) };
+        let found = NonNull::new(found.cast::<pci::Device>())?;
+        // SAFETY: A valid device, and the reference is ours.
+        let device = unsafe { ARef::from_raw(found) };
+        self.last = Some(device.clone());
+        Some(device)
+    }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The `physdev_op` hypercall: numbers, structures and the call itself.
+//!
+//! Facts are those of Xen's public header xen/include/public/physdev.h; each structure's size is
+//! checked here.
+
+use kernel::ffi::c_int;
+
+/// The argument of one `physdev_op` command.
+///
+/// # Safety
+///
+/// The type must be the structure that Xen's interface gives to the command `OP`, with no pointer
+/// in it: Xen reads and writes exactly `size_of::<Self>()` bytes, and any bytes are valid.
+pub(crate) unsafe trait Op {
+    /// The command's number (`PHYSDEVOP_*`).
+    const OP: c_int;
+}
+
+/// `struct physdev_pci_device`: names a device.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct PciDevice {
+    pub(crate) seg: u16,
+    pub(crate) bus: u8,
+    pub(crate) devfn: u8,
+}
+
+/// `PHYSDEVOP_prepare_msix` (30): Xen takes over the device's MSI-X table.
+#[repr(transparent)]
+pub(crate) struct PrepareMsix(pub(crate) PciDevice);
+
+// SAFETY: `struct physdev_pci_device` is this command's argument.
+unsafe impl Op for PrepareMsix {
+    const OP: c_int = 30;
+}
+
+/// `PHYSDEVOP_release_msix` (31): undoes [`PrepareMsix`].
+#[repr(transparent)]
+pub(crate) struct ReleaseMsix(pub(crate) PciDevice);
+
+// SAFETY: `struct physdev_pci_device` is this command's argument.
+unsafe impl Op for ReleaseMsix {
+    const OP: c_int = 31;
+}
+
+/// `struct pci_device_reset`, `PHYSDEVOP_pci_device_reset` (32): the device was reset.
+#[repr(C)]
+pub(crate) struct PciDeviceReset {
+    pub(crate) dev: PciDevice,
+    /// `PCI_DEVICE_RESET_*`: cold 0, warm 1, hot 2, FLR 3.
+    pub(crate) flags: u32,
+}
+
+// SAFETY: `struct pci_device_reset` is this command's argument.
+unsafe impl Op for PciDeviceReset {
+    const OP: c_int = 32;
+}
+
+/// `struct physdev_setup_gsi`, `PHYSDEVOP_setup_gsi` (21): configures an IO-APIC input.
+#[repr(C)]
+pub(crate) struct SetupGsi {
+    pub(crate) gsi: i32,
+    /// 0 edge, 1 level.
+    pub(crate) triggering: u8,
+    /// 0 active high, 1 active low.
+    pub(crate) polarity: u8,
+}
+
+// SAFETY: `struct physdev_setup_gsi` is this command's argument.
+unsafe impl Op for SetupGsi {
+    const OP: c_int = 21;
+}
+
+/// `struct physdev_pci_device_add` with room for one optional word, `PHYSDEVOP_pci_device_add`
+/// (25).
+#[repr(C)]
+pub(crate) struct PciDeviceAdd {
+    pub(crate) seg: u16,
+    pub(crate) bus: u8,
+    pub(crate) devfn: u8,
+    /// `XEN_PCI_DEV_*`: extended function 1, virtual function 2, proximity domain present 4.
+    pub(crate) flags: u32,
+    pub(crate) physfn_bus: u8,
+    pub(crate) physfn_devfn: u8,
+    /// The proximity domain, when its flag is set.
+    pub(crate) pxm: u32,
+}
+
+// SAFETY: `struct physdev_pci_device_add` is this command's argument. Its flexible array of 32-bit
+// words starts at the offset of `pxm` (checked below); Xen reads one word of it, when told so.
+unsafe impl Op for PciDeviceAdd {
+    const OP: c_int = 25;
+}
+
+const _: () = {
+    use core::mem::{offset_of, size_of};
+    assert!(size_of::<PciDevice>() == 4);
+    assert!(size_of::<PciDeviceReset>() == 8);
+    assert!(size_of::<SetupGsi>() == 8);
+    assert!(size_of::<PciDeviceAdd>() == 16);
+    assert!(offset_of!(PciDeviceAdd, physfn_bus) == 8);
+    assert!(offset_of!(PciDeviceAdd, pxm) == 12);
+};
+
+/// Issues the command; returns what Xen returned: 0 or more, or a negative errno.
+///
+/// Must not be called outside a Xen domain; every caller descends from a successful
+/// [`initial_domain`](super::xen::initial_domain).
+pub(crate) fn physdev_op<T: Op>(arg: &mut T) -> c_int {
+    // SAFETY: By the contract of `Op`, `arg` is what Xen expects for this command, and it is
+    // exclusively borrowed for the duration of the call.
+    unsafe { raw_physdev_op(T::OP, core::ptr::from_mut(arg).cast()) }
+}
+
+/// # Safety
+///
+/// `arg` must point to the argument of `cmd`, valid for reads and writes.
+#[cfg(target_arch = "x86_64")]
+unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
+    /// `__HYPERVISOR_physdev_op` (xen/interface/xen.h).
+    const PHYSDEV_OP: u64 = 33;
+    let ret: u64;
+    // SAFETY:
+    // - `__SCT__xen_hypercall` is the trampoline of the kernel's static call for hypercalls; it
+    //   takes the number in rax and the arguments in rdi, rsi, rdx, r10 and r8, and returns in rax
+    //   (arch/x86/include/asm/xen/hypercall.h).
+    // - All argument registers are declared as clobbered, as that header demands; flags and memory
+    //   are by default. The kernel has no red zone that the `call` could destroy.
+    // - By the caller's promise, `arg` is valid for the command.
+    unsafe {
+        core::arch::asm!(
+            "call __SCT__xen_hypercall",
+            inout("rax") PHYSDEV_OP => ret,
+            inout("rdi") i64::from(cmd) => _,
+            inout("rsi") arg => _,
+            out("rdx") _,
+            out("r10") _,
+            out("r8") _,
+        );
+    }
+    // CAST: Xen returns a 32-bit result or errno, sign-extended, for this hypercall.
+    ret as c_int
+}
+
+/// # Safety
+///
+/// `arg` must point to the argument of `cmd`, valid for reads and writes.
+#[cfg(target_arch = "aarch64")]
+unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
+    extern "C" {
+        fn HYPERVISOR_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int;
+    }
+    // SAFETY: The function is exported on Arm with this signature (asm/xen/hypercall.h); the
+    // caller vouches for `arg`.
+    unsafe { HYPERVISOR_physdev_op(cmd, arg) }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which kind of Xen domain this kernel runs in.
+//!
+//! C headers: [`include/xen/xen.h`](srctree/include/xen/xen.h)
+
+use kernel::bindings;
+
+/// `SIF_INITDOMAIN` of Xen's start info flags (xen/interface/xen.h): this is the initial domain.
+const SIF_INITDOMAIN: u32 = 1 << 1;
+
+/// What a dom0 is, as far as interrupts and configuration space go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dom0 {
+    /// Paravirtualised: the kernel talks to Xen about interrupts, config space is the hardware's.
+    Pv,
+    /// PVH: Xen emulates the config space (vPCI) and must be told of resets and GSIs.
+    Pvh,
+}
+
+/// Returns which kind of initial domain this is, or `None` anywhere else (bare metal, a guest).
+pub(crate) fn initial_domain() -> Option<Dom0> {
+    // SAFETY: Plain integers that the kernel writes only while it boots, long before a module can
+    // be loaded; reading them races with nothing.
+    let (domain_type, flags) = unsafe { (bindings::xen_domain_type, bindings::xen_start_flags) };
+    if flags & SIF_INITDOMAIN == 0 {
+        return None;
+    }
+    match domain_type {
+        bindings::xen_domain_type_XEN_PV_DOMAIN => Some(Dom0::Pv),
+        // A dom0 that isn't PV is PVH: Xen builds no HVM dom0. (On Arm, where the notion doesn't
+        // exist, every domain has this type.)
+        bindings::xen_domain_type_XEN_HVM_DOMAIN => Some(Dom0::Pvh),
+        _ => None,
+    }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The decisions of the driver, free of the kernel.
+//!
+//! Everything below needs only `core`: it is compiled into the module and, by `tests/host`, into a
+//! host crate where it is tested exhaustively or with generated inputs. Nothing here allocates,
+//! locks, logs or touches hardware.
+
+#![deny(unsafe_code)]
+
+pub(crate) mod bdf_grammar;
+pub(crate) mod claim_step;
+pub(crate) mod devfn_set;
+pub(crate) mod hypercall_answer;
+pub(crate) mod intx;
+pub(crate) mod reset_method;
+pub(crate) mod sbdf;
+pub(crate) mod slot_lines;

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What Xen's answers mean for what the driver was about to do.
+//!
+//! The numbers are Xen's (xen/include/public/errno.h), which equal Linux's for all those used.
+
+/// `-ENOSYS`: this Xen doesn't know the operation, or not for this kind of domain.
+const ENOSYS: i32 = -38;
+/// `-EEXIST`: already so.
+const EEXIST: i32 = -17;
+/// `-EOPNOTSUPP`: Xen runs without an IOMMU and keeps no list of devices.
+const EOPNOTSUPP: i32 = -95;
+
+/// An answer of Xen, sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done, or was so already.
+    Done,
+    /// This Xen cannot be asked that: go on without.
+    Unsupported,
+    /// Refused, with Xen's own errno (negative).
+    Refused(i32),
+}
+
+/// Sorts the answer to a state reset, an MSI-X preparation or release.
+pub(crate) const fn plain(ret: i32) -> Answer {
+    match ret {
+        ENOSYS => Answer::Unsupported,
+        ret if ret < 0 => Answer::Refused(ret),
+        _ => Answer::Done,
+    }
+}
+
+/// Sorts the answer to a GSI set-up, where "exists" is what was wanted.
+pub(crate) const fn setup_gsi(ret: i32) -> Answer {
+    match ret {
+        EEXIST => Answer::Done,
+        ret => plain(ret),
+    }
+}
+
+/// Sorts the answer to adding a device again, which is how the driver asks whether Xen has it.
+pub(crate) const fn device_known(ret: i32) -> Answer {
+    match ret {
+        EOPNOTSUPP => Answer::Unsupported,
+        ret => plain(ret),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{device_known, plain, setup_gsi, Answer};
+
+    #[test]
+    fn every_errno_keeps_its_value_but_the_named_ones() {
+        for errno in 1..=4095 {
+            let as_is = match errno {
+                38 => Answer::Unsupported,
+                _ => Answer::Refused(-errno),
+            };
+            assert_eq!(plain(-errno), as_is);
+            assert_eq!(
+                setup_gsi(-errno),
+                if errno == 17 { Answer::Done } else { as_is }
+            );
+            let known = if errno == 95 {
+                Answer::Unsupported
+            } else {
+                as_is
+            };
+            assert_eq!(device_known(-errno), known);
+        }
+    }
+
+    #[test]
+    fn success_is_success() {
+        for ret in [0, 1, i32::MAX] {
+            assert_eq!(plain(ret), Answer::Done);
+            assert_eq!(setup_gsi(ret), Answer::Done);
+            assert_eq!(device_known(ret), Answer::Done);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A reset that user space asks for.
+
+use super::{function_level, record::ResetRecord};
+use crate::{
+    hypercall::{self, ResetKind},
+    kapi::{log::log_limited, pci::DeviceLock},
+    pure::sbdf::Sbdf,
+    stub::{claimed::Claimed, registry},
+};
+use kernel::{prelude::*, sync::Arc};
+
+/// Resets the claimed device at `sbdf`, and tells Xen.
+///
+/// Sleeps for as long as the reset takes, and before that for as long as somebody else (another
+/// reset, a driver coming or going) holds the device or the bridge above it.
+///
+/// # Errors
+///
+/// - `ENODEV`: this driver hasn't claimed such a device.
+/// - `ENOTTY`: the device has no function-level reset, or the administrator took it out of
+///   `reset_method`.
+/// - `EIO`: the device doesn't answer.
+/// - The errno of the reset, or Xen's errno when it refused to hear of it.
+pub(crate) fn reset_device(sbdf: Sbdf) -> Result {
+    let claimed = registry::find(sbdf).ok_or(ENODEV)?;
+    let lock = DeviceLock::new(&claimed.device);
+    // The device may have been released, or released and claimed anew, before the lock was ours.
+    let still = registry::find(sbdf).is_some_and(|now| Arc::ptr_eq(&now, &claimed));
+    if !still {
+        return Err(ENODEV);
+    }
+    reset_locked(&claimed, &lock)
+}
+
+fn reset_locked(claimed: &Claimed, lock: &DeviceLock) -> Result {
+    let device = &claimed.device;
+    let Some(how) = function_level::plan(device) else {
+        log_limited!(
+            dev_warn,
+            device,
+            "reset_device: no function-level reset; not reset ({})\n",
+            ENOTTY.to_errno()
+        );
+        return Err(ENOTTY);
+    };
+    let method = how.method();
+    let result =
+        function_level::reset(device, how, &claimed.state, &lock.exclusive()).and_then(|done| {
+            hypercall::reset_done(claimed.dom0, device, ResetKind::Flr)
+                .map(|told| (done, told))
+                .map_err(|error| function_level::Failed {
+                    step: "notify",
+                    error,
+                })
+        });
+    match result {
+        Ok((done, told)) => {
+            claimed.record(ResetRecord::Reset {
+                method,
+                micros: done.micros,
+                told,
+            });
+            Ok(())
+        }
+        Err(failed) => {
+            claimed.record(ResetRecord::Failed {
+                method,
+                error: failed.error,
+            });
+            log_limited!(
+                dev_err,
+                device,
+                "reset_device: {} by {method} failed ({})\n",
+                failed.step,
+                failed.error.to_errno()
+            );
+            Err(failed.error)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A PCI stub driver for a Xen dom0: it claims devices so that guests can have them, resets them,
+//! and tells Xen what it must know. It replaces the C driver `xen-pciback`.
+//!
+//! - [`stub`] takes and releases devices,
+//! - [`reset`] resets them,
+//! - [`gsi`] knows their interrupts,
+//! - [`sysfs`] is how users talk to the driver, [`hypercall`] how the driver talks to Xen,
+//! - [`pure`] makes the decisions, [`kapi`] is the only part with `unsafe` code.
+//!
+//! See Documentation/architecture.md.
+
+mod gsi;
+mod hypercall;
+mod kapi;
+mod pure;
+mod reset;
+mod stub;
+mod sysfs;
+
+use crate::{
+    gsi::{files::GsiFiles, hook::Hook},
+    kapi::{param::string_param, pci_driver::Adapter},
+    stub::{slots::Slots, Stub},
+};
+use kernel::{driver, prelude::*, InPlaceModule, ThisModule};
+
+module! {
+    type: PciBack,
+    name: "rust_pciback",
+    authors: ["The rust-pciback developers"],
+    description: "Xen PCI device stub driver with true resets",
+    license: "GPL",
+    alias: ["xen-backend:pci"],
+}
+
+string_param!(
+    /// Devices to claim when the module is loaded.
+    HIDE,
+    "hide",
+    "devices to claim when the module is loaded, as (0000:03:00.0)(04:*.*)"
+);
+
+/// The module. Its fields are dropped in this order, which undoes [`PciBack::init`] in reverse.
+#[pin_data]
+struct PciBack {
+    _hook: Hook,
+    #[pin]
+    _driver: driver::Registration<Adapter<Stub>>,
+    #[pin]
+    _gsi_files: GsiFiles,
+    _slots: Slots,
+}
+
+impl InPlaceModule for PciBack {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _: { stub::require_initial_domain()? },
+            _slots: Slots::from_hide(HIDE.value())?,
+            _gsi_files <- GsiFiles::new(),
+            // Claims what is listed; fails where the C driver is loaded.
+            _driver <- driver::Registration::new(stub::NAME, module),
+            // After the driver: its name being ours proves that the C driver's hook isn't there.
+            _hook: Hook::new(),
+        })
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Faults on demand, in test builds only (`--cfg pciback_faults`): the module parameter
+//! `fail_step` names the step of a claim that shall fail.
+
+use crate::pure::claim_step::ClaimStep;
+use kernel::prelude::*;
+
+#[cfg(pciback_faults)]
+crate::kapi::param::string_param!(
+    /// The parameter.
+    FAIL_STEP,
+    "fail_step",
+    "test build: the step of a claim that fails"
+);
+
+/// Fails where `fail_step` names this step.
+///
+/// # Errors
+///
+/// - `EREMOTEIO`: an errno that no real step returns.
+#[cfg(pciback_faults)]
+pub(super) fn before(step: ClaimStep) -> Result {
+    if FAIL_STEP.value() == step.name().as_bytes() {
+        return Err(EREMOTEIO);
+    }
+    Ok(())
+}
+
+/// Does nothing: this is not a test build.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(pciback_faults))]
+pub(super) const fn before(_: ClaimStep) -> Result {
+    Ok(())
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The claimed devices, by address.
+//!
+//! The lock is a leaf: nothing else is taken, called or freed under it, so that privcmd's hook may
+//! look things up where it must not sleep.
+
+use super::claimed::Claimed;
+use crate::{kapi::global::global, pure::sbdf::Sbdf};
+use kernel::{
+    prelude::*,
+    rbtree::{RBTree, RBTreeNode},
+    sync::Arc,
+};
+
+global! {
+    /// The claimed devices.
+    static CLAIMED(CLAIMED_DEVICES): SpinLock<Option<RBTree<Sbdf, Arc<Claimed>>>> = None;
+}
+
+/// Enters a device.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - `EBUSY`: there is a claimed device of that address (one that was pulled out, not yet released).
+pub(crate) fn enter(claimed: Arc<Claimed>) -> Result {
+    let sbdf = claimed.sbdf;
+    let node = RBTreeNode::new(sbdf, claimed, GFP_KERNEL)?;
+    let mut guard = CLAIMED.lock();
+    let devices = guard.get_or_insert_with(RBTree::new);
+    if devices.get(&sbdf).is_some() {
+        drop(guard);
+        return Err(EBUSY); // The node, which is freed here, is no longer under the lock.
+    }
+    devices.insert(node);
+    Ok(())
+}
+
+/// Takes a device out. Lookups that found it before may still hold it.
+pub(crate) fn leave(sbdf: Sbdf) {
+    let node = CLAIMED
+        .lock()
+        .as_mut()
+        .and_then(|devices| devices.remove_node(&sbdf));
+    drop(node);
+}
+
+/// Finds a claimed device.
+pub(crate) fn find(sbdf: Sbdf) -> Option<Arc<Claimed>> {
+    CLAIMED
+        .lock()
+        .as_ref()
+        .and_then(|devices| devices.get(&sbdf).cloned())
+}
+
+/// Returns the GSI of a claimed device, `None` if it has none. Doesn't sleep.
+///
+/// # Errors
+///
+/// - `ENODEV`: the device isn't claimed.
+pub(crate) fn gsi(sbdf: Sbdf) -> Result<Option<u32>> {
+    let guard = CLAIMED.lock();
+    let devices = guard.as_ref().ok_or(ENODEV)?;
+    devices.get(&sbdf).map(|claimed| claimed.gsi).ok_or(ENODEV)
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The slots: addresses whose devices this driver takes, whether or not they exist yet.
+
+use crate::{
+    kapi::global::global,
+    pure::{
+        bdf_grammar::{HideList, Pattern},
+        devfn_set::DevfnSet,
+        sbdf::Sbdf,
+        slot_lines,
+    },
+};
+use kernel::{prelude::*, rbtree::RBTree};
+
+/// A bus: its segment and its number.
+type Bus = (u16, u8);
+
+global! {
+    /// The listed functions of each bus that has any. Ordered, so that `slots` is.
+    static SLOTS(SLOT_LIST): Mutex<Option<RBTree<Bus, DevfnSet>>> = None;
+}
+
+/// Lists what `pattern` covers. What is listed already stays listed.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory; nothing was added.
+pub(crate) fn add(pattern: Pattern) -> Result {
+    let new = DevfnSet::of(pattern.unit);
+    let bus = (pattern.domain, pattern.bus);
+    let mut guard = SLOTS.lock();
+    let slots = guard.get_or_insert_with(RBTree::new);
+    if let Some(listed) = slots.get_mut(&bus) {
+        listed.insert(&new);
+        return Ok(());
+    }
+    slots.try_create_and_insert(bus, new, GFP_KERNEL)?;
+    Ok(())
+}
+
+/// Takes what `pattern` covers off the list. Devices that are claimed stay so.
+///
+/// # Errors
+///
+/// - `ENOENT`: nothing of it was listed.
+pub(crate) fn remove(pattern: Pattern) -> Result {
+    let bus = (pattern.domain, pattern.bus);
+    let mut guard = SLOTS.lock();
+    let slots = guard.as_mut().ok_or(ENOENT)?;
+    let listed = slots.get_mut(&bus).ok_or(ENOENT)?;
+    let removed = listed.remove(&DevfnSet::of(pattern.unit));
+    if listed.is_empty() {
+        slots.remove(&bus);
+    }
+    if removed {
+        Ok(())
+    } else {
+        Err(ENOENT)
+    }
+}
+
+/// Tells whether the function is listed.
+pub(crate) fn contains(sbdf: Sbdf) -> bool {
+    let Some(segment) = sbdf.xen_segment() else {
+        return false; // Such a segment cannot be written in a slot.
+    };
+    SLOTS
+        .lock()
+        .as_ref()
+        .and_then(|slots| slots.get(&(segment, sbdf.bus())))
+        .is_some_and(|set| set.contains(sbdf.devfn()))
+}
+
+/// Fills `out` with the part of the `slots` attribute that starts at `pos`; returns the bytes.
+pub(crate) fn read(pos: usize, out: &mut [u8]) -> usize {
+    let guard = SLOTS.lock();
+    let slots = guard.iter().flat_map(|slots| slots.iter());
+    let functions = slots.flat_map(|((segment, bus), set)| {
+        set.iter()
+            .map(|devfn| Sbdf::new(u32::from(*segment), *bus, devfn))
+    });
+    slot_lines::fill(functions, pos, out)
+}
+
+/// The list's life: from module load, with the contents of `hide=`, to unload.
+pub(crate) struct Slots(());
+
+impl Slots {
+    /// Lists what the `hide=` parameter names.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: the parameter isn't of the grammar; one line says where.
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn from_hide(text: &[u8]) -> Result<Self> {
+        let slots = Self(());
+        for item in HideList::new(text) {
+            match item {
+                Ok(pattern) => add(pattern)?,
+                Err(malformed) => {
+                    pr_err!(
+                        "hide= is not a list of (device addresses) at byte {}\n",
+                        malformed.at
+                    );
+                    return Err(EINVAL);
+                }
+            }
+        }
+        Ok(slots)
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        let slots = SLOTS.lock().take();
+        drop(slots);
+    }
+}

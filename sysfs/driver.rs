@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attributes in `/sys/bus/pci/drivers/pciback`.
+
+use crate::{
+    kapi::{
+        attr::{attribute_groups, DriverStore, LargeShow},
+        log::log_limited,
+    },
+    pure::bdf_grammar::{parse_function, parse_pattern, Malformed},
+    reset::request::reset_device,
+    stub::slots,
+};
+use core::ffi::CStr;
+use kernel::prelude::*;
+
+/// Says in the log that what was written is no device address.
+fn malformed(file: &'static str) -> impl Fn(Malformed) -> Error {
+    move |Malformed { at }| {
+        log_limited!(pr_warn, "{file}: not a device address at byte {at}\n");
+        EINVAL
+    }
+}
+
+/// `new_slot`: lists a slot.
+struct NewSlot;
+
+impl DriverStore for NewSlot {
+    const NAME: &'static CStr = c"new_slot";
+
+    fn store(text: &[u8]) -> Result {
+        slots::add(parse_pattern(text).map_err(malformed("new_slot"))?)
+    }
+}
+
+/// `remove_slot`: takes a slot off the list.
+struct RemoveSlot;
+
+impl DriverStore for RemoveSlot {
+    const NAME: &'static CStr = c"remove_slot";
+
+    fn store(text: &[u8]) -> Result {
+        slots::remove(parse_pattern(text).map_err(malformed("remove_slot"))?)
+    }
+}
+
+/// `slots`: the list.
+struct Slots;
+
+impl LargeShow for Slots {
+    const NAME: &'static CStr = c"slots";
+
+    fn read(pos: usize, out: &mut [u8]) -> Result<usize> {
+        Ok(slots::read(pos, out))
+    }
+}
+
+/// Resets the device that `text` names.
+fn reset_named(file: &'static str, text: &[u8]) -> Result {
+    let sbdf = parse_function(text).map_err(malformed(file))?;
+    let result = reset_device(sbdf);
+    if result == Err(ENODEV) {
+        log_limited!(pr_warn, "{file}: {sbdf} is not claimed\n");
+    }
+    result
+}
+
+/// `reset_device`: resets a claimed device.
+struct ResetDevice;
+
+impl DriverStore for ResetDevice {
+    const NAME: &'static CStr = c"reset_device";
+
+    fn store(text: &[u8]) -> Result {
+        reset_named("reset_device", text)
+    }
+}
+
+/// `do_flr`: the same under the name that libxl and xenopsd know.
+struct DoFlr;
+
+impl DriverStore for DoFlr {
+    const NAME: &'static CStr = c"do_flr";
+
+    fn store(text: &[u8]) -> Result {
+        reset_named("do_flr", text)
+    }
+}
+
+attribute_groups!(
+    GROUPS,
+    None,
+    [
+        NEW_SLOT: DriverAttribute = DriverAttribute::write_only::<NewSlot>(),
+        REMOVE_SLOT: DriverAttribute = DriverAttribute::write_only::<RemoveSlot>(),
+        RESET_DEVICE: DriverAttribute = DriverAttribute::write_only::<ResetDevice>(),
+        DO_FLR: DriverAttribute = DriverAttribute::write_only::<DoFlr>(),
+    ],
+    [SLOTS = LargeAttribute::read_only::<Slots>()]
+);
