@@ -47,14 +47,11 @@ const PCI_SIGNALLING: Signalling = Signalling {
 /// the pin, which rotates at each bridge on the way.
 pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
     let mut pin = device.pin()?;
+    if has_rerouting_bridge_above(device) {
+        return None;
+    }
     let mut at = device;
     loop {
-        if at
-            .upstream_bridge()
-            .is_some_and(DeviceExt::reroutes_boot_interrupts)
-        {
-            return None;
-        }
         // With Alternative Routing-ID there is one device on the bus, number 0.
         let slot = if at.ari_enabled() {
             0
@@ -67,6 +64,18 @@ pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
         pin = pin.swizzle(slot);
         at = at.upstream_bridge()?;
     }
+}
+
+/// Tells whether the kernel reroutes boot interrupts of a bridge on the way.
+fn has_rerouting_bridge_above(device: &pci::Device) -> bool {
+    let mut at = device.upstream_bridge();
+    while let Some(bridge) = at {
+        if bridge.reroutes_boot_interrupts() {
+            return true;
+        }
+        at = bridge.upstream_bridge();
+    }
+    false
 }
 
 /// Looks in the table of the bus that `device` is on. The outer `None` says that the table has no

@@ -159,7 +159,7 @@ pub(crate) fn ask_known(dom0: Dom0, device: &pci::Device) -> Result<Told> {
 }
 
 /// Finds the device's proximity domain as the kernel does when it adds a device: the nearest
-/// `_PXM` from the bridge above it upwards.
+/// `_PXM` upwards from the device itself, or from the first bridge above it that ACPI lists.
 fn proximity(device: &pci::Device) -> Option<u32> {
     let mut node = Node::of_device_or_bridge(device);
     while let Some(this) = node {

@@ -42,6 +42,14 @@ string_param!(
     "devices to claim when the module is loaded, as (0000:03:00.0)(04:*.*)"
 );
 
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`stub::fault`].
+    FAIL_STEP,
+    "fail_step",
+    "test build: the step of a claim that fails"
+);
+
 /// The module. Its fields are dropped in this order, which undoes [`PciBack::init`] in reverse.
 #[pin_data]
 struct PciBack {

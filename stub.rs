@@ -43,13 +43,17 @@ impl pci::Driver for Stub {
     /// - The errno of the step of the claim that failed.
     fn probe<'bound>(
         device: &'bound pci::Device<Core<'_>>,
-        _: &'bound (),
+        (): &'bound (),
     ) -> impl PinInit<claim::Claim, Error> + 'bound {
-        if is_wanted(device) {
-            claim::claim(device)
-        } else {
-            Err(ENODEV)
-        }
+        // Only once there is memory for the result: a claim that cannot be stored could not be
+        // undone by a release.
+        pin_init::pin_init_scope(move || {
+            if is_wanted(device) {
+                claim::claim(device)
+            } else {
+                Err(ENODEV)
+            }
+        })
     }
 
     fn unbind<'bound>(device: &'bound pci::Device<Core<'_>>, claim: Pin<&claim::Claim>) {

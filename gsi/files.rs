@@ -108,7 +108,7 @@ fn add(device: &pci::Device) {
         return;
     }
     let added = NumberFile::new(device, c"gsi", gsi.number)
-        .and_then(|file| Ok(files.try_create_and_insert(key(device), file, GFP_KERNEL)?));
+        .and_then(|file| files.try_create_and_insert(key(device), file, GFP_KERNEL));
     if let Err(error) = added {
         dev_warn!(device, "no gsi file: {}\n", error.to_errno());
     }

@@ -242,6 +242,10 @@ impl Link {
     }
 
     /// Takes one resource of the link, keeps the first interrupt.
+    ///
+    /// # Safety
+    ///
+    /// `resource` must be valid, and `found` the pointer that `current` passes.
     unsafe extern "C" fn resource(
         resource: *mut bindings::acpi_resource,
         found: *mut ffi::c_void,

@@ -61,10 +61,10 @@ pub(crate) struct Page<'a> {
 impl fmt::Write for Page<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.written.saturating_add(text.len());
-        self.room
-            .get_mut(self.written..end)
-            .ok_or(fmt::Error)?
-            .copy_from_slice(text.as_bytes());
+        let room = self.room.get_mut(self.written..end).ok_or(fmt::Error)?;
+        for (to, from) in room.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
         self.written = end;
         Ok(())
     }
@@ -89,6 +89,9 @@ unsafe impl Sync for DriverAttribute {}
 impl DriverAttribute {
     /// Builds the attribute of a type, writable by root only.
     pub(crate) const fn write_only<T: DriverStore>() -> Self {
+        /// # Safety
+        ///
+        /// To be called by sysfs: `text` holds `count` bytes.
         unsafe extern "C" fn store<T: DriverStore>(
             _driver: *mut bindings::device_driver,
             text: *const ffi::c_char,
@@ -121,6 +124,9 @@ unsafe impl Sync for LargeAttribute {}
 impl LargeAttribute {
     /// Builds the attribute of a type, readable by all.
     pub(crate) const fn read_only<T: LargeShow>() -> Self {
+        /// # Safety
+        ///
+        /// To be called by sysfs: `buffer` has room for `count` bytes.
         unsafe extern "C" fn read<T: LargeShow>(
             _file: *mut bindings::file,
             _kobject: *mut bindings::kobject,
@@ -157,6 +163,9 @@ unsafe impl Sync for DeviceAttribute {}
 impl DeviceAttribute {
     /// Builds the attribute of a type, readable by all.
     pub(crate) const fn read_only<T: DeviceShow>() -> Self {
+        /// # Safety
+        ///
+        /// To be called by sysfs for a PCI device: `buffer` is a page.
         unsafe extern "C" fn show<T: DeviceShow>(
             device: *mut bindings::device,
             _attribute: *mut bindings::device_attribute,
@@ -187,7 +196,7 @@ impl DeviceAttribute {
 }
 
 /// Fills in the part that all kinds of attributes share.
-const fn attribute(name: &'static CStr, mode: bindings::umode_t) -> bindings::attribute {
+pub(super) const fn attribute(name: &'static CStr, mode: bindings::umode_t) -> bindings::attribute {
     // SAFETY: All bytes zero is a valid attribute (with lock debugging it has two more fields, for
     // which that is right).
     let mut attribute: bindings::attribute = unsafe { core::mem::zeroed() };

@@ -56,6 +56,9 @@ impl<T: Listener> Registration<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// To be called by the PCI bus's notifier chain: `data` is the device.
     unsafe extern "C" fn callback(
         _block: *mut bindings::notifier_block,
         action: ffi::c_ulong,

@@ -43,11 +43,7 @@ impl NumberFile {
     /// - `EEXIST`: the device has a file of that name.
     pub(crate) fn new(device: &pci::Device, name: &'static CStr, number: u32) -> Result<Self> {
         let attribute = bindings::device_attribute {
-            attr: bindings::attribute {
-                name: name.as_char_ptr(),
-                mode: 0o444,
-                ..Default::default()
-            },
+            attr: super::attr::attribute(name, 0o444),
             __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
                 show: Some(Self::show),
             },
@@ -74,6 +70,9 @@ impl NumberFile {
         })
     }
 
+    /// # Safety
+    ///
+    /// To be called by sysfs for the attribute of an [`Inner`]: `buffer` is a page.
     unsafe extern "C" fn show(
         _device: *mut bindings::device,
         attribute: *mut bindings::device_attribute,

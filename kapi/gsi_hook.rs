@@ -38,6 +38,9 @@ impl<T: GsiSource> Registration<T> {
         Self(PhantomData)
     }
 
+    /// # Safety
+    ///
+    /// To be called by the kernel as the registered function, under its read lock.
     unsafe extern "C" fn callback(sbdf: u32) -> c_int {
         match T::gsi(sbdf) {
             Ok(gsi) => c_int::try_from(gsi).unwrap_or(EOVERFLOW.to_errno()),

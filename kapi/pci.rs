@@ -39,6 +39,23 @@ pub(super) fn raw_dev(device: &pci::Device) -> *mut bindings::device {
     unsafe { &raw mut (*raw(device)).dev }
 }
 
+/// Returns the physical function that a virtual function belongs to.
+fn physfn(device: &pci::Device) -> Option<&pci::Device> {
+    // SAFETY: The device is valid; the bit is set before a virtual function is added.
+    if unsafe { bindings::pci_dev::is_virtfn_raw(raw(device)) == 0 } {
+        return None;
+    }
+    // SAFETY: A virtual function has this member of the union, and holds a reference to what it
+    // points to (pci_iov_add_virtfn() takes it).
+    unsafe {
+        (*raw(device))
+            .__bindgen_anon_1
+            .physfn
+            .cast::<pci::Device>()
+            .as_ref()
+    }
+}
+
 /// The layout of a function's configuration header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Header {
@@ -164,14 +181,7 @@ impl DeviceExt for pci::Device {
     }
 
     fn physical_function(&self) -> Option<PhysFn> {
-        // SAFETY: The device is valid; the bit is set before a virtual function is added.
-        if !unsafe { bindings::pci_dev::is_virtfn_raw(raw(self)) != 0 } {
-            return None;
-        }
-        // SAFETY: A virtual function holds a reference to its physical function (pci_iov_add_virtfn
-        // takes it), whose address doesn't change.
-        let physfn = unsafe { &*(*raw(self)).__bindgen_anon_1.physfn.cast::<pci::Device>() };
-        let sbdf = physfn.sbdf();
+        let sbdf = physfn(self)?.sbdf();
         Some(PhysFn {
             bus: sbdf.bus(),
             devfn: sbdf.devfn(),
@@ -186,9 +196,18 @@ impl DeviceExt for pci::Device {
     }
 
     fn upstream_bridge(&self) -> Option<&pci::Device> {
+        // A virtual function may be on a bus number of its own, which no bridge leads to.
+        let on_bus = physfn(self).unwrap_or(self);
         // SAFETY: The device holds a reference to its bus, and the bus to the bridge that it
-        // belongs to (`struct pci_bus.bridge`, the same device), so both outlive `self`.
-        unsafe { (*(*raw(self)).bus).self_.cast::<pci::Device>().as_ref() }
+        // belongs to (`struct pci_bus.bridge`, the same device), so both outlive `self`; a
+        // virtual function holds one to its physical function. A root bus has no parent.
+        unsafe {
+            let bus = (*raw(on_bus)).bus;
+            if (*bus).parent.is_null() {
+                return None;
+            }
+            (*bus).self_.cast::<pci::Device>().as_ref()
+        }
     }
 
     fn reroutes_boot_interrupts(&self) -> bool {

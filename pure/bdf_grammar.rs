@@ -215,8 +215,8 @@ impl<'a> Cursor<'a> {
             .iter()
             .take_while(|byte| byte.is_ascii_hexdigit() || **byte == b':')
             .filter(|byte| **byte == b':')
-            .count()
-            >= 2
+            .nth(1)
+            .is_some()
     }
 
     fn bus_and_unit(&mut self, domain: u16) -> Result<Pattern, Malformed> {

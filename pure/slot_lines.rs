@@ -51,8 +51,9 @@ impl Write for Line {
         let end = self.1.saturating_add(text.len());
         // The last byte stays the newline.
         let room = self.0.get_mut(self.1..end).filter(|_| end < LINE);
-        room.ok_or(core::fmt::Error)?
-            .copy_from_slice(text.as_bytes());
+        for (to, from) in room.ok_or(core::fmt::Error)?.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
         self.1 = end;
         Ok(())
     }

@@ -20,18 +20,26 @@ use kernel::{prelude::*, sync::Arc};
 ///
 /// - `ENODEV`: this driver hasn't claimed such a device.
 /// - `ENOTTY`: the device has no function-level reset, or the administrator took it out of
-///   `reset_method`.
-/// - `EIO`: the device doesn't answer.
-/// - The errno of the reset, or Xen's errno when it refused to hear of it.
+///   `reset_method`; or it didn't come back from the reset in a minute.
+/// - `EIO`: the device doesn't answer; nothing was tried.
+/// - The errno of another step of the reset, or Xen's errno when it refused to hear of it.
 pub(crate) fn reset_device(sbdf: Sbdf) -> Result {
-    let claimed = registry::find(sbdf).ok_or(ENODEV)?;
+    let Some(claimed) = registry::find(sbdf) else {
+        return Err(not_claimed(sbdf));
+    };
     let lock = DeviceLock::new(&claimed.device);
     // The device may have been released, or released and claimed anew, before the lock was ours.
     let still = registry::find(sbdf).is_some_and(|now| Arc::ptr_eq(&now, &claimed));
     if !still {
-        return Err(ENODEV);
+        return Err(not_claimed(sbdf));
     }
     reset_locked(&claimed, &lock)
+}
+
+/// Says so in the log.
+fn not_claimed(sbdf: Sbdf) -> Error {
+    log_limited!(pr_warn, "reset_device: {sbdf} is not claimed\n");
+    ENODEV
 }
 
 fn reset_locked(claimed: &Claimed, lock: &DeviceLock) -> Result {

@@ -87,7 +87,7 @@ fn take_steps(device: &pci::Device, dom0: Dom0, locked: &Locked<'_>) -> Result<C
     let enabled = take(ClaimStep::Enable, "the device can't be enabled", || {
         Enabled::new(device, locked)
     })?;
-    let mut enabled = ScopeGuard::new_with_data(enabled, |enabled| enabled.undo(locked));
+    let enabled = ScopeGuard::new_with_data(enabled, |enabled| enabled.undo(locked));
 
     take(
         ClaimStep::PrepareMsix,

@@ -6,23 +6,15 @@
 use crate::pure::claim_step::ClaimStep;
 use kernel::prelude::*;
 
-#[cfg(pciback_faults)]
-crate::kapi::param::string_param!(
-    /// The parameter.
-    FAIL_STEP,
-    "fail_step",
-    "test build: the step of a claim that fails"
-);
-
 /// Fails where `fail_step` names this step.
 ///
 /// # Errors
 ///
-/// - `EREMOTEIO`: an errno that no real step returns.
+/// - `EDOM`: an errno that no real step returns.
 #[cfg(pciback_faults)]
 pub(super) fn before(step: ClaimStep) -> Result {
-    if FAIL_STEP.value() == step.name().as_bytes() {
-        return Err(EREMOTEIO);
+    if crate::FAIL_STEP.value() == step.name().as_bytes() {
+        return Err(EDOM);
     }
     Ok(())
 }

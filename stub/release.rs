@@ -27,7 +27,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
                 error.to_errno()
             );
         }
-        claim.enabled.restore_command(&locked);
+        claim.enabled.undo(&locked);
         dev_info!(device, "released\n");
     } else {
         dev_info!(device, "released: the device is gone\n");

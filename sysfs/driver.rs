@@ -57,12 +57,7 @@ impl LargeShow for Slots {
 
 /// Resets the device that `text` names.
 fn reset_named(file: &'static str, text: &[u8]) -> Result {
-    let sbdf = parse_function(text).map_err(malformed(file))?;
-    let result = reset_device(sbdf);
-    if result == Err(ENODEV) {
-        log_limited!(pr_warn, "{file}: {sbdf} is not claimed\n");
-    }
-    result
+    reset_device(parse_function(text).map_err(malformed(file))?)
 }
 
 /// `reset_device`: resets a claimed device.

@@ -3,13 +3,14 @@
 //! An enabled PCI device.
 
 use super::{raw, Command, Locked};
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{bindings, error::to_result, pci, prelude::*, sync::aref::ARef};
 
 /// A device on which `pci_enable_device()` was called, and how its Command register was before.
 pub(crate) struct Enabled {
     device: ARef<pci::Device>,
     found: Command,
-    counted: bool,
+    counted: AtomicBool,
 }
 
 impl Enabled {
@@ -26,15 +27,15 @@ impl Enabled {
         Ok(Self {
             device: device.into(),
             found,
-            counted: true,
+            counted: AtomicBool::new(true),
         })
     }
 
     /// Turns bus mastering off and gives the enable count back; the decode stays on (turning it
     /// off under a guest or Xen is what XSA-120 was about).
-    pub(crate) fn disable(&mut self, locked: &Locked<'_>) {
-        if self.counted {
-            self.counted = false;
+    /// May be called again, to no effect.
+    pub(crate) fn disable(&self, locked: &Locked<'_>) {
+        if self.counted.swap(false, Ordering::Relaxed) {
             // SAFETY: Pairs with the successful `pci_enable_device()` of `new`.
             unsafe { bindings::pci_disable_device(raw(&self.device)) };
         }
@@ -45,14 +46,9 @@ impl Enabled {
         }
     }
 
-    /// Sets the Command register as it was found.
-    pub(crate) fn restore_command(&self, locked: &Locked<'_>) {
-        self.found.write(&self.device, locked);
-    }
-
     /// Disables the device and sets the Command register as it was found.
-    pub(crate) fn undo(mut self, locked: &Locked<'_>) {
+    pub(crate) fn undo(&self, locked: &Locked<'_>) {
         self.disable(locked);
-        self.restore_command(locked);
+        self.found.write(&self.device, locked);
     }
 }

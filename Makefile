@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Without KDIR everything happens in the lab: a chroot in one cache folder, with
+# the stock kernel's build tree, made on first use (tools/setup). With KDIR the
+# module is built on this host against any prepared tree with Rust support.
+#
+# Kbuild, not this file, is what the kernel's build system reads.
+
+CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-pciback)
+LAB_KDIR := /cache/kernel/current/build
+KFLAGS ?= -Dwarnings
+
+.DEFAULT_GOAL := module
+.PHONY: module install clean distclean setup demo test test-host test-vm lint help
+
+ifdef KDIR
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) KRUSTFLAGS=$(KFLAGS) modules
+
+clean:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+else
+module:
+	@tools/setup build
+	@tools/build module
+
+clean:
+	@tools/build clean
+endif
+
+# Onto a real machine: DESTDIR or INSTALL_MOD_PATH put it elsewhere than /.
+install: KDIR ?= /lib/modules/$(shell uname -r)/build
+install: INSTALL_MOD_PATH ?= $(DESTDIR)
+install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) modules_install
+
+distclean:
+	@tools/distclean
+
+setup:
+	@tools/setup all
+
+demo:
+	@tools/setup vm
+	@tools/build module
+	@tools/in-lab python3 tests/vm/demo.py
+
+# Lint is part of it: a warning is a failure.
+test:
+	@tools/test
+
+test-host:
+	@tools/test host
+
+test-vm:
+	@tools/test vm
+
+lint:
+	@tools/test lint
+
+help:
+	@echo 'make             build rust_pciback.ko for the stock kernel of the lab'
+	@echo 'make KDIR=DIR    build it on this host against a prepared kernel tree'
+	@echo 'make install     install it for the running kernel (KDIR=, DESTDIR= to change)'
+	@echo 'make demo        boot Xen with a PVH dom0 in QEMU and watch the module work'
+	@echo 'make test        all tests: on the host, and in VMs (test-host, test-vm: one kind)'
+	@echo 'make lint        format and style checks of everything'
+	@echo 'make setup       set up all of the lab now, the parts for tests included'
+	@echo 'make clean       remove what a build left here'
+	@echo 'make distclean   and remove the lab: $(CACHE)'
+	@echo 'tools/vm --help  a dom0 to play with'

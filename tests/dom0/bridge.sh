@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# A PCI bridge can be claimed; it is never reset and goes on forwarding.
+
+here=$(dirname "$0")
+. "$here/lib/ktap.sh"
+. "$here/lib/pci.sh"
+. "$here/lib/pciback.sh"
+
+# A root port with nothing below it.
+spare() {
+	for dev in "$PCI"/*; do
+		[ "$(cat "$dev/class")" = 0x060400 ] && ! ls -d "$dev"/????:??:??.? >/dev/null 2>&1 &&
+			echo "${dev##*/}" && return
+	done
+	return 1
+}
+
+bridge=${BRIDGE:-$(spare)} || skip_all "no bridge without devices below it"
+driver=$(pci_driver "$bridge")
+
+check "the module loads" module_load
+pci_unbind "$bridge"
+command=$(pci_word "$bridge" 4)
+count=$(cat "$PCI/$bridge/enable")
+same "$bridge: is claimed" 0 "$(give "$bridge")"
+same "$bridge: was not reset" not-reset "$(attr "$bridge" state)"
+check "$bridge: goes on decoding" command_has "$bridge" $MEMORY
+same "$bridge: reset_device refuses it" $ENOTTY "$(drv_errno reset_device "$bridge")"
+sysfs_write "$DRV/unbind" "$bridge"
+same "$bridge: its Command register is as before" "$command" "$(pci_word "$bridge" 4)"
+same "$bridge: its enable count is as before" "$count" "$(cat "$PCI/$bridge/enable")"
+sysfs_write "$DRV/remove_slot" "$bridge"
+sysfs_write /sys/bus/pci/drivers_probe "$bridge"
+same "$bridge: has its native driver" "$driver" "$(pci_driver "$bridge")"
+check "the module unloads" module_unload
+finish

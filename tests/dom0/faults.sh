@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Each step of a claim fails once (by the knob of the test build): the bind fails,
+# one line says why, and the device is as it was, byte for byte.
+
+here=$(dirname "$0")
+PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}
+. "$here/lib/ktap.sh"
+. "$here/lib/pci.sh"
+. "$here/lib/pciback.sh"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+EDOM=33
+
+modinfo "$PCIBACK_MODULE" | grep -q fail_step || skip_all "$PCIBACK_MODULE is not a test build"
+
+enabled() {
+	cat "$PCI/$1/enable"
+}
+
+for step in header known-to-xen enable prepare-msix save reset notify setup-gsi disable record; do
+	check "loads with fail_step=$step" module_load "fail_step=$step"
+	for dev in $FLR_DEVICES $PLAIN_DEVICES; do
+		pci_unbind "$dev"
+		pci_config "$dev" "$tmp/before"
+		count=$(enabled "$dev")
+		dmesg -c >/dev/null
+		same "$step: claim of $dev fails" $EDOM "$(give "$dev")"
+		dmesg >"$tmp/log"
+		check "$step: one line says so" test "$(grep -c "$dev: not claimed: $step: " "$tmp/log")" = 1
+		# (The driver core adds a line of its own.)
+		same "$step: and it is our only one" 1 \
+			"$(grep -v 'probe with driver' "$tmp/log" | grep -c "pciback $dev")"
+		pci_config "$dev" "$tmp/after"
+		check "$step: config space of $dev is as before" cmp "$tmp/before" "$tmp/after"
+		same "$step: and its enable count" "$count" "$(enabled "$dev")"
+		same "$step: it is not among the claimed" $ENODEV "$(drv_errno reset_device "$dev")"
+		sysfs_write "$DRV/remove_slot" "$dev"
+		sysfs_write /sys/bus/pci/drivers_probe "$dev"
+		check "$step: $dev works with its native driver" works "$dev"
+	done
+	check "unloads" module_unload
+done
+
+check "loads without a fault" module_load
+for dev in $FLR_DEVICES $PLAIN_DEVICES; do
+	same "$dev: can be claimed after all that" 0 "$(give "$dev")"
+	take_back "$dev"
+	check "$dev: works" works "$dev"
+done
+check "unloads" module_unload
+finish

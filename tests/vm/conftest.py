@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Fixtures: a dom0 for each kind of machine that tests ask for.
+
+A test names its machine with a mark, and gets it as the fixture `dom0`:
+
+    @pytest.mark.dom0("main")                         a PVH dom0
+    @pytest.mark.dom0("vfs", "pvh", "pv")             run it in each flavour
+    @pytest.mark.dom0("main", xl=True, fresh=True)    with the toolstack; not a used one
+
+Tests of one kind of machine share it and run in one worker, so each must leave it
+as it was. After every test the console is searched for what it must not show;
+`@pytest.mark.klog_allow(REGEX...)` names what a test expects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from lab import klog
+from lab.kind import Kind
+from lab.machine import Dom0
+from lab.paths import shown
+
+
+class Pool:
+    """At most one machine at a time in each worker: they are big and slow."""
+
+    def __init__(self) -> None:
+        self._kind: Kind | None = None
+        self._dom0: Dom0 | None = None
+
+    def get(self, kind: Kind, fresh: bool) -> Dom0:
+        """The running machine if it is of this kind and well, else a new one."""
+        if fresh or kind != self._kind or self._dom0 is None or not self._dom0.alive:
+            self.drop()
+            self._dom0, self._kind = kind.boot(), kind
+        return self._dom0
+
+    def drop(self) -> None:
+        """End the machine: nobody else shall have it."""
+        if self._dom0 is not None:
+            self._dom0.stop()
+        self._dom0 = self._kind = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks."""
+    config.addinivalue_line("markers", "dom0(topology, *flavours, xl=False, fresh=False, kernel='', xen='')")
+    config.addinivalue_line("markers", "klog_allow(*regexes): console lines that the test expects")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One run of the test for each flavour, all of a kind in one worker."""
+    mark = metafunc.definition.get_closest_marker("dom0")
+    if mark is None or "dom0" not in metafunc.fixturenames:
+        return
+    topology, *flavours = mark.args
+    options = {key: value for key, value in mark.kwargs.items() if key != "fresh"}
+    kinds = [Kind(topology, flavour, **options) for flavour in flavours or ["pvh"]]
+    params = [pytest.param(kind, id=str(kind), marks=pytest.mark.xdist_group(str(kind))) for kind in kinds]
+    metafunc.parametrize("dom0", params, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests of one kind together, whatever files they are in."""
+
+    def kind_of(item: pytest.Item) -> str:
+        callspec = getattr(item, "callspec", None)
+        return str(callspec.params.get("dom0", "")) if callspec else ""
+
+    items.sort(key=kind_of)  # stable: the order within a kind is that of the files
+
+
+@pytest.fixture(scope="session")
+def _pool() -> Iterator[Pool]:
+    pool = Pool()
+    yield pool
+    pool.drop()
+
+
+@pytest.fixture
+def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
+    """The machine that the test's mark asks for, watched while the test runs."""
+    mark = request.node.get_closest_marker("dom0")
+    machine = _pool.get(request.param, mark is not None and mark.kwargs.get("fresh", False))
+    start = machine.sync_console(f"begin {request.node.name}")
+    yield machine
+    if machine.alive:
+        machine.sync_console(f"end {request.node.name}")
+    lines = machine.console.since(start)
+    allowed = [regex for found in request.node.iter_markers("klog_allow") for regex in found.args]
+    bad = klog.unexpected(lines, allowed)
+    death = machine.console.death
+    if death is not None:
+        _pool.drop()
+        if any(re.search(regex, death) for regex in allowed):
+            death = None
+    if bad or death:
+        text = "\n  ".join([*map(str, bad), *([f"the host died: {death}"] if death else [])])
+        pytest.fail(f"unexpected on the console ({shown(machine.log)}):\n  {text}", pytrace=False)
+
+
+@pytest.fixture
+def discard(_pool: Pool) -> Iterator[None]:
+    """For a test that cannot leave its machine as it was: the next gets a new one."""
+    yield
+    _pool.drop()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
+    """Show the end of the console of a machine whose test failed."""
+    outcome = yield
+    report = outcome.get_result()
+    machine = getattr(item, "funcargs", {}).get("dom0")
+    if report.failed and isinstance(machine, Dom0):
+        tail = "\n".join(machine.console.since()[-40:])
+        report.sections.append((f"console ({shown(machine.log)})", tail))

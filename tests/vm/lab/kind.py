@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kinds of machines: what a test asks for, and what may be shared."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .machine import Dom0
+from .paths import FAULTS_MODULE, MODULE
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a test asks for; tests with equal kinds share a machine."""
+
+    topology: str
+    flavour: str = "pvh"
+    xl: bool = False
+    kernel: str = ""
+    xen: str = ""
+
+    def __str__(self) -> str:
+        extra = re.sub(r"[^\w.=]+", "_", f"{self.kernel} {self.xen}".strip())
+        return "-".join(filter(None, [self.topology, self.flavour, "xl" if self.xl else "", extra]))
+
+    def boot(self) -> Dom0:
+        """Start such a machine, with the module and the in-dom0 tests in it."""
+        dom0 = Dom0(self.topology, self.flavour, xl=self.xl, kernel=self.kernel, xen=self.xen, name=str(self))
+        if MODULE.exists():
+            dom0.put_module()
+        if FAULTS_MODULE.exists():
+            dom0.put_module(faults=True, path="/root/faults/rust_pciback.ko")
+        dom0.put_tests()
+        return dom0

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Find the lines in a console log that no test may cause unawares."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: What Linux says when something is wrong with it.
+LINUX = (
+    r"\bBUG:",
+    r"kernel BUG at",
+    r"\bWARNING:",
+    r"\bOops\b",
+    r"Call Trace:",
+    r"general protection fault",
+    r"[Uu]nable to handle",
+    r"possible (?:recursive|circular|irq) lock",
+    r"INFO: possible",
+    r"inconsistent lock state",
+    r"suspicious RCU usage",
+    r"lock held when returning|held lock freed|bad unlock balance",
+    r"scheduling while atomic",
+    r"INFO: task .* blocked",
+    r"rcu: INFO: .* stall|soft lockup|hard LOCKUP",
+    r"refcount_t:",
+    r"(?:list_add|list_del) corruption",
+    r"\b(?:KASAN|KFENCE|UBSAN|KMSAN):",
+    r"kmemleak: [1-9]",
+    r"slab-out-of-bounds|use-after-free|Object .* was not freed",
+    r"nobody cared",
+    r"Kernel panic",
+    r"sysfs: cannot create duplicate",
+    r"unlocked secondary bus reset",
+    r"rust_kernel: panicked|rust: panic|panicked at",
+)
+
+#: What Xen says.
+XEN = (
+    r"existing mapping",
+    r"Setup of vPCI failed",
+    r"\(XEN\).*\bFATAL\b",
+    r"\(XEN\).*Assertion .* failed",
+    r"Xen (?:BUG|WARN) at",
+    r"Panic on CPU",
+    r"IO_PAGE_FAULT",
+    r"Triple fault",
+    r"\(XEN\).*domain_crash",
+)
+
+_BAD = re.compile("|".join(LINUX + XEN))
+_OPENS = re.compile(r"-{6,}\[ cut here \]")
+_CLOSES = re.compile(r"---\[ end trace|</TASK>")
+_TRACE = re.compile(r"Call Trace:")
+#: A trace without an end mark is over by then.
+_LONGEST = 120
+
+
+@dataclass(frozen=True)
+class Report:
+    """One thing that went wrong: its first telling line, and all of its lines."""
+
+    head: str
+    lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.head if len(self.lines) == 1 else "\n    ".join(self.lines)
+
+
+def reports(lines: Iterable[str]) -> list[Report]:
+    """Everything bad in a log; a trace belongs to the line that announced it."""
+    found: list[Report] = []
+    block: list[str] = []
+    last_bad = None
+
+    def finish() -> None:
+        bad = [line for line in block if _BAD.search(line)]
+        if bad:
+            found.append(Report(bad[0], tuple(block)))
+        block.clear()
+
+    open_block = False
+    for line in lines:
+        if _OPENS.search(line):
+            finish()
+            block.append(line)
+            open_block = True
+        elif open_block:
+            block.append(line)
+            if _CLOSES.search(line) or len(block) >= _LONGEST:
+                finish()
+                open_block = False
+        elif _TRACE.search(line):
+            # It continues a report that had no "cut here", or stands alone.
+            previous = found.pop().lines if found and found[-1].lines[-1] == last_bad else ()
+            block.extend([*previous, line])
+            open_block = True
+        elif _BAD.search(line):
+            found.append(Report(line, (line,)))
+            last_bad = line
+    finish()
+    return found
+
+
+def unexpected(lines: Iterable[str], allowed: Iterable[str] = ()) -> list[Report]:
+    """The reports of which no line matches one of the allowed patterns."""
+    patterns = [re.compile(pattern) for pattern in allowed]
+    return [
+        report
+        for report in reports(lines)
+        if not any(pattern.search(line) for pattern in patterns for line in report.lines)
+    ]

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Xen and a dom0 in QEMU: start, talk to, change, and end."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .agent import Agent, AgentError, Result
+from .console import Console
+from .paths import DOM0_HELPERS, DOM0_TESTS, FAULTS_MODULE, IMAGE, LOGS, MODULE, RUN, shown
+from .qmp import ExecuteError, Monitor
+from .topology import Topology, topology
+
+_serial = itertools.count(1)
+
+
+class MachineError(Exception):
+    """The machine did not do what it must: boot, answer, obey."""
+
+
+class CommandError(AssertionError):
+    """A command in dom0 failed that must not."""
+
+
+class Dom0:
+    """A running dom0.
+
+    `flavour` is pvh or pv, or bare: the same machine and kernel without Xen. `xl`
+    boots the root with the Xen toolstack, which the small initramfs lacks. `kernel`
+    and `xen` are added to their command lines.
+    """
+
+    #: Alone on an idle machine it takes 7 (pv) to 13 (pvh) seconds.
+    BOOT = 240.0
+    #: Two agents, so that one can act while the other's command is under way.
+    CHANNELS = 2
+
+    def __init__(
+        self,
+        devices: Topology | str = "none",
+        flavour: str = "pvh",
+        *,
+        xl: bool = False,
+        kernel: str = "",
+        xen: str = "",
+        cpus: int = 1,
+        name: str = "",
+    ) -> None:
+        self.topology = topology(devices) if isinstance(devices, str) else devices
+        self.flavour, self.xl = flavour, xl
+        self._kernel, self._xen, self._cpus = kernel, xen, cpus
+        parts = [name or self.topology.name, flavour, "xl" if xl else "", str(os.getpid()), str(next(_serial))]
+        self.name = "-".join(filter(None, parts))
+        self._bdfs: dict[str, str] = {}
+        self.boot_seconds = 0.0
+        self.start()
+
+    # Life
+
+    def start(self) -> None:
+        """Power on and wait until dom0 takes commands."""
+        LOGS.mkdir(parents=True, exist_ok=True)
+        RUN.mkdir(parents=True, exist_ok=True)
+        self.log = LOGS / f"{self.name}.log"
+        self._dir = tempfile.TemporaryDirectory(prefix=f"{self.name}-", dir=RUN)
+        pairs = [socket.socketpair() for _ in range(1 + self.CHANNELS)]
+        theirs = [pair[1] for pair in pairs]
+        began = time.monotonic()
+        self._qemu = subprocess.Popen(
+            self._command([sock.fileno() for sock in theirs]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=(LOGS / f"{self.name}.qemu").open("w"),
+            pass_fds=[sock.fileno() for sock in theirs],
+        )
+        for sock in theirs:
+            sock.close()
+        self._agents = [Agent(pair[0]) for pair in pairs[1:]]
+        assert self._qemu.stdout is not None
+        self.console = Console(self._qemu.stdout, self.log, self._died)
+        try:
+            self.qmp = Monitor(pairs[0][0])
+            for agent in self._agents:
+                agent.wait_ready(self.BOOT)
+            self.boot_seconds = time.monotonic() - began
+            # The console shows errors only while booting, which is faster; what
+            # it did not show is in the kernel's buffer.
+            self.boot_log = self.console.since() + self.check("dmesg; dmesg -n 7").splitlines()
+        except Exception as error:
+            why = self._qemu_says() or str(error)
+            self.stop()
+            raise MachineError(f"{self.name} did not boot: {why}; console: {shown(self.log)}") from error
+
+    def _died(self, why: str) -> None:
+        for agent in self._agents:
+            agent.close(f"the host has died: {why} (console: {shown(self.log)})")
+
+    def _qemu_says(self) -> str:
+        if self._qemu.poll() is None:
+            return ""
+        return (LOGS / f"{self.name}.qemu").read_text().strip()
+
+    @property
+    def alive(self) -> bool:
+        """Whether Xen and dom0 still run."""
+        return self.console.death is None and self._qemu.poll() is None
+
+    def stop(self) -> None:
+        """Power off, hard: nothing in there is worth a shutdown."""
+        if hasattr(self, "qmp"):
+            self.qmp.close()
+        self._qemu.kill()
+        self._qemu.wait()
+        self.console.join(10)
+        self._dir.cleanup()
+
+    def __enter__(self) -> Dom0:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _command(self, fds: list[int]) -> list[str]:
+        memory = 1024 if not self.xl else 1536
+        # No search for an AGP bridge, which takes 0.6 s; no watchdog that finds the
+        # emulated clock slow, five times a second.
+        console = "ttyS0" if self.flavour == "bare" else "hvc0"
+        kernel = f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog {self._kernel}"
+        if self.xl:
+            kernel += " lab.root=vda"
+        xen = f"console=com1 com1=115200,8n1 noreboot dom0={self.flavour} dom0_mem={memory}M,max:{memory}M {self._xen}"
+        initrd = f"{IMAGE}/vmlinuz {kernel.replace(',', ',,')},{IMAGE}/initrd"
+        args = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "qemu64,+svm,+npt"]
+        args += ["-smp", str(self._cpus), "-m", f"{memory + 512}M", "-nodefaults", "-no-reboot"]
+        args += ["-display", "none", "-name", self.name]
+        # Native hot-plug, so that ports have slot reset, and AER.
+        args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
+        if self.flavour == "bare":
+            args += ["-kernel", f"{IMAGE}/vmlinuz", "-initrd", f"{IMAGE}/initrd", "-append", kernel]
+        else:
+            args += ["-kernel", f"{IMAGE}/xen", "-initrd", initrd, "-append", xen]
+            # Without interrupt remapping Xen refuses this IOMMU.
+            args += ["-device", "amd-iommu,intremap=on"]
+        args += ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
+        args += ["-chardev", f"socket,id=qmp,fd={fds[0]}", "-mon", "chardev=qmp,mode=control"]
+        # dom0's devices work behind the IOMMU, or not at all.
+        modern = "disable-legacy=on" + ("" if self.flavour == "bare" else ",iommu_platform=on")
+        args += ["-device", f"virtio-serial-pci,id=lab-serial,bus=pcie.0,addr=0x2,{modern}"]
+        for n, fd in enumerate(fds[1:]):
+            args += ["-chardev", f"socket,id=agent{n},fd={fd}"]
+            args += ["-device", f"virtserialport,bus=lab-serial.0,chardev=agent{n},name=agent{n}"]
+        if self.xl:
+            drive = f"file={IMAGE}/xlroot.ext4,format=raw,if=none,id=lab-root,snapshot=on"
+            args += ["-drive", drive]
+            args += ["-device", f"virtio-blk-pci,id=lab-disk,bus=pcie.0,addr=0x3,drive=lab-root,{modern}"]
+        for disk, size in self.topology.disks.items():
+            path = Path(self._dir.name) / f"{disk}.raw"
+            with path.open("wb") as backing:
+                backing.truncate(size)
+            args += ["-drive", f"file={path},format=raw,if=none,id={disk}"]
+        return args + self.topology.args
+
+    # Commands and files
+
+    def run(self, command: str, seconds: float = 60, channel: int = 0) -> Result:
+        """Run a shell command in dom0."""
+        return self._agents[channel].run(command, seconds)
+
+    def check(self, command: str, seconds: float = 60, channel: int = 0) -> str:
+        """Run a command that must succeed; returns its output."""
+        result = self.run(command, seconds, channel)
+        if not result.ok:
+            raise CommandError(f"status {result.status} of: {command}\n{result.out}")
+        return result.out
+
+    def put(self, source: Path, path: str) -> None:
+        """Copy a file into dom0."""
+        self._agents[0].put_file(source, path)
+
+    def write(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Write a file in dom0."""
+        self._agents[0].put(content, path, mode)
+
+    def put_module(self, faults: bool = False, path: str = "/root/rust_pciback.ko") -> str:
+        """Copy the module (or its build with fault knobs) into dom0."""
+        self.put(FAULTS_MODULE if faults else MODULE, path)
+        return path
+
+    def put_tests(self) -> None:
+        """Copy the scripts of tests/dom0, and its helpers as built, to /tests in dom0."""
+        for file in sorted(DOM0_TESTS.rglob("*.sh")):
+            self.put(file, f"/tests/{file.relative_to(DOM0_TESTS)}")
+        for file in sorted(DOM0_HELPERS.glob("*")):
+            self.put(file, f"/tests/{file.name}")
+
+    def sync_console(self, text: str, seconds: float = 20) -> int:
+        """Put a line into the kernel log and wait until the console shows it.
+
+        All that was said before is then in the log; returns the position after.
+        """
+        token = f"lab: {text} #{next(_serial)}"
+        mark = self.console.mark()
+        self.check(f"echo '<4>{token}' >/dev/kmsg")
+        if self.console.wait_for(re.escape(token) + "$", seconds, mark) is None:
+            raise AgentError(f"the console does not show {token!r}; console: {shown(self.log)}")
+        return self.console.mark()
+
+    # Devices
+
+    def bdf(self, name: str) -> str:
+        """The address (dddd:bb:ss.f) of a named device, as firmware numbered it."""
+        if name not in self._bdfs:
+            self._bdfs = dict(self._walk())
+        try:
+            return self._bdfs[name]
+        except KeyError:
+            raise MachineError(f"no device {name!r}; there are {sorted(self._bdfs)}") from None
+
+    def _walk(self) -> Any:
+        def devices(children: list[dict[str, Any]]) -> Any:
+            for child in children:
+                if child["qdev_id"]:
+                    yield child["qdev_id"], "0000:{bus:02x}:{slot:02x}.{function:x}".format(**child)
+                yield from devices(child.get("pci_bridge", {}).get("devices", []))
+
+        for host in self.qmp.command("query-pci"):
+            yield from devices(host["devices"])
+
+    def names(self) -> dict[str, str]:
+        """All named devices and their addresses, as they are now."""
+        self._bdfs = dict(self._walk())
+        return dict(self._bdfs)
+
+    def plug(self, driver: str, name: str, bus: str, **props: Any) -> None:
+        """Hot-plug a device; dom0 finds it a little later."""
+        self._bdfs.clear()
+        self.qmp.command("device_add", driver=driver, id=name, bus=bus, **props)
+
+    def unplug(self, name: str, seconds: float = 60) -> None:
+        """Ask dom0 to give up a device, and wait until it is gone."""
+        mark = self.qmp.mark()
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.qmp.command("device_del", id=name)
+                break
+            except ExecuteError as error:
+                # Refused while dom0 still works on the last event of that port;
+                # QEMU has no event for the end of that.
+                if "busy" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        self.qmp.wait_event("DEVICE_DELETED", lambda data: data.get("device") == name, seconds, mark)
+        self._bdfs.clear()

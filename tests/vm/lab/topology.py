@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Machines as lists of named devices.
+
+A topology is built from small calls, each of which adds a device under a name
+(its QEMU id); tests find the device in dom0 by that name (Dom0.bdf). Slots on the
+root bus are given out in order from 4 on, so addresses change only when a
+topology is edited before them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Topology:
+    """What is plugged in, as QEMU arguments."""
+
+    name: str
+    args: list[str] = field(default_factory=list)
+    #: Names of the raw disks the devices want, with their sizes in bytes.
+    disks: dict[str, int] = field(default_factory=dict)
+    #: Names of what was added, bridges excluded.
+    devices: list[str] = field(default_factory=list)
+    _slot: int = 4
+    _chassis: int = 0
+
+    def _add(self, driver: str, name: str, bus: str, **props: Any) -> str:
+        if bus == "pcie.0" and "addr" not in props:
+            props["addr"] = hex(self._slot)
+            self._slot += 1
+        words = [driver, f"id={name}", f"bus={bus}"]
+        words += [f"{key}={value}" for key, value in props.items()]
+        self.args += ["-device", ",".join(words)]
+        return name
+
+    def device(self, driver: str, name: str, bus: str = "pcie.0", **props: Any) -> Topology:
+        """Any device, with QEMU's own names of its properties."""
+        self.devices.append(self._add(driver, name, bus, **props))
+        return self
+
+    def root_port(self, name: str, **props: Any) -> str:
+        """A PCIe root port.
+
+        At 5 GT/s: at its default of 16 GT/s QEMU never sets the link-active bit, and
+        a secondary bus reset waits for it in vain.
+        """
+        self._chassis += 1
+        props = {"chassis": self._chassis, "slot": self._chassis, "x-speed": 5} | props
+        return self._add("pcie-root-port", name, "pcie.0", **props)
+
+    def on_port(self, driver: str, name: str, hotplug: bool = True, **props: Any) -> Topology:
+        """A device alone on a root port of its own, which is named rp-NAME."""
+        port = self.root_port(f"rp-{name}", **({} if hotplug else {"hotplug": "off"}))
+        return self.device(driver, name, port, **props)
+
+    def nvme(self, name: str, bus: str, size: int = 16 << 20) -> Topology:
+        """An NVMe controller with one namespace on a disk of its own."""
+        self.disks[f"disk-{name}"] = size
+        return self.device("nvme", name, bus, serial=name, drive=f"disk-{name}")
+
+    def nvme_on_port(self, name: str, hotplug: bool = True) -> Topology:
+        """The same, alone on a root port."""
+        return self.nvme(name, self.root_port(f"rp-{name}", **({} if hotplug else {"hotplug": "off"})))
+
+    def nvme_vfs(self, name: str, vfs: int = 32) -> Topology:
+        """An NVMe controller with virtual functions (which excludes a disk)."""
+        port = self.root_port(f"rp-{name}")
+        self.args += ["-device", f"nvme-subsys,id=subsys-{name}"]
+        return self.device(
+            "nvme",
+            name,
+            port,
+            serial=name,
+            subsys=f"subsys-{name}",
+            sriov_max_vfs=vfs,
+            sriov_vq_flexible=2 * vfs,
+            sriov_vi_flexible=vfs,
+            max_ioqpairs=2 * vfs + 2,
+            msix_qsize=vfs + 2,
+        )
+
+    def functions(self, driver: str, name: str, count: int, hotplug: bool = True) -> Topology:
+        """A multi-function device, NAME.0 ..., on a root port."""
+        port = self.root_port(f"rp-{name}", **({} if hotplug else {"hotplug": "off"}))
+        for function in reversed(range(count)):  # function 0 makes it visible
+            multi = {"multifunction": "on"} if function == 0 else {}
+            self.device(driver, f"{name}.{function}", port, addr=f"0x0.{function}", **multi)
+        return self
+
+    def conventional(self, name: str) -> str:
+        """A conventional PCI bus below a root port; returns the bus."""
+        return self._add("pcie-pci-bridge", name, self.root_port(f"rp-{name}"))
+
+    def switch(self, name: str, ports: int) -> list[str]:
+        """A PCIe switch below a root port; returns its downstream ports."""
+        up = self._add("x3130-upstream", name, self.root_port(f"rp-{name}"))
+        downs = []
+        for port in range(ports):
+            self._chassis += 1
+            where = {"chassis": self._chassis, "slot": port, "addr": hex(port)}
+            downs.append(self._add("xio3130-downstream", f"{name}-dp{port}", up, **where))
+        return downs
+
+
+def _main() -> Topology:
+    """One of each kind of endpoint, and an empty port to plug something into."""
+    t = Topology("main")
+    t.on_port("igb", "igb0").nvme_on_port("nvme0").on_port("e1000e", "e1000e0")
+    t.device("edu", "edu0").device("pci-testdev", "testdev0").device("bochs-display", "display0")
+    t.root_port("rp-spare")
+    return t
+
+
+def _demo() -> Topology:
+    """What `make demo` shows."""
+    t = Topology("demo")
+    t.on_port("igb", "igb0").nvme_on_port("nvme0").on_port("e1000e", "e1000e0")
+    return t.device("edu", "edu0")
+
+
+def _nopin() -> Topology:
+    """Devices without an interrupt pin: they have no GSI."""
+    t = Topology("nopin")
+    t.device("pci-testdev", "testdev0").device("bochs-display", "display0")
+    t.device("secondary-vga", "vga0").device("rocker", "rocker0")
+    t.args += ["-object", "memory-backend-ram,id=shared0,size=1M,share=on"]
+    return t.device("ivshmem-plain", "ivshmem0", memdev="shared0")
+
+
+def _shared() -> Topology:
+    """Devices that share a bus or a slot with others."""
+    t = Topology("shared")
+    t.functions("e1000e", "pair", 2)
+    bus = t.conventional("pci0")
+    t.device("e1000", "conv0", bus, addr="0x1").device("e1000", "conv1", bus, addr="0x2")
+    return t.device("rtl8139", "rtl0")
+
+
+def _busreset() -> Topology:
+    """Alone on ports that cannot hot-plug: only a bus reset reaches them."""
+    t = Topology("busreset")
+    for driver, name in (("e1000e", "e1000e0"), ("qemu-xhci", "xhci0"), ("ahci", "ahci0"), ("vmxnet3", "vmxnet0")):
+        t.on_port(driver, name, hotplug=False)
+    return t.on_port("igb", "igb0", hotplug=False)
+
+
+def _switch() -> Topology:
+    """Endpoints below a switch."""
+    t = Topology("switch")
+    first, second = t.switch("sw0", 2)
+    t.nvme("nvme0", first)
+    return t.device("virtio-net-pci", "vnet0", second, **{"disable-legacy": "on", "iommu_platform": "on"})
+
+
+def _vfs() -> Topology:
+    """Virtual functions: up to 7 of igb0, 32 of nvme0."""
+    return Topology("vfs").on_port("igb", "igb0").nvme_vfs("nvme0", 32)
+
+
+def _none() -> Topology:
+    """Nothing but what the chipset has."""
+    return Topology("none")
+
+
+TOPOLOGIES = {build().name: build for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _vfs)}
+
+
+def topology(name: str) -> Topology:
+    """A fresh topology by its name."""
+    return TOPOLOGIES[name]()

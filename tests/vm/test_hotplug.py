@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Claimed devices that come and go."""
+
+import pytest
+from lab.machine import Dom0
+
+DRIVER = "/sys/bus/pci/drivers/pciback"
+#: Slot Control of QEMU's root port: capability at 0x54, register at 0x18, high byte.
+SLOT_CONTROL = 0x6D
+#: Its bits 10 (power controller: off) and 9-8 (power indicator: off 3, on 1), one byte up.
+POWER_OFF, POWER_ON = 0x07, 0x01
+
+
+def sysfs(bdf: str) -> str:
+    """The directory of a device."""
+    return f"/sys/bus/pci/devices/{bdf}"
+
+
+def appears(dom0: Dom0, path: str) -> None:
+    """Wait until a path is there."""
+    dom0.check(f"for i in $(seq 300); do [ -e {path} ] && exit; usleep 100000; done; exit 1")
+
+
+def vanishes(dom0: Dom0, path: str) -> None:
+    """Wait until a path is gone."""
+    dom0.check(f"for i in $(seq 300); do [ -e {path} ] || exit 0; usleep 100000; done; exit 1")
+
+
+def claim(dom0: Dom0, bdf: str) -> None:
+    """Take a device from its driver, as libxl does."""
+    dom0.check(
+        f"d={sysfs(bdf)}; [ ! -e $d/driver ] || echo {bdf} >$d/driver/unbind;"
+        f"echo {bdf} >{DRIVER}/new_slot && echo {bdf} >{DRIVER}/bind"
+    )
+
+
+@pytest.mark.dom0("main", "pvh", "pv")
+def test_unplug_claimed(dom0: Dom0) -> None:
+    """A claimed device is asked back: released, and gone; the next one in its place
+    is claimed by its slot, without being told."""
+    dom0.run("rmmod e1000")  # an older driver would be asked before the stub
+    dom0.check("insmod /root/rust_pciback.ko")
+    dom0.plug("e1000", "guest0", "rp-spare")
+    bdf = dom0.bdf("guest0")
+    appears(dom0, f"{sysfs(bdf)}/config")
+    claim(dom0, bdf)
+    mark = dom0.console.mark()
+    dom0.unplug("guest0")
+    vanishes(dom0, sysfs(bdf))
+    assert dom0.console.wait_for(f"pciback {bdf}: released", 10, mark)
+    assert dom0.run(f"echo {bdf} >{DRIVER}/reset_device").status != 0
+
+    dom0.plug("e1000", "guest1", "rp-spare")
+    assert dom0.bdf("guest1") == bdf
+    appears(dom0, f"{sysfs(bdf)}/pciback")
+    dom0.check(f"test $(cat {sysfs(bdf)}/gsi) -ge 16")
+    dom0.unplug("guest1")
+    dom0.check("rmmod rust_pciback")
+
+
+@pytest.mark.dom0("main", "pvh", "pv")
+def test_gsi_of_a_newcomer(dom0: Dom0) -> None:
+    """A device that comes after the module has a `gsi` file, and takes it along."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    dom0.plug("e1000", "guest0", "rp-spare")
+    bdf = dom0.bdf("guest0")
+    appears(dom0, f"{sysfs(bdf)}/gsi")
+    port = dom0.bdf("rp-spare")
+    # Device 0 behind a root port: the pin goes through unturned.
+    assert dom0.check(f"cat {sysfs(bdf)}/gsi") == dom0.check(f"cat {sysfs(port)}/gsi")
+    dom0.unplug("guest0")
+    vanishes(dom0, sysfs(bdf))
+    dom0.check("rmmod rust_pciback")
+
+
+@pytest.mark.klog_allow("existing mapping", "Setup of vPCI failed: -17")
+@pytest.mark.dom0("main")
+def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
+    """Xen 4.20 refuses a newcomer with MSI-X: its BARs are still 0 when Linux tells of
+    it. A claim comes later, offers it again, and Xen takes it."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    mark = dom0.console.mark()
+    dom0.plug("nvme", "guest0", "rp-spare", serial="late")
+    bdf = dom0.bdf("guest0")
+    appears(dom0, f"{sysfs(bdf)}/config")
+    assert dom0.console.wait_for("Setup of vPCI failed: -17", 10, mark)
+    dom0.sync_console("the claim")
+    mark = dom0.console.mark()
+    claim(dom0, bdf)
+    assert dom0.check(f"cat {sysfs(bdf)}/pciback/state") == "clean\n"
+    assert dom0.check(f"cat {sysfs(bdf)}/pciback/last_reset_xen") == "told\n"
+    dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
+    dom0.sync_console("claimed")
+    assert not any("vPCI failed" in line for line in dom0.console.since(mark))
+    dom0.unplug("guest0")
+    vanishes(dom0, sysfs(bdf))
+    dom0.check("rmmod rust_pciback")
+
+
+@pytest.mark.dom0("main", "pvh", "pv")
+@pytest.mark.usefixtures("discard")
+def test_surprise_removal(dom0: Dom0) -> None:
+    """A claimed device stops answering and is then pulled out: its reset fails at once
+    instead of waiting a minute, and its removal leaves nothing behind."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    bdf, port = dom0.bdf("igb0"), dom0.bdf("rp-igb0")
+    claim(dom0, bdf)
+    before = dom0.check(f"cd {sysfs(bdf)}; od -An -tx1 -N 4 config")
+
+    def slot_power(value: int) -> None:
+        byte = f"\\\\{value:03o}"
+        dom0.check(f"printf {byte} | dd of={sysfs(port)}/config bs=1 seek={SLOT_CONTROL} conv=notrunc")
+
+    slot_power(POWER_OFF)
+    assert dom0.check(f"od -An -tx1 -N 4 {sysfs(bdf)}/config").split() == ["ff"] * 4
+    result = dom0.run(f"printf {bdf} | /tests/pbtool write {DRIVER}/reset_device", seconds=10)
+    assert result.out == "5\n", "EIO"
+    assert dom0.check(f"cat {sysfs(bdf)}/pciback/state") == "failed\n"
+    slot_power(POWER_ON)
+    assert dom0.check(f"od -An -tx1 -N 4 {sysfs(bdf)}/config") == before
+    dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
+    assert dom0.check(f"cat {sysfs(bdf)}/pciback/state") == "clean\n"
+
+    # From a slot without power QEMU takes a device at once and tells nobody: QEMU's
+    # ports announce a removal by their button only.
+    slot_power(POWER_OFF)
+    dom0.unplug("igb0", seconds=10)
+    assert dom0.run(f"printf {bdf} | /tests/pbtool write {DRIVER}/reset_device", seconds=10).out == "5\n"
+    mark = dom0.console.mark()
+    dom0.check(f"echo 1 >{sysfs(bdf)}/remove", seconds=10)
+    assert dom0.console.wait_for(f"pciback {bdf}: released: the device is gone", 10, mark)
+    assert dom0.run(f"printf {bdf} | /tests/pbtool write {DRIVER}/reset_device").out == "19\n", "ENODEV"
+    dom0.check("rmmod rust_pciback")

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The harness's pure parts: reading logs and KTAP. No machine is started."""
+
+import pytest
+from lab import klog, ktap
+from lab.topology import TOPOLOGIES, topology
+
+WARNING = """\
+[   10.0] pci 0000:01:00.0: fine
+[   11.0] ------------[ cut here ]------------
+[   11.0] WARNING: drivers/pci/pci.c:42 at pci_thing+0x1/0x2, CPU#0: sh/1
+[   11.0] Modules linked in: rust_pciback
+[   11.0] Call Trace:
+[   11.0]  <TASK>
+[   11.0] ---[ end trace 0000000000000000 ]---
+[   12.0] pci 0000:01:00.0: fine again
+""".splitlines()
+
+LOCKDEP = """\
+[   11.0] BUG: sleeping function called from invalid context at kernel/locking/mutex.c:1
+[   11.0] Call Trace:
+[   11.0]  <TASK>
+[   11.0]  dump_stack+0x1/0x2
+[   11.0]  </TASK>
+[   11.5] BUG: another
+""".splitlines()
+
+
+def test_quiet_log() -> None:
+    """Ordinary lines are not reports."""
+    lines = ["[ 1.0] pciback 0000:01:00.0: seized", "(XEN) Dom0 has maximum 1 VCPUs", "", "DEBUG: x", "nobody"]
+    assert klog.reports(lines) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(XEN) d0: existing mapping (mfn: 1, type: 2) at 0 clobbers MSIX MMIO area.",
+        "(XEN) d0v0 Setup of vPCI failed: -19",
+        "(XEN) Xen WARN at drivers/vpci/vpci.c:1",
+        "(XEN) FATAL PAGE FAULT",
+        "(XEN) Assertion 'x' failed at y.c:1",
+        "(XEN) AMD-Vi: IO_PAGE_FAULT: 0000:01:00.0 d0 addr 0 flags 0",
+        "[ 1.0] pcieport 0000:00:04.0: unlocked secondary bus reset via: x",
+        "[ 1.0] Oops: 0000 [#1]",
+        "[ 1.0] WARNING: possible recursive locking detected",
+        "[ 1.0] rust_kernel: panicked at x.rs:1:1:",
+        "[ 1.0] BUG: KFENCE: use-after-free read in x",
+    ],
+)
+def test_bad_lines(line: str) -> None:
+    """Each kind of bad line is one report."""
+    found = klog.reports(["[ 0.5] before", line, "[ 2.0] after"])
+    assert [report.head for report in found] == [line]
+
+
+def test_trace_is_one_report() -> None:
+    """A warning and its trace are one report, allowed or not as a whole."""
+    found = klog.reports(WARNING)
+    assert len(found) == 1
+    assert "WARNING" in found[0].head
+    assert klog.unexpected(WARNING, [r"pci_thing"]) == []
+    assert len(klog.unexpected(WARNING, [r"other_thing"])) == 1
+
+
+def test_trace_after_headline() -> None:
+    """A trace without "cut here" belongs to the headline before it."""
+    found = klog.reports(LOCKDEP)
+    assert [len(report.lines) for report in found] == [5, 1]
+    assert len(klog.unexpected(LOCKDEP, [r"dump_stack"])) == 1
+
+
+def test_lone_trace() -> None:
+    """A trace that nothing announced still counts."""
+    assert len(klog.reports(["x", "Call Trace:", " a", " b"])) == 1
+
+
+def test_ktap_flat() -> None:
+    """Results, directives, notes."""
+    text = """\
+KTAP version 1
+1..4
+# a note
+ok 1 first
+ok 2 - second # SKIP no device
+not ok 3 third
+ok 4 fourth # XFAIL known
+"""
+    case = ktap.parse(text)
+    assert case.status == ktap.FAIL
+    assert [(c.name, c.status) for c in case.cases] == [
+        ("first", "pass"),
+        ("second", "skip"),
+        ("third", "fail"),
+        ("fourth", "pass"),
+    ]
+    assert case.cases[1].reason == "no device"
+    assert case.cases[0].notes == ["# a note"]
+
+
+def test_ktap_nested() -> None:
+    """Subtests two deep; a failing leaf fails its parents."""
+    text = """\
+KTAP version 1
+1..2
+  KTAP version 1
+  # Subtest: reset
+  1..2
+  ok 1 flr
+    1..1
+    not ok 1 bus
+  ok 2 others
+ok 1 reset
+ok 2 gsi
+"""
+    case = ktap.parse(text)
+    assert {path: leaf.status for path, leaf in case.leaves()} == {
+        "reset/flr": "pass",
+        "reset/others/bus": "fail",
+        "gsi": "pass",
+    }
+    assert [c.status for c in case.cases] == ["fail", "pass"]
+    assert case.status == ktap.FAIL
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("", "fail"),
+        ("sh: syntax error", "fail"),
+        ("1..2\nok 1 a\n", "fail"),
+        ("ok 1 a\n", "fail"),
+        ("1..1\nok 2 a\n", "fail"),
+        ("1..2\nok 1 a\nBail out! no module\n", "fail"),
+        ("1..1\n  1..1\n  ok 1 a\n", "fail"),
+        ("1..0 # SKIP no Xen\n", "skip"),
+        ("1..1\nok 1 a # SKIP\n", "skip"),
+        ("ok 1 a\n1..1\n", "pass"),
+        ("TAP version 14\n1..1\nok 1 - a\n", "pass"),
+    ],
+)
+def test_ktap_plan(text: str, status: str) -> None:
+    """A report must keep its plan; the plan may come last."""
+    assert ktap.parse(text).status == status
+
+
+@pytest.mark.parametrize("name", sorted(TOPOLOGIES))
+def test_topology_ids(name: str) -> None:
+    """Ids are unique, and every disk has a user."""
+    t = topology(name)
+    ids = [word for arg in t.args for word in arg.split(",") if word.startswith("id=")]
+    assert len(ids) == len(set(ids))
+    assert all(any(f"drive={disk}" in arg for arg in t.args) for disk in t.disks)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where the module loads, and what it says of itself."""
+
+import pytest
+from lab.machine import Dom0
+
+
+@pytest.mark.dom0("none", "bare")
+def test_refuses_outside_an_initial_domain(dom0: Dom0) -> None:
+    """On bare metal: ENODEV, one line, and nothing of it is left."""
+    before = dom0.check("ls /sys/bus/pci/drivers; ls /sys/bus/pci/devices/*/")
+    result = dom0.run("insmod /root/rust_pciback.ko")
+    assert not result.ok
+    assert "No such device" in result.out
+    lines = {line.split("] ", 1)[1] for line in dom0.check("dmesg").splitlines() if "rust_pciback: not" in line}
+    assert lines == {"rust_pciback: not the initial domain of Xen: nothing to do here"}
+    assert dom0.check("ls /sys/bus/pci/drivers; ls /sys/bus/pci/devices/*/") == before
+    assert "rust_pciback" not in dom0.check("cat /proc/modules")
+
+
+@pytest.mark.dom0("main")
+def test_aliases(dom0: Dom0) -> None:
+    """Xenbus may load it, no PCI device ever does."""
+    info = dom0.check("modinfo /root/rust_pciback.ko")
+    aliases = [line.split()[1] for line in info.splitlines() if line.startswith("alias:")]
+    assert aliases == ["xen-backend:pci"]
+    assert "hide:" in info

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Run tests/dom0/*.sh in dom0s: one test for each script and machine.
+
+A script may say in a line of its own where it is to run, and what it provokes:
+
+    # lab: TOPOLOGY FLAVOUR...       (default: main pvh pv)
+    # klog: REGEX                    a console line that it expects
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from lab import ktap
+from lab.kind import Kind
+from lab.machine import Dom0
+from lab.paths import DOM0_TESTS, MODULE
+
+#: Emulated, 50 cycles of loading take their time.
+SECONDS = 600
+
+
+def places(script: Path) -> list[Kind]:
+    """Where a script runs."""
+    lines = re.findall(r"^# lab: (.*)$", script.read_text(), re.MULTILINE) or ["main pvh pv"]
+    return [Kind(topology, flavour) for topology, *flavours in map(str.split, lines) for flavour in flavours]
+
+
+def expects(script: Path) -> pytest.MarkDecorator:
+    """What it may put on the console."""
+    return pytest.mark.klog_allow(*re.findall(r"^# klog: (.*)$", script.read_text(), re.MULTILINE))
+
+
+def runs() -> list[object]:
+    """Each script in each of its machines, as parameters."""
+    return [
+        pytest.param(
+            script,
+            kind,
+            id=f"{script.stem}-{kind}",
+            marks=[pytest.mark.xdist_group(str(kind)), expects(script)],
+        )
+        for script in sorted(DOM0_TESTS.glob("*.sh"))
+        for kind in places(script)
+    ]
+
+
+@pytest.mark.parametrize(("script", "dom0"), runs(), indirect=["dom0"])
+def test_script(dom0: Dom0, script: Path) -> None:
+    """All results of the script are good, and it left the module unloaded."""
+    if not MODULE.exists():
+        pytest.skip("no module was built")
+    result = dom0.run(f"cd /tests && sh ./{script.name}", SECONDS)
+    report = ktap.parse(result.out, script.stem)
+    bad = [
+        f"{path}: {case.reason}\n  " + "\n  ".join(case.notes)
+        for path, case in report.leaves()
+        if case.status == ktap.FAIL
+    ]
+    loaded = dom0.run("grep -q rust_pciback /proc/modules && rmmod rust_pciback").ok
+    if report.status == ktap.SKIP:
+        pytest.skip(report.reason or "all of it")
+    assert not bad, "\n".join(bad)
+    assert report.status == ktap.PASS, f"{report.reason}\n{result.out}"
+    assert result.ok, f"status {result.status}\n{result.out}"
+    assert not loaded, "left the module loaded"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Stock xl, from Debian's xen-utils, with this driver under it."""
+
+import pytest
+from lab.machine import Dom0
+
+IN_BOTH = pytest.mark.dom0("main", "pvh", "pv", xl=True)
+#: What has a driver in dom0, by which a person would know it.
+DEVICES = {"igb0": "igb", "nvme0": "nvme", "e1000e0": "e1000e"}
+
+
+def driver(dom0: Dom0, bdf: str) -> str:
+    """The driver that a device has now."""
+    return dom0.run(f"basename $(readlink /sys/bus/pci/devices/{bdf}/driver)").out.strip()
+
+
+def assignable(dom0: Dom0) -> list[str]:
+    """What xl lists."""
+    return sorted(dom0.check("xl pci-assignable-list").split())
+
+
+@IN_BOTH
+def test_add_list_remove(dom0: Dom0) -> None:
+    """Each device becomes assignable and comes back to its driver."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    bdfs = {name: dom0.bdf(name) for name in DEVICES}
+    for bdf in bdfs.values():
+        dom0.check(f"xl pci-assignable-add {bdf[5:]}")
+    assert assignable(dom0) == sorted(bdfs.values())
+    assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots").split() == sorted(bdfs.values())
+    for name, bdf in bdfs.items():
+        assert driver(dom0, bdf) == "pciback"
+        dom0.check(f"xl pci-assignable-remove -r {bdf[5:]}")
+        assert driver(dom0, bdf) == DEVICES[name]
+    assert assignable(dom0) == []
+    assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots") == ""
+    dom0.check("rmmod rust_pciback")
+
+
+@IN_BOTH
+def test_add_twice_and_of_nothing(dom0: Dom0) -> None:
+    """Adding again is no error; adding what is not there is, and harms nothing."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    bdf = dom0.bdf("e1000e0")
+    dom0.check(f"xl pci-assignable-add {bdf}")
+    again = dom0.run(f"xl pci-assignable-add {bdf}")
+    assert "already assigned to pciback" in again.out
+    assert not dom0.run("xl pci-assignable-add 0000:7f:00.0").ok
+    assert assignable(dom0) == [bdf]
+    dom0.check(f"xl pci-assignable-remove -r {bdf}")
+    dom0.check("rmmod rust_pciback")
+
+
+@IN_BOTH
+def test_device_works_after_xl(dom0: Dom0) -> None:
+    """The disk has its name and the network card its address after the round trip."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    for name, file in (("nvme0", "nvme/nvme*/serial"), ("igb0", "net/*/address")):
+        path = f"/sys/bus/pci/devices/{dom0.bdf(name)}/{file}"
+        before = dom0.check(f"cat {path}")
+        dom0.check(f"xl pci-assignable-add {dom0.bdf(name)}")
+        dom0.check(f"xl pci-assignable-remove -r {dom0.bdf(name)}")
+        assert dom0.check(f"for i in $(seq 100); do [ -e {path} ] && break; sleep 0.1; done; cat {path}") == before
+    dom0.check("rmmod rust_pciback")
