@@ -47,9 +47,6 @@ const PCI_SIGNALLING: Signalling = Signalling {
 /// the pin, which rotates at each bridge on the way.
 pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
     let mut pin = device.pin()?;
-    if has_rerouting_bridge_above(device) {
-        return None;
-    }
     let mut at = device;
     loop {
         // With Alternative Routing-ID there is one device on the bus, number 0.
@@ -59,7 +56,9 @@ pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
             at.sbdf().slot()
         };
         if let Some(found) = look_up_on_bus(at, slot, pin) {
-            return found;
+            // The kernel reroutes what a table says of the device itself, not what is derived.
+            let direct = core::ptr::eq(at, device);
+            return found.filter(|_| !(direct && has_rerouting_bridge_above(device)));
         }
         pin = pin.swizzle(slot);
         at = at.upstream_bridge()?;

@@ -11,7 +11,7 @@
 use crate::{
     kapi::{
         acpi::{Node, Signalling},
-        pci::DeviceExt,
+        pci::{DeviceExt, Locked},
         physdev::{self, physdev_op},
         xen::Dom0,
     },
@@ -121,7 +121,7 @@ fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Told> {
 ///
 /// - Xen's errno: it doesn't have the device and refused to add it (`ENODEV` for a virtual
 ///   function on Xen 4.20). The device must not be named to it.
-pub(crate) fn ask_known(dom0: Dom0, device: &pci::Device) -> Result<Told> {
+pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Told> {
     static SAID: Once = Once::new();
     /// `XEN_PCI_DEV_*` of physdev.h.
     const EXTENDED_FUNCTION: u32 = 1;
@@ -131,6 +131,7 @@ pub(crate) fn ask_known(dom0: Dom0, device: &pci::Device) -> Result<Told> {
     if dom0 == Dom0::Pv {
         return Ok(Told::NotNeeded);
     }
+    let device = locked.device();
     let Some(name) = xen_name(device) else {
         return Ok(Told::Impossible);
     };
@@ -143,14 +144,14 @@ pub(crate) fn ask_known(dom0: Dom0, device: &pci::Device) -> Result<Told> {
         physfn_devfn: 0,
         pxm: 0,
     };
-    if let Some(physfn) = device.physical_function() {
+    if let Some(physfn) = locked.physical_function() {
         add.flags |= VIRTUAL_FUNCTION;
-        add.physfn_bus = physfn.bus;
-        add.physfn_devfn = physfn.devfn;
+        add.physfn_bus = physfn.sbdf().bus();
+        add.physfn_devfn = physfn.sbdf().devfn();
     } else if device.ari_enabled() && device.sbdf().slot() != 0 {
         add.flags |= EXTENDED_FUNCTION;
     }
-    if let Some(pxm) = proximity(device) {
+    if let Some(pxm) = proximity(locked) {
         add.flags |= HAS_PROXIMITY;
         add.pxm = pxm;
     }
@@ -160,8 +161,9 @@ pub(crate) fn ask_known(dom0: Dom0, device: &pci::Device) -> Result<Told> {
 
 /// Finds the device's proximity domain as the kernel does when it adds a device: the nearest
 /// `_PXM` upwards from the device itself, or from the first bridge above it that ACPI lists.
-fn proximity(device: &pci::Device) -> Option<u32> {
-    let mut node = Node::of_device_or_bridge(device);
+fn proximity(locked: &Locked<'_>) -> Option<u32> {
+    let mut node = Node::of_device(locked.device())
+        .or_else(|| Node::of_bridges_above(locked.physical_function().unwrap_or(locked.device())));
     while let Some(this) = node {
         if let Some(pxm) = this.proximity() {
             return Some(pxm);

@@ -22,7 +22,7 @@ mod sysfs;
 use crate::{
     gsi::{files::GsiFiles, hook::Hook},
     kapi::{param::string_param, pci_driver::Adapter},
-    stub::{slots::Slots, Stub},
+    stub::{registry::Registry, slots::Slots, Stub},
 };
 use kernel::{driver, prelude::*, InPlaceModule, ThisModule};
 
@@ -58,6 +58,7 @@ struct PciBack {
     _driver: driver::Registration<Adapter<Stub>>,
     #[pin]
     _gsi_files: GsiFiles,
+    _registry: Registry,
     _slots: Slots,
 }
 
@@ -66,6 +67,7 @@ impl InPlaceModule for PciBack {
         try_pin_init!(Self {
             _: { stub::require_initial_domain()? },
             _slots: Slots::from_hide(HIDE.value())?,
+            _registry: Registry::new(),
             _gsi_files <- GsiFiles::new(),
             // Claims what is listed; fails where the C driver is loaded.
             _driver <- driver::Registration::new(stub::NAME, module),

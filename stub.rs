@@ -12,7 +12,12 @@ mod release;
 pub(crate) mod slots;
 
 use crate::{
-    kapi::{attr::Groups, pci::DeviceExt, pci_driver::StubDriver, xen},
+    kapi::{
+        attr::{DeviceAttribute, DriverAttribute, Groups},
+        pci::{DeviceExt, Locked},
+        pci_driver::StubDriver,
+        xen,
+    },
     sysfs,
 };
 use core::ffi::CStr;
@@ -48,11 +53,12 @@ impl pci::Driver for Stub {
         // Only once there is memory for the result: a claim that cannot be stored could not be
         // undone by a release.
         pin_init::pin_init_scope(move || {
-            if is_wanted(device) {
+            // The outer result is that of making an initialiser, the inner one is the initialiser.
+            Ok(if is_wanted(&Locked::by_driver_core(device)) {
                 claim::claim(device)
             } else {
                 Err(ENODEV)
-            }
+            })
         })
     }
 
@@ -62,22 +68,22 @@ impl pci::Driver for Stub {
 }
 
 impl StubDriver for Stub {
-    const DRIVER_GROUPS: &'static Groups = &sysfs::driver::GROUPS;
-    const DEVICE_GROUPS: &'static Groups = &sysfs::device::GROUPS;
+    const DRIVER_GROUPS: &'static Groups<DriverAttribute> = &sysfs::driver::GROUPS;
+    const DEVICE_GROUPS: &'static Groups<DeviceAttribute> = &sysfs::device::GROUPS;
 }
 
 /// Tells whether the device is meant for this driver: by name (`driver_override`), because it is
 /// listed, or because a bridge above it is.
-fn is_wanted(device: &pci::Device) -> bool {
-    if device.is_overridden_to(NAME) {
+fn is_wanted(locked: &Locked<'_>) -> bool {
+    if locked.is_overridden_to(NAME) || slots::contains(locked.device().sbdf()) {
         return true;
     }
-    let mut at = Some(device);
-    while let Some(device) = at {
-        if slots::contains(device.sbdf()) {
+    let mut above = locked.bridge_above();
+    while let Some(bridge) = above {
+        if slots::contains(bridge.sbdf()) {
             return true;
         }
-        at = device.upstream_bridge();
+        above = bridge.upstream_bridge();
     }
     false
 }

@@ -2,8 +2,8 @@
 
 //! The `gsi` file of every PCI device that has a GSI, from load to unload.
 //!
-//! A device without a GSI has no file. The number is looked up once, when the device appears (or
-//! when the module is loaded); routing tables don't change while a system runs.
+//! A device without a GSI has no file. The number is looked up once, when the device appears, when
+//! the module is loaded, or when the device is claimed, whichever first finds one.
 
 use super::look_up;
 use crate::kapi::{
@@ -57,7 +57,9 @@ impl OpenList {
 
 impl Drop for OpenList {
     fn drop(&mut self) {
-        // Removing a file waits for its readers, who take no lock; but not under ours.
+        // A device that goes meanwhile would take its directory away under the file. Removing a
+        // file waits for its readers, who take no lock.
+        let _no_changes = HotplugLock::new();
         let files = FILES.lock().take();
         drop(files);
     }
@@ -95,8 +97,9 @@ fn add_present() {
     }
 }
 
-/// Creates the file of a device, if it has a GSI and no file yet.
-fn add(device: &pci::Device) {
+/// Creates the file of a device, if it has a GSI and no file yet. The device must be registered,
+/// and not be removed meanwhile.
+pub(crate) fn add(device: &pci::Device) {
     let Some(gsi) = look_up(device) else {
         return;
     };

@@ -27,13 +27,14 @@ impl Node {
         unsafe { Self::of(raw_bridge_device(device)) }
     }
 
-    /// Returns the node of the device itself or, for one that ACPI doesn't list, that of the
-    /// nearest bridge above it that it does.
-    pub(crate) fn of_device_or_bridge(device: &pci::Device) -> Option<Self> {
+    /// Returns the node of the device itself, if ACPI lists it.
+    pub(crate) fn of_device(device: &pci::Device) -> Option<Self> {
         // SAFETY: The device is valid.
-        if let Some(node) = unsafe { Self::of(raw_dev(device)) } {
-            return Some(node);
-        }
+        unsafe { Self::of(raw_dev(device)) }
+    }
+
+    /// Returns the node of the nearest bridge above the device that ACPI lists.
+    pub(crate) fn of_bridges_above(device: &pci::Device) -> Option<Self> {
         let mut at = Some(device);
         while let Some(device) = at {
             if let Some(node) = Self::of_bridge_above(device) {
@@ -51,9 +52,9 @@ impl Node {
         if device.is_null() {
             return None;
         }
-        // SAFETY: The device is valid by the caller's promise; the functions read what never
-        // changes once it was added, and take a null node.
-        let node = unsafe { bindings::to_acpi_device_node(bindings::__dev_fwnode(device)) };
+        // SAFETY: The device is valid by the caller's promise; its node never changes
+        // once it was added, and may be null.
+        let node = unsafe { bindings::to_acpi_device_node((*device).fwnode) };
         if node.is_null() {
             return None;
         }

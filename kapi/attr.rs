@@ -9,7 +9,7 @@
 //!
 //! C header: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
 
-use core::{ffi::CStr, fmt};
+use core::{ffi::CStr, fmt, marker::PhantomData};
 use kernel::{bindings, container_of, ffi, page::PAGE_SIZE, pci, prelude::*};
 
 /// A driver attribute that is written.
@@ -135,8 +135,11 @@ impl LargeAttribute {
             pos: bindings::loff_t,
             count: usize,
         ) -> isize {
-            // SAFETY: sysfs passes a buffer of at least `count` bytes, zeroed when allocated.
-            let out = unsafe { core::slice::from_raw_parts_mut(buffer.cast::<u8>(), count) };
+            // SAFETY: sysfs passes a buffer of at least `count` bytes, which it doesn't initialise.
+            let out = unsafe {
+                core::ptr::write_bytes(buffer.cast::<u8>(), 0, count);
+                core::slice::from_raw_parts_mut(buffer.cast::<u8>(), count)
+            };
             let pos = usize::try_from(pos).map_err(|_| EINVAL);
             count_or_errno(pos.and_then(|pos| T::read(pos, out)))
         }
@@ -251,13 +254,13 @@ impl Group {
     }
 }
 
-/// A list of one group, as a `struct device_driver` takes it.
-pub(crate) struct Groups(Pointers<bindings::attribute_group, 2>);
+/// A list of one group of attributes of kind `A`, as a `struct device_driver` takes it.
+pub(crate) struct Groups<A: 'static>(Pointers<bindings::attribute_group, 2>, PhantomData<A>);
 
-impl Groups {
+impl<A> Groups<A> {
     /// Builds the list.
     pub(crate) const fn of(group: &'static Group) -> Self {
-        Self(Pointers([group.as_ptr(), core::ptr::null()]))
+        Self(Pointers([group.as_ptr(), core::ptr::null()]), PhantomData)
     }
 
     /// Returns the list as the C structure wants it; the kernel doesn't write to it.
@@ -268,16 +271,14 @@ impl Groups {
 
 /// Declares a static [`Groups`] with one group.
 ///
-/// `attribute_groups!(NAME, directory, [files], [large files]);` where the directory is an
-/// `Option<&CStr>` and each file is an expression that builds an attribute.
+/// `attribute_groups!(NAME: Kind, directory, [files], [large files]);` where the kind is that of
+/// the files, the directory is an `Option<&CStr>`, and each file is `NAME = expression`.
 macro_rules! attribute_groups {
-    ($name:ident, $directory:expr, [$($file:ident: $kind:ident = $build:expr),* $(,)?],
+    ($name:ident: $kind:ident, $directory:expr, [$($file:ident = $build:expr),* $(,)?],
      [$($large:ident = $bin:expr),* $(,)?]) => {
-        pub(crate) static $name: $crate::kapi::attr::Groups = {
+        pub(crate) static $name: $crate::kapi::attr::Groups<$crate::kapi::attr::$kind> = {
             #[allow(unused_imports)]
-            use $crate::kapi::attr::{
-                DeviceAttribute, DriverAttribute, Group, Groups, LargeAttribute, Pointers,
-            };
+            use $crate::kapi::attr::{$kind, Group, Groups, LargeAttribute, Pointers};
             $(static $file: $kind = $build;)*
             $(static $large: LargeAttribute = $bin;)*
             static FILES: Pointers<kernel::bindings::attribute,

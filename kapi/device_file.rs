@@ -42,13 +42,19 @@ impl NumberFile {
     /// - `ENOMEM`: no memory.
     /// - `EEXIST`: the device has a file of that name.
     pub(crate) fn new(device: &pci::Device, name: &'static CStr, number: u32) -> Result<Self> {
-        let attribute = bindings::device_attribute {
+        #[cfg_attr(not(CONFIG_DEBUG_LOCK_ALLOC), allow(unused_mut))]
+        let mut attribute = bindings::device_attribute {
             attr: super::attr::attribute(name, 0o444),
             __bindgen_anon_1: bindings::device_attribute__bindgen_ty_1 {
                 show: Some(Self::show),
             },
             ..Default::default()
         };
+        #[cfg(CONFIG_DEBUG_LOCK_ALLOC)]
+        {
+            // Lock debugging wants a static key, which an attribute on the heap hasn't.
+            attribute.attr.key = kernel::static_lock_class!().as_ptr();
+        }
         let inner = KBox::pin_init(
             pin_init!(Inner {
                 attribute: Opaque::new(attribute),

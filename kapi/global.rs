@@ -4,7 +4,8 @@
 //! ours (driver attributes, notifiers, privcmd's hook).
 //!
 //! `kernel::sync::global_lock!` leaves it to its user to initialise the lock in time; here the
-//! first use does.
+//! first use does. (Each of our globals is first used while the module loads, before anything that
+//! could use it at the same time is registered.)
 
 use core::sync::atomic::{AtomicU8, Ordering};
 use kernel::sync::lock::{GlobalGuard, GlobalLock, GlobalLockBackend};

@@ -5,17 +5,17 @@
 //!
 //! The adapter here fills in those fields and lets the kernel's own adapter do the rest.
 
-use super::attr::Groups;
+use super::attr::{DeviceAttribute, DriverAttribute, Groups};
 use core::{ffi::CStr, marker::PhantomData};
 use kernel::{bindings, driver, pci, prelude::*, types::Opaque, ThisModule};
 
 /// What a stub driver adds to [`pci::Driver`].
 pub(crate) trait StubDriver: pci::Driver {
     /// Attributes in the driver's directory, from registration to unregistration.
-    const DRIVER_GROUPS: &'static Groups;
+    const DRIVER_GROUPS: &'static Groups<DriverAttribute>;
 
     /// Attributes in the directory of each bound device, from after `probe` to before `unbind`.
-    const DEVICE_GROUPS: &'static Groups;
+    const DEVICE_GROUPS: &'static Groups<DeviceAttribute>;
 }
 
 /// A type for [`driver::Registration`] that registers `T`.

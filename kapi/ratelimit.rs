@@ -12,7 +12,7 @@ use kernel::{bindings, str::CStrExt as _, types::Opaque};
 const BURST: i32 = 10;
 const INTERVAL: i32 = 5 * bindings::CONFIG_HZ as i32;
 
-/// A limit of 10 lines in 5 seconds, shared by the places that use it.
+/// A limit of 10 lines in 5 seconds.
 pub(crate) struct RateLimit {
     state: Opaque<bindings::ratelimit_state>,
     name: &'static CStr,
@@ -25,11 +25,17 @@ impl RateLimit {
     /// Takes the name under which the kernel reports suppressed lines.
     pub(crate) const fn new(name: &'static CStr) -> Self {
         // SAFETY: All bytes zero is what `RATELIMIT_STATE_INIT` makes of the fields not set here:
-        // an unlocked raw spinlock without debugging, no lines left, flags clear. With lock
-        // debugging, `___ratelimit()` only ever tries this lock and the checks tolerate it.
+        // an unlocked raw spinlock, no lines left, flags clear.
         let mut state: bindings::ratelimit_state = unsafe { core::mem::zeroed() };
         state.interval = INTERVAL;
         state.burst = BURST;
+        #[cfg(CONFIG_DEBUG_SPINLOCK)]
+        {
+            // `SPINLOCK_MAGIC`, `SPINLOCK_OWNER_INIT` (include/linux/spinlock_types_raw.h).
+            state.lock.magic = 0xdead_4ead;
+            state.lock.owner_cpu = u32::MAX;
+            state.lock.owner = core::ptr::without_provenance_mut(usize::MAX);
+        }
         Self {
             state: Opaque::new(state),
             name,

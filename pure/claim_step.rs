@@ -23,8 +23,6 @@ pub(crate) enum ClaimStep {
     Notify,
     /// PHYSDEVOP_setup_gsi (PVH dom0).
     SetupGsi,
-    /// Bus mastering off and the device marked as assigned.
-    Disable,
     /// Entering the device among the claimed ones.
     Record,
 }
@@ -32,7 +30,7 @@ pub(crate) enum ClaimStep {
 impl ClaimStep {
     /// All steps in the order in which a claim takes them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Header,
         Self::KnownToXen,
         Self::Enable,
@@ -41,7 +39,6 @@ impl ClaimStep {
         Self::Reset,
         Self::Notify,
         Self::SetupGsi,
-        Self::Disable,
         Self::Record,
     ];
 
@@ -56,7 +53,6 @@ impl ClaimStep {
             Self::Reset => "reset",
             Self::Notify => "notify",
             Self::SetupGsi => "setup-gsi",
-            Self::Disable => "disable",
             Self::Record => "record",
         }
     }

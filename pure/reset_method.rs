@@ -43,6 +43,19 @@ impl Method {
         }
     }
 
+    /// Returns the kernel's number.
+    pub(crate) const fn kernel_number(self) -> u8 {
+        match self {
+            Self::DeviceSpecific => 1,
+            Self::Acpi => 2,
+            Self::Flr => 3,
+            Self::AfFlr => 4,
+            Self::Pm => 5,
+            Self::Bus => 6,
+            Self::CxlBus => 7,
+        }
+    }
+
     /// Tells whether the method resets exactly one function and does reset it.
     pub(crate) const fn is_function_level(self) -> bool {
         matches!(
@@ -71,45 +84,30 @@ impl fmt::Display for Method {
     }
 }
 
-/// How to run the chosen method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Run {
-    /// Call the kernel's FLR directly, wherever it stands in the list.
-    Flr,
-    /// Let the kernel walk its list, whose first entry is this method: the kernel exports no way
-    /// to call it alone.
-    FirstListed(Method),
-}
-
-impl Run {
-    /// Returns the method that this runs.
-    pub(crate) const fn method(self) -> Method {
-        match self {
-            Self::Flr => Method::Flr,
-            Self::FirstListed(method) => method,
-        }
-    }
-}
-
-/// Chooses the function-level reset to use, given the kernel's list (ended by 0 or by its length).
+/// Chooses the function-level reset to use, given the kernel's list (ended by 0 or by its length):
+/// the first that is listed, wherever it stands among others.
 ///
-/// Returns `None` where no function-level method is listed, or none that can be run without
-/// running a weaker one that the list puts before it.
-pub(crate) fn choose_function_level(listed: &[u8]) -> Option<Run> {
+/// Returns `None` where no function-level method is listed.
+pub(crate) fn choose_function_level(listed: &[u8]) -> Option<Method> {
     listed
         .iter()
         .take_while(|number| **number != 0)
-        .enumerate()
-        .find_map(|(place, number)| match Method::from_kernel(*number)? {
-            Method::Flr => Some(Run::Flr),
-            first if place == 0 && first.is_function_level() => Some(Run::FirstListed(first)),
-            _ => None,
-        })
+        .filter_map(|number| Method::from_kernel(*number))
+        .find(|method| method.is_function_level())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{choose_function_level, Method, Run};
+    use super::{choose_function_level, Method};
+
+    #[test]
+    fn numbers_are_the_kernels() {
+        for number in 0..=255u8 {
+            let method = Method::from_kernel(number);
+            assert_eq!(method.is_some(), (1..=7).contains(&number));
+            assert!(method.is_none_or(|method| method.kernel_number() == number));
+        }
+    }
 
     #[test]
     fn empty_means_none() {
@@ -119,35 +117,23 @@ mod tests {
 
     #[test]
     fn devices_of_the_lab() {
-        assert_eq!(choose_function_level(&[3, 5, 6, 0]), Some(Run::Flr)); // igb
-        assert_eq!(choose_function_level(&[3, 6, 0]), Some(Run::Flr)); // nvme
+        assert_eq!(choose_function_level(&[3, 5, 6, 0]), Some(Method::Flr)); // igb
+        assert_eq!(choose_function_level(&[3, 6, 0]), Some(Method::Flr)); // nvme
         assert_eq!(choose_function_level(&[5, 6, 0]), None); // e1000e
         assert_eq!(choose_function_level(&[6, 0]), None); // xhci
+        assert_eq!(choose_function_level(&[5, 3, 0]), Some(Method::Flr)); // edited
     }
 
     /// Every list of up to four kernel numbers, known or not.
     #[test]
-    fn the_choice_is_listed_function_level_and_first_of_its_kind() {
+    fn the_choice_is_the_first_function_level_method_listed() {
         for code in 0..10u32.pow(4) {
             let list: Vec<u8> = (0..4).map(|i| (code / 10u32.pow(i) % 10) as u8).collect();
             let wanted: Vec<u8> = list.iter().copied().take_while(|n| *n != 0).collect();
-            let flr_at = wanted.iter().position(|n| *n == 3);
-            match choose_function_level(&list) {
-                Some(Run::Flr) => {
-                    assert!(flr_at.is_some());
-                    let first = Method::from_kernel(wanted[0]);
-                    assert!(flr_at == Some(0) || !first.is_some_and(Method::is_function_level));
-                }
-                Some(Run::FirstListed(method)) => {
-                    assert_eq!(Method::from_kernel(wanted[0]), Some(method));
-                    assert!(method.is_function_level() && method != Method::Flr);
-                }
-                None => {
-                    assert_eq!(flr_at, None);
-                    let first = wanted.first().and_then(|n| Method::from_kernel(*n));
-                    assert!(!first.is_some_and(Method::is_function_level));
-                }
-            }
+            // 1 to 4 are device_specific, acpi, flr and af_flr.
+            let expected = wanted.iter().copied().find(|n| (1..=4).contains(n));
+            let chosen = choose_function_level(&list).map(Method::kernel_number);
+            assert_eq!(chosen, expected, "{list:?}");
         }
     }
 }

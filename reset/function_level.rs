@@ -7,28 +7,15 @@
 //! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
 
 use crate::{
-    kapi::pci::{quiesce, Command, DeviceExt, Exclusive, Header, SavedState},
-    pure::reset_method::{choose_function_level, Run},
+    kapi::pci::{listed_methods, DeviceExt, Exclusive, Header, SavedState},
+    pure::reset_method::{choose_function_level, Method},
 };
-use kernel::{
-    pci,
-    prelude::*,
-    time::{Instant, Monotonic},
-};
+use kernel::{pci, prelude::*};
 
 /// A successful reset.
 pub(crate) struct Done {
     /// From the quiescing to the device's return, in microseconds.
     pub(crate) micros: i64,
-}
-
-/// Returns how the device can be reset by itself, or `None` where it can't (no method is listed,
-/// or it is a bridge, below which a reset would reach everything).
-pub(crate) fn plan(device: &pci::Device) -> Option<Run> {
-    match device.header() {
-        Header::Normal => choose_function_level(&device.reset_methods()),
-        Header::Bridge | Header::Other(_) => None,
-    }
 }
 
 /// A reset that failed, and at which step.
@@ -39,51 +26,43 @@ pub(crate) struct Failed {
     pub(crate) error: Error,
 }
 
-/// Resets the device and restores `state`, with bus mastering off; the state is restored also where
-/// the reset fails.
-///
-/// # Errors
-///
-/// - `EIO`: the device doesn't answer; nothing was tried.
-/// - The errno of the step that failed: wake, the reset itself, restore.
-pub(crate) fn reset(
-    device: &pci::Device,
-    how: Run,
-    state: &SavedState,
-    exclusive: &Exclusive<'_>,
-) -> Result<Done, Failed> {
-    let at = |step| move |error| Failed { step, error };
-    // A reset of a device that is gone would wait a minute for it to come back.
-    if !device.is_present() {
-        return Err(at("presence check")(EIO));
+impl Failed {
+    /// Returns what makes a step's error into this.
+    pub(crate) fn at(step: &'static str) -> impl Fn(Error) -> Self {
+        move |error| Self { step, error }
     }
-    device.wake(exclusive).map_err(at("wake to D0"))?;
-    let start = Instant::<Monotonic>::now();
-    quiesce(device, exclusive);
-    let reset = match how {
-        Run::Flr => device.flr(exclusive),
-        Run::FirstListed(_) => device.reset_as_listed(exclusive),
-    };
-    let micros = start.elapsed().as_micros_ceil();
-    let restored = restore(device, state, exclusive);
-    reset.map_err(at("reset"))?;
-    restored.map_err(at("restore"))?;
-    Ok(Done { micros })
 }
 
-/// Restores `state` to a device that decodes nothing, with bus mastering off.
+/// Returns how the device can be reset by itself, or `None` where it can't (no method is listed,
+/// or it is a bridge, below which a reset would reach everything).
+pub(crate) fn plan(device: &pci::Device) -> Option<Method> {
+    match device.header() {
+        Header::Normal => choose_function_level(&listed_methods(device)),
+        Header::Bridge | Header::Other => None,
+    }
+}
+
+/// Resets the device and restores `state`; the state is restored also where the reset fails.
 ///
 /// # Errors
 ///
-/// - `EINVAL`: the device's capabilities are no longer those saved.
-pub(crate) fn restore(
-    device: &pci::Device,
+/// - `EIO`: the device doesn't answer, and nothing was tried; or it didn't take its state back.
+/// - `ETIMEDOUT`: it didn't come back from the reset.
+/// - The errno of the step that failed: wake, the reset itself, restore.
+pub(crate) fn reset(
+    device: &Exclusive<'_>,
+    method: Method,
     state: &SavedState,
-    exclusive: &Exclusive<'_>,
-) -> Result {
-    let restored = state.restore(device, exclusive);
-    Command::read(device)
-        .without_master()
-        .write(device, exclusive);
-    restored
+) -> Result<Done, Failed> {
+    // A reset of a device that is gone would wait a minute for it to come back.
+    if !device.is_present() {
+        return Err(Failed::at("presence check")(EIO));
+    }
+    device.wake().map_err(Failed::at("wake to D0"))?;
+    let attempt = device.reset(method, state);
+    attempt.reset.map_err(Failed::at("reset"))?;
+    attempt.restored.map_err(Failed::at("restore"))?;
+    Ok(Done {
+        micros: attempt.duration.as_micros_ceil(),
+    })
 }

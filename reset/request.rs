@@ -2,7 +2,10 @@
 
 //! A reset that user space asks for.
 
-use super::{function_level, record::ResetRecord};
+use super::{
+    function_level::{self, Failed},
+    record::ResetRecord,
+};
 use crate::{
     hypercall::{self, ResetKind},
     kapi::{log::log_limited, pci::DeviceLock},
@@ -20,8 +23,9 @@ use kernel::{prelude::*, sync::Arc};
 ///
 /// - `ENODEV`: this driver hasn't claimed such a device.
 /// - `ENOTTY`: the device has no function-level reset, or the administrator took it out of
-///   `reset_method`; or it didn't come back from the reset in a minute.
-/// - `EIO`: the device doesn't answer; nothing was tried.
+///   `reset_method`.
+/// - `EIO`: the device doesn't answer, and nothing was tried; or it didn't take its state back.
+/// - `ETIMEDOUT`: it didn't come back from the reset in a minute.
 /// - The errno of another step of the reset, or Xen's errno when it refused to hear of it.
 pub(crate) fn reset_device(sbdf: Sbdf) -> Result {
     let Some(claimed) = registry::find(sbdf) else {
@@ -44,7 +48,7 @@ fn not_claimed(sbdf: Sbdf) -> Error {
 
 fn reset_locked(claimed: &Claimed, lock: &DeviceLock) -> Result {
     let device = &claimed.device;
-    let Some(how) = function_level::plan(device) else {
+    let Some(method) = function_level::plan(device) else {
         log_limited!(
             dev_warn,
             device,
@@ -53,15 +57,11 @@ fn reset_locked(claimed: &Claimed, lock: &DeviceLock) -> Result {
         );
         return Err(ENOTTY);
     };
-    let method = how.method();
     let result =
-        function_level::reset(device, how, &claimed.state, &lock.exclusive()).and_then(|done| {
+        function_level::reset(&lock.exclusive(), method, &claimed.state).and_then(|done| {
             hypercall::reset_done(claimed.dom0, device, ResetKind::Flr)
                 .map(|told| (done, told))
-                .map_err(|error| function_level::Failed {
-                    step: "notify",
-                    error,
-                })
+                .map_err(Failed::at("notify"))
         });
     match result {
         Ok((done, told)) => {
@@ -72,19 +72,15 @@ fn reset_locked(claimed: &Claimed, lock: &DeviceLock) -> Result {
             });
             Ok(())
         }
-        Err(failed) => {
-            claimed.record(ResetRecord::Failed {
-                method,
-                error: failed.error,
-            });
+        Err(Failed { step, error }) => {
+            claimed.record(ResetRecord::Failed { method, error });
             log_limited!(
                 dev_err,
                 device,
-                "reset_device: {} by {method} failed ({})\n",
-                failed.step,
-                failed.error.to_errno()
+                "reset_device: {step} by {method} failed ({})\n",
+                error.to_errno()
             );
-            Err(failed.error)
+            Err(error)
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         pci::{ConfigAccess, DeviceExt, Enabled, Header, Locked, SavedState},
         xen::{self, Dom0},
     },
-    pure::{claim_step::ClaimStep, reset_method::Run},
+    pure::claim_step::ClaimStep,
     reset::{function_level, record::ResetRecord},
 };
 use kernel::{device::Core, pci, prelude::*, sync::Arc, types::ScopeGuard};
@@ -19,8 +19,9 @@ use kernel::{device::Core, pci, prelude::*, sync::Arc, types::ScopeGuard};
 pub(crate) struct Claim {
     /// What the rest of the driver shares.
     pub(super) claimed: Arc<Claimed>,
-    /// How the device was enabled, to leave it as it was found.
-    pub(super) enabled: Enabled,
+    /// How the device was enabled, to leave it as it was found; `None` for a bridge, which is not
+    /// touched.
+    pub(super) enabled: Option<Enabled>,
 }
 
 /// A step that failed; what it says goes to the log.
@@ -48,9 +49,10 @@ fn take<T>(
 /// - The errno of the step that failed, after one line in the log; the device is as it was.
 pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
     let dom0 = xen::initial_domain().ok_or(ENODEV)?;
-    let locked = Locked::by_driver_core(device);
-    match take_steps(device, dom0, &locked) {
+    match take_steps(&Locked::by_driver_core(device), dom0) {
         Ok(claim) => {
+            // Enabling the device may have set an interrupt link that led nowhere before.
+            gsi::files::add(device);
             report(&claim.claimed);
             Ok(claim)
         }
@@ -68,33 +70,41 @@ pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
 }
 
 /// All steps, in order. The guards undo what was done, in reverse, unless the last step succeeds.
-fn take_steps(device: &pci::Device, dom0: Dom0, locked: &Locked<'_>) -> Result<Claim, StepFailed> {
-    take(
+fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
+    let device = locked.device();
+    let header = take(
         ClaimStep::Header,
         "only endpoints and PCI bridges can be claimed",
         || match device.header() {
-            Header::Normal | Header::Bridge => Ok(()),
-            Header::Other(_) => Err(ENODEV),
+            Header::Other => Err(ENODEV),
+            header => Ok(header),
         },
     )?;
 
     take(
         ClaimStep::KnownToXen,
         "Xen refused to add this device, so it can't be given to a guest",
-        || hypercall::ask_known(dom0, device),
+        || hypercall::ask_known(dom0, locked),
     )?;
 
     let enabled = take(ClaimStep::Enable, "the device can't be enabled", || {
-        Enabled::new(device, locked)
+        // A bridge goes on as it is: others below it may be in use.
+        (header == Header::Normal)
+            .then(|| Enabled::new(locked))
+            .transpose()
     })?;
-    let enabled = ScopeGuard::new_with_data(enabled, |enabled| enabled.undo(locked));
+    let undo_enable = ScopeGuard::new(|| {
+        if let Some(enabled) = &enabled {
+            enabled.undo(locked);
+        }
+    });
 
     take(
         ClaimStep::PrepareMsix,
         "Xen didn't take over the MSI-X table",
         || hypercall::prepare_msix(device),
     )?;
-    let msix = ScopeGuard::new(|| {
+    let undo_msix = ScopeGuard::new(|| {
         if let Err(error) = hypercall::release_msix(device) {
             dev_warn!(device, "MSI-X table not released ({})\n", error.to_errno());
         }
@@ -103,10 +113,10 @@ fn take_steps(device: &pci::Device, dom0: Dom0, locked: &Locked<'_>) -> Result<C
     let state = take(
         ClaimStep::Save,
         "the configuration space can't be saved",
-        || SavedState::save(device, locked),
+        || SavedState::save(locked),
     )?;
 
-    let record = reset(device, dom0, &state, locked)?;
+    let record = reset(locked, dom0, &state)?;
 
     let gsi = gsi::look_up(device);
     take(ClaimStep::SetupGsi, "Xen didn't set up the GSI", || {
@@ -115,16 +125,6 @@ fn take_steps(device: &pci::Device, dom0: Dom0, locked: &Locked<'_>) -> Result<C
         }
         Ok(())
     })?;
-
-    take(ClaimStep::Disable, "the device can't be disabled", || {
-        // A bridge goes on forwarding what others below it do.
-        if device.header() == Header::Normal {
-            enabled.disable(locked);
-        }
-        device.set_assigned(locked, true);
-        Ok(())
-    })?;
-    let assigned = ScopeGuard::new(|| device.set_assigned(locked, false));
 
     let claimed = take(ClaimStep::Record, "out of memory or address in use", || {
         let number = gsi.map(|gsi| gsi.number);
@@ -136,29 +136,26 @@ fn take_steps(device: &pci::Device, dom0: Dom0, locked: &Locked<'_>) -> Result<C
         Ok(claimed)
     })?;
 
-    assigned.dismiss();
-    msix.dismiss();
-    Ok(Claim {
-        claimed,
-        enabled: enabled.dismiss(),
-    })
+    // Nothing can fail from here on.
+    undo_msix.dismiss();
+    undo_enable.dismiss();
+    if let Some(enabled) = &enabled {
+        enabled.disable(locked);
+    }
+    locked.set_assigned(true);
+    Ok(Claim { claimed, enabled })
 }
 
 /// The reset and Xen's being told of it; a device that cannot be reset by itself is let pass.
-fn reset(
-    device: &pci::Device,
-    dom0: Dom0,
-    state: &SavedState,
-    locked: &Locked<'_>,
-) -> Result<ResetRecord, StepFailed> {
-    let plan = function_level::plan(device);
-    let access = ConfigAccess::block(device, locked);
+fn reset(locked: &Locked<'_>, dom0: Dom0, state: &SavedState) -> Result<ResetRecord, StepFailed> {
+    let device = locked.device();
+    let access = ConfigAccess::block(locked);
     let reset = take(ClaimStep::Reset, "the reset failed", || {
-        let Some(how) = plan else {
+        let Some(method) = function_level::plan(device) else {
             return Ok(None);
         };
-        function_level::reset(device, how, state, &access.exclusive())
-            .map(|done| Some((how, done)))
+        function_level::reset(&access.exclusive(), method, state)
+            .map(|done| Some((method, done)))
             .map_err(|failed| failed.error)
     })?;
     take(
@@ -166,8 +163,8 @@ fn reset(
         "Xen refused to hear of the reset",
         || match reset {
             None => Ok(ResetRecord::NotReset),
-            Some((how, done)) => Ok(ResetRecord::Reset {
-                method: Run::method(how),
+            Some((method, done)) => Ok(ResetRecord::Reset {
+                method,
                 micros: done.micros,
                 told: hypercall::reset_done(dom0, device, ResetKind::Flr)?,
             }),

@@ -18,23 +18,46 @@ global! {
     static CLAIMED(CLAIMED_DEVICES): SpinLock<Option<RBTree<Sbdf, Arc<Claimed>>>> = None;
 }
 
+/// The registry's life: from before the driver's registration to after its end.
+pub(crate) struct Registry(());
+
+impl Registry {
+    /// Opens the registry, empty.
+    pub(crate) fn new() -> Self {
+        *CLAIMED.lock() = Some(RBTree::new());
+        Self(())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let devices = CLAIMED.lock().take();
+        drop(devices);
+    }
+}
+
 /// Enters a device.
 ///
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
-/// - `EBUSY`: there is a claimed device of that address (one that was pulled out, not yet released).
+/// - `EBUSY`: there is a claimed device of that address, which the kernel rules out: it unbinds a
+///   device before it looks for its successor.
+/// - `ENODEV`: the registry isn't open.
 pub(crate) fn enter(claimed: Arc<Claimed>) -> Result {
     let sbdf = claimed.sbdf;
     let node = RBTreeNode::new(sbdf, claimed, GFP_KERNEL)?;
     let mut guard = CLAIMED.lock();
-    let devices = guard.get_or_insert_with(RBTree::new);
-    if devices.get(&sbdf).is_some() {
-        drop(guard);
-        return Err(EBUSY); // The node, which is freed here, is no longer under the lock.
-    }
-    devices.insert(node);
-    Ok(())
+    let error = match guard.as_mut() {
+        None => ENODEV,
+        Some(devices) if devices.get(&sbdf).is_some() => EBUSY,
+        Some(devices) => {
+            devices.insert(node);
+            return Ok(());
+        }
+    };
+    drop(guard); // Before the node, which is not to be freed under the lock.
+    Err(error)
 }
 
 /// Takes a device out. Lookups that found it before may still hold it.

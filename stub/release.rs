@@ -5,7 +5,7 @@
 use super::{claim::Claim, registry};
 use crate::{
     hypercall::{self, ResetKind},
-    kapi::pci::{quiesce, ConfigAccess, DeviceExt, Header, Locked},
+    kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
     reset::function_level::{self, Failed},
 };
 use kernel::{device::Core, pci, prelude::*};
@@ -18,57 +18,58 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     // From here on nobody finds the device any more; who found it before takes its lock and looks
     // again.
     registry::leave(claim.claimed.sbdf);
-    if device.is_present() {
-        clean(device, claim, &locked);
-        if let Err(error) = hypercall::release_msix(device) {
+    let present = locked.is_present();
+    if present {
+        clean(&locked, claim);
+    }
+    // Also of a device that is gone: Xen keeps its own books.
+    match hypercall::release_msix(device) {
+        Err(error) if present => {
             dev_warn!(
                 device,
                 "release: MSI-X table not released ({})\n",
                 error.to_errno()
             );
         }
-        claim.enabled.undo(&locked);
+        _ => {}
+    }
+    if let Some(enabled) = &claim.enabled {
+        if present {
+            enabled.leave(&locked);
+        } else {
+            enabled.disable(&locked);
+        }
+    }
+    locked.set_assigned(false);
+    if present {
         dev_info!(device, "released\n");
     } else {
         dev_info!(device, "released: the device is gone\n");
     }
-    device.set_assigned(&locked, false);
 }
 
 /// Resets the device, if it can be, and restores it as it was when it was claimed.
-fn clean(device: &pci::Device, claim: &Claim, locked: &Locked<'_>) {
+fn clean(locked: &Locked<'_>, claim: &Claim) {
+    let device = locked.device();
     // A bridge was not touched, and what is below it may be in use.
     if device.header() != Header::Normal {
         return;
     }
     let claimed = &claim.claimed;
-    let access = ConfigAccess::block(device, locked);
+    let access = ConfigAccess::block(locked);
     let result = match function_level::plan(device) {
-        Some(how) => function_level::reset(device, how, &claimed.state, &access.exclusive())
+        Some(method) => function_level::reset(&access.exclusive(), method, &claimed.state)
             .and_then(|_| {
-                hypercall::reset_done(claimed.dom0, device, ResetKind::Flr).map_err(|error| {
-                    Failed {
-                        step: "notify",
-                        error,
-                    }
-                })
+                hypercall::reset_done(claimed.dom0, device, ResetKind::Flr)
+                    .map(drop)
+                    .map_err(Failed::at("notify"))
             }),
-        None => {
-            quiesce(device, locked);
-            function_level::restore(device, &claimed.state, &access.exclusive())
-                .map_err(|error| Failed {
-                    step: "restore",
-                    error,
-                })
-                .map(|()| hypercall::Told::NotNeeded)
-        }
+        None => claimed
+            .state
+            .restore(&access.exclusive())
+            .map_err(Failed::at("restore")),
     };
-    if let Err(failed) = result {
-        dev_err!(
-            device,
-            "release: {} failed ({})\n",
-            failed.step,
-            failed.error.to_errno()
-        );
+    if let Err(Failed { step, error }) = result {
+        dev_err!(device, "release: {step} failed ({})\n", error.to_errno());
     }
 }

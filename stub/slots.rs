@@ -26,11 +26,12 @@ global! {
 /// # Errors
 ///
 /// - `ENOMEM`: no memory; nothing was added.
+/// - `ENODEV`: the list is closed: the module goes.
 pub(crate) fn add(pattern: Pattern) -> Result {
     let new = DevfnSet::of(pattern.unit);
     let bus = (pattern.domain, pattern.bus);
     let mut guard = SLOTS.lock();
-    let slots = guard.get_or_insert_with(RBTree::new);
+    let slots = guard.as_mut().ok_or(ENODEV)?;
     if let Some(listed) = slots.get_mut(&bus) {
         listed.insert(&new);
         return Ok(());
@@ -94,6 +95,7 @@ impl Slots {
     /// - `EINVAL`: the parameter isn't of the grammar; one line says where.
     /// - `ENOMEM`: no memory.
     pub(crate) fn from_hide(text: &[u8]) -> Result<Self> {
+        *SLOTS.lock() = Some(RBTree::new());
         let slots = Self(());
         for item in HideList::new(text) {
             match item {

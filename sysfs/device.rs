@@ -94,14 +94,14 @@ impl DeviceShow for LastResetXen {
 }
 
 attribute_groups!(
-    GROUPS,
+    GROUPS: DeviceAttribute,
     Some(c"pciback"),
     [
-        STATE: DeviceAttribute = DeviceAttribute::read_only::<State>(),
-        METHOD: DeviceAttribute = DeviceAttribute::read_only::<LastResetMethod>(),
-        ERROR: DeviceAttribute = DeviceAttribute::read_only::<LastResetError>(),
-        TIME: DeviceAttribute = DeviceAttribute::read_only::<LastResetTime>(),
-        XEN: DeviceAttribute = DeviceAttribute::read_only::<LastResetXen>(),
+        STATE = DeviceAttribute::read_only::<State>(),
+        METHOD = DeviceAttribute::read_only::<LastResetMethod>(),
+        ERROR = DeviceAttribute::read_only::<LastResetError>(),
+        TIME = DeviceAttribute::read_only::<LastResetTime>(),
+        XEN = DeviceAttribute::read_only::<LastResetXen>(),
     ],
     []
 );

@@ -83,13 +83,13 @@ impl DriverStore for DoFlr {
 }
 
 attribute_groups!(
-    GROUPS,
+    GROUPS: DriverAttribute,
     None,
     [
-        NEW_SLOT: DriverAttribute = DriverAttribute::write_only::<NewSlot>(),
-        REMOVE_SLOT: DriverAttribute = DriverAttribute::write_only::<RemoveSlot>(),
-        RESET_DEVICE: DriverAttribute = DriverAttribute::write_only::<ResetDevice>(),
-        DO_FLR: DriverAttribute = DriverAttribute::write_only::<DoFlr>(),
+        NEW_SLOT = DriverAttribute::write_only::<NewSlot>(),
+        REMOVE_SLOT = DriverAttribute::write_only::<RemoveSlot>(),
+        RESET_DEVICE = DriverAttribute::write_only::<ResetDevice>(),
+        DO_FLR = DriverAttribute::write_only::<DoFlr>(),
     ],
     [SLOTS = LargeAttribute::read_only::<Slots>()]
 );

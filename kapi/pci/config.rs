@@ -3,9 +3,10 @@
 //! The Command register: what a function decodes, and whether it masters the bus.
 
 use super::{raw, Locked};
-use kernel::{bindings, pci};
+use kernel::bindings;
 
 /// Bits of the Command register (PCI 3.0 sec 6.2.2).
+const DECODE: u16 = (bindings::PCI_COMMAND_IO | bindings::PCI_COMMAND_MEMORY) as u16;
 const MASTER: u16 = bindings::PCI_COMMAND_MASTER as u16;
 const INTX_DISABLE: u16 = bindings::PCI_COMMAND_INTX_DISABLE as u16;
 /// Offset of the register.
@@ -16,32 +17,36 @@ const COMMAND: i32 = bindings::PCI_COMMAND as i32;
 pub(crate) struct Command(u16);
 
 impl Command {
-    /// Reads the register; all ones from a device that doesn't answer.
-    pub(crate) fn read(device: &pci::Device) -> Self {
+    /// What a device is told before a reset: to decode nothing, to master nothing and to raise no
+    /// INTx, as the kernel does (`pci_dev_save_and_disable()`).
+    ///
+    /// Xen needs the decode off for a reason of its own: its vPCI ignores writes to the BARs of a
+    /// device that decodes, so restoring them would fail silently. The restore that must follow
+    /// turns the decode on again.
+    pub(crate) const QUIET: Self = Self(INTX_DISABLE);
+
+    /// Reads the register; `None` from a device that doesn't answer.
+    pub(crate) fn read(locked: &Locked<'_>) -> Option<Self> {
         let mut value = u16::MAX;
         // SAFETY: The device is valid. A failed access leaves all ones, which is what a device
-        // that is gone reads as; so the result needs no look.
-        unsafe { bindings::pci_read_config_word(raw(device), COMMAND, &mut value) };
-        Self(value)
+        // that is gone reads as, and no register of this kind can be; so the result needs no look.
+        unsafe { bindings::pci_read_config_word(raw(locked.device()), COMMAND, &mut value) };
+        (value != u16::MAX).then_some(Self(value))
     }
 
     /// Writes the register; lost on a device that doesn't answer.
-    pub(crate) fn write(self, device: &pci::Device, _: &Locked<'_>) {
+    pub(crate) fn write(self, locked: &Locked<'_>) {
         // SAFETY: The device is valid, and its lock keeps drivers from writing at the same time.
-        unsafe { bindings::pci_write_config_word(raw(device), COMMAND, self.0) };
+        unsafe { bindings::pci_write_config_word(raw(locked.device()), COMMAND, self.0) };
     }
 
     /// Returns the value with bus mastering off and all else as it is.
     pub(crate) fn without_master(self) -> Self {
         Self(self.0 & !MASTER)
     }
-}
 
-/// Tells the device to decode nothing, to master nothing and to raise no INTx.
-///
-/// That is what the kernel does before a reset (`pci_dev_save_and_disable()`). Xen needs the decode
-/// off for a reason of its own: its vPCI ignores writes to the BARs of a device that decodes, so
-/// restoring them would fail silently. The restore that must follow turns the decode on again.
-pub(crate) fn quiesce(device: &pci::Device, locked: &Locked<'_>) {
-    Command(INTX_DISABLE).write(device, locked);
+    /// Tells whether this decodes what `other` does.
+    pub(crate) fn decodes_like(self, other: Self) -> bool {
+        (self.0 ^ other.0) & DECODE == 0
+    }
 }

@@ -4,51 +4,58 @@
 
 use super::{raw, Command, Locked};
 use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::{bindings, error::to_result, pci, prelude::*, sync::aref::ARef};
+use kernel::{bindings, error::to_result, prelude::*};
 
 /// A device on which `pci_enable_device()` was called, and how its Command register was before.
 pub(crate) struct Enabled {
-    device: ARef<pci::Device>,
     found: Command,
     counted: AtomicBool,
 }
 
 impl Enabled {
-    /// Enables the device: power, I/O and memory decode, and its interrupt's route.
+    /// Enables the device: power, I/O and memory decode, and its interrupt's route. Bus mastering,
+    /// which firmware or an earlier driver may have left on, is turned off.
     ///
     /// # Errors
     ///
-    /// - The errno of `pci_enable_device()`, such as `EINVAL` for a device whose BARs have no
-    ///   addresses.
-    pub(crate) fn new(device: &pci::Device, _: &Locked<'_>) -> Result<Self> {
-        let found = Command::read(device);
+    /// - `EIO`: the device doesn't answer.
+    /// - The errno of waking it up, or of `pci_enable_device()`, such as `EINVAL` for a device
+    ///   whose BARs have no addresses.
+    pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {
+        locked.wake()?;
+        let found = Command::read(locked).ok_or(EIO)?;
         // SAFETY: The device is valid and its lock is held.
-        to_result(unsafe { bindings::pci_enable_device(raw(device)) })?;
+        to_result(unsafe { bindings::pci_enable_device(raw(locked.device())) })
+            .inspect_err(|_| found.write(locked))?;
+        if let Some(now) = Command::read(locked) {
+            now.without_master().write(locked);
+        }
         Ok(Self {
-            device: device.into(),
             found,
             counted: AtomicBool::new(true),
         })
     }
 
-    /// Turns bus mastering off and gives the enable count back; the decode stays on (turning it
-    /// off under a guest or Xen is what XSA-120 was about).
-    /// May be called again, to no effect.
+    /// Gives the enable count back; the decode stays on (turning it off under a guest or Xen is
+    /// what XSA-120 was about). May be called again, to no effect.
     pub(crate) fn disable(&self, locked: &Locked<'_>) {
         if self.counted.swap(false, Ordering::Relaxed) {
             // SAFETY: Pairs with the successful `pci_enable_device()` of `new`.
-            unsafe { bindings::pci_disable_device(raw(&self.device)) };
-        }
-        // `pci_disable_device()` leaves the register alone while others have the device enabled.
-        let now = Command::read(&self.device);
-        if now != now.without_master() {
-            now.without_master().write(&self.device, locked);
+            unsafe { bindings::pci_disable_device(raw(locked.device())) };
         }
     }
 
-    /// Disables the device and sets the Command register as it was found.
+    /// Undoes [`Enabled::new`] before anybody used the device: the Command register is as it was
+    /// found.
     pub(crate) fn undo(&self, locked: &Locked<'_>) {
         self.disable(locked);
-        self.found.write(&self.device, locked);
+        self.found.write(locked);
+    }
+
+    /// Leaves the device as it was found, but for bus mastering: what a guest set up in it may
+    /// still be there, with addresses that are no longer the guest's. (Drivers turn it on.)
+    pub(crate) fn leave(&self, locked: &Locked<'_>) {
+        self.disable(locked);
+        self.found.without_master().write(locked);
     }
 }

@@ -1,31 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Locks of a PCI device, and the token that proves that its driver cannot change.
+//! Locks of a PCI device, and the tokens that prove that they are held.
 
 use super::{raw, DeviceExt};
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ops::Deref};
 use kernel::{bindings, device::Core, pci, sync::aref::ARef};
 
-/// Proof that the device's lock (`struct device.mutex`) is held: no driver is bound or unbound,
-/// and no other holder of the proof resets the device.
+/// A device whose lock (`struct device.mutex`) is held: no driver is bound or unbound, and no other
+/// holder resets it.
 pub(crate) struct Locked<'a> {
-    _held: PhantomData<&'a ()>,
+    device: &'a pci::Device,
     // A mutex is released by the thread that took it.
     _not_send: PhantomData<*mut ()>,
 }
 
 impl<'a> Locked<'a> {
     /// The driver core holds the lock while it calls a driver.
-    pub(crate) fn by_driver_core(_device: &'a pci::Device<Core<'_>>) -> Self {
-        Self::held()
+    pub(crate) fn by_driver_core(device: &'a pci::Device<Core<'_>>) -> Self {
+        Self::held(device)
     }
 
     /// For the types here that hold the lock.
-    const fn held() -> Self {
+    fn held(device: &'a pci::Device) -> Self {
         Self {
-            _held: PhantomData,
+            device,
             _not_send: PhantomData,
         }
+    }
+
+    /// Returns the device.
+    pub(crate) fn device(&self) -> &'a pci::Device {
+        self.device
+    }
+}
+
+/// A device that nobody else touches: its lock is held, and user space's accesses to its
+/// configuration space wait. It is what a reset needs.
+pub(crate) struct Exclusive<'a>(Locked<'a>);
+
+impl<'a> Deref for Exclusive<'a> {
+    type Target = Locked<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
@@ -55,9 +72,9 @@ impl DeviceLock {
         }
     }
 
-    /// Returns the proof that nobody else touches the device.
+    /// Returns the device, as long as the lock is held.
     pub(crate) fn exclusive(&self) -> Exclusive<'_> {
-        Exclusive(Locked::held())
+        Exclusive(Locked::held(&self.device))
     }
 }
 
@@ -72,18 +89,6 @@ impl Drop for DeviceLock {
     }
 }
 
-/// Proof that nobody else touches the device's registers: its lock is held and user space's accesses
-/// to its configuration space wait. It is what a reset needs.
-pub(crate) struct Exclusive<'a>(Locked<'a>);
-
-impl<'a> core::ops::Deref for Exclusive<'a> {
-    type Target = Locked<'a>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
 /// While this lives, user space's accesses to the device's configuration space wait.
 ///
 /// For resets in driver callbacks, where the driver core holds the device's lock but nobody keeps
@@ -94,16 +99,17 @@ pub(crate) struct ConfigAccess<'a> {
 
 impl<'a> ConfigAccess<'a> {
     /// Waits for accesses under way and blocks new ones.
-    pub(crate) fn block(device: &'a pci::Device, _: &'a Locked<'_>) -> Self {
+    pub(crate) fn block(locked: &'a Locked<'_>) -> Self {
+        let device = locked.device();
         // SAFETY: The device is valid; this may sleep, and does so under the device's lock like
         // `pci_dev_lock()`.
         unsafe { bindings::pci_cfg_access_lock(raw(device)) };
         Self { device }
     }
 
-    /// Returns the proof; the device's lock is held as long as this lives.
+    /// Returns the device, whose lock is held as long as this lives.
     pub(crate) fn exclusive(&self) -> Exclusive<'_> {
-        Exclusive(Locked::held())
+        Exclusive(Locked::held(self.device))
     }
 }
 

@@ -130,9 +130,9 @@ class Dom0:
 
     def _command(self, fds: list[int]) -> list[str]:
         memory = 1024 if not self.xl else 1536
+        console = "ttyS0" if self.flavour == "bare" else "hvc0"
         # No search for an AGP bridge, which takes 0.6 s; no watchdog that finds the
         # emulated clock slow, five times a second.
-        console = "ttyS0" if self.flavour == "bare" else "hvc0"
         kernel = f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog {self._kernel}"
         if self.xl:
             kernel += " lab.root=vda"
