@@ -15,13 +15,10 @@ use crate::{
         physdev::{self, physdev_op},
         xen::Dom0,
     },
-    pure::{
-        hypercall_answer::{self as answer, Answer},
-        sbdf::Sbdf,
-    },
+    pure::hypercall_answer::{self as answer, Answer},
 };
 use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::{pci, prelude::*};
+use kernel::{ffi::c_int, pci, prelude::*};
 
 /// The kinds of reset that Xen distinguishes (`PCI_DEVICE_RESET_*` of physdev.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +117,7 @@ fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Told> {
 /// # Errors
 ///
 /// - Xen's errno: it doesn't have the device and refused to add it (`ENODEV` for a virtual
-///   function on Xen 4.20). The device must not be named to it.
+///   function on Xen 4.20, `EOPNOTSUPP` without an IOMMU). The device must not be named to it.
 pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Told> {
     static SAID: Once = Once::new();
     /// `XEN_PCI_DEV_*` of physdev.h.
@@ -156,7 +153,7 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Told> {
         add.pxm = pxm;
     }
     let ret = physdev_op(&mut add);
-    settle(answer::device_known(ret), &SAID, "adding PCI devices")
+    settle(answer::plain(ret), &SAID, "adding PCI devices")
 }
 
 /// Finds the device's proximity domain as the kernel does when it adds a device: the nearest
@@ -181,13 +178,7 @@ fn proximity(locked: &Locked<'_>) -> Option<u32> {
 ///
 /// - Xen's errno, such as `EBUSY` for a table that is in use.
 pub(crate) fn prepare_msix(device: &pci::Device) -> Result<Told> {
-    if !device.has_msix() {
-        return Ok(Told::NotNeeded);
-    }
-    let Some(name) = xen_name(device) else {
-        return Ok(Told::Impossible);
-    };
-    settle_quietly(answer::plain(physdev_op(&mut physdev::PrepareMsix(name))))
+    msix(device, |name| physdev_op(&mut physdev::PrepareMsix(name)))
 }
 
 /// Undoes [`prepare_msix`].
@@ -196,18 +187,22 @@ pub(crate) fn prepare_msix(device: &pci::Device) -> Result<Told> {
 ///
 /// - Xen's errno.
 pub(crate) fn release_msix(device: &pci::Device) -> Result<Told> {
+    msix(device, |name| physdev_op(&mut physdev::ReleaseMsix(name)))
+}
+
+/// Issues an operation on the MSI-X table of a device that has one. That every Xen refuses it to a
+/// PVH dom0 is no news for the log.
+fn msix(
+    device: &pci::Device,
+    operation: impl FnOnce(physdev::PciDevice) -> c_int,
+) -> Result<Told> {
     if !device.has_msix() {
         return Ok(Told::NotNeeded);
     }
     let Some(name) = xen_name(device) else {
         return Ok(Told::Impossible);
     };
-    settle_quietly(answer::plain(physdev_op(&mut physdev::ReleaseMsix(name))))
-}
-
-/// As [`settle`], for operations that every Xen refuses to a PVH dom0: no news for the log.
-fn settle_quietly(answer: Answer) -> Result<Told> {
-    match answer {
+    match answer::plain(operation(name)) {
         Answer::Done => Ok(Told::Done),
         Answer::Unsupported => Ok(Told::NotNeeded),
         Answer::Refused(errno) => Err(Error::from_errno(errno)),
@@ -254,9 +249,4 @@ pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<
         polarity: u8::from(!signalling.active_high),
     });
     settle(answer::setup_gsi(ret), &SAID, "GSI set-up")
-}
-
-/// Returns the address that Xen's packed form names.
-pub(crate) fn unpack(sbdf: u32) -> Sbdf {
-    Sbdf::from_xen(sbdf)
 }

@@ -4,8 +4,8 @@
 //! device that it is about to give to a guest.
 
 use crate::{
-    hypercall,
     kapi::gsi_hook::{GsiSource, Registration},
+    pure::sbdf::Sbdf,
     stub::registry,
 };
 use kernel::prelude::*;
@@ -22,6 +22,6 @@ impl GsiSource for ClaimedDevices {
     /// - `ENODEV`: this driver hasn't claimed the device.
     /// - `ENOENT`: the device has no GSI, which is fine: it has no legacy interrupt.
     fn gsi(sbdf: u32) -> Result<u32> {
-        registry::gsi(hypercall::unpack(sbdf))?.ok_or(ENOENT)
+        registry::gsi(Sbdf::from_xen(sbdf))?.ok_or(ENOENT)
     }
 }

@@ -8,8 +8,6 @@
 const ENOSYS: i32 = -38;
 /// `-EEXIST`: already so.
 const EEXIST: i32 = -17;
-/// `-EOPNOTSUPP`: Xen runs without an IOMMU and keeps no list of devices.
-const EOPNOTSUPP: i32 = -95;
 
 /// An answer of Xen, sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub(crate) enum Answer {
     Refused(i32),
 }
 
-/// Sorts the answer to a state reset, an MSI-X preparation or release.
+/// Sorts the answer to an operation that has no errno of its own.
 pub(crate) const fn plain(ret: i32) -> Answer {
     match ret {
         ENOSYS => Answer::Unsupported,
@@ -39,17 +37,9 @@ pub(crate) const fn setup_gsi(ret: i32) -> Answer {
     }
 }
 
-/// Sorts the answer to adding a device again, which is how the driver asks whether Xen has it.
-pub(crate) const fn device_known(ret: i32) -> Answer {
-    match ret {
-        EOPNOTSUPP => Answer::Unsupported,
-        ret => plain(ret),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{device_known, plain, setup_gsi, Answer};
+    use super::{plain, setup_gsi, Answer};
 
     #[test]
     fn every_errno_keeps_its_value_but_the_named_ones() {
@@ -63,12 +53,6 @@ mod tests {
                 setup_gsi(-errno),
                 if errno == 17 { Answer::Done } else { as_is }
             );
-            let known = if errno == 95 {
-                Answer::Unsupported
-            } else {
-                as_is
-            };
-            assert_eq!(device_known(-errno), known);
         }
     }
 
@@ -77,7 +61,6 @@ mod tests {
         for ret in [0, 1, i32::MAX] {
             assert_eq!(plain(ret), Answer::Done);
             assert_eq!(setup_gsi(ret), Answer::Done);
-            assert_eq!(device_known(ret), Answer::Done);
         }
     }
 }

@@ -84,6 +84,9 @@ if modprobe xen-pciback 2>/dev/null; then
 	check_fails "does not load beside the C driver" module_load
 	check_fails "and leaves no gsi file" test -e "$PCI/$1/gsi"
 	check "which is still there" test -e "$DRV/permissive"
+	# Its answer for a stranger is ENODEV; EOPNOTSUPP would say that we took its hook.
+	[ -e /dev/xen/privcmd ] || modprobe xen-privcmd
+	same "and still answers privcmd" -$ENODEV "$("$PBTOOL" gsi 0000:7f:00.0)"
 	rmmod xen-pciback
 else
 	skip "does not load beside the C driver" "no C driver here"
