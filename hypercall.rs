@@ -192,10 +192,7 @@ pub(crate) fn release_msix(device: &pci::Device) -> Result<Told> {
 
 /// Issues an operation on the MSI-X table of a device that has one. That every Xen refuses it to a
 /// PVH dom0 is no news for the log.
-fn msix(
-    device: &pci::Device,
-    operation: impl FnOnce(physdev::PciDevice) -> c_int,
-) -> Result<Told> {
+fn msix(device: &pci::Device, operation: impl FnOnce(physdev::PciDevice) -> c_int) -> Result<Told> {
     if !device.has_msix() {
         return Ok(Told::NotNeeded);
     }

@@ -50,6 +50,9 @@ one() {
 		check "$dev: is still claimed" driver_is "$dev" pciback
 	fi
 
+	sysfs_write "$DRV/unbind" "$dev"
+	same "$dev: once released it cannot be reset" $ENODEV "$(drv_errno reset_device "$dev")"
+	same "$dev: but claimed again" 0 "$(drv_errno bind "$dev")"
 	take_back "$dev"
 	check "$dev: works with its native driver" works "$dev"
 	same "$dev: is the same device as before" "$before" "$(identity "$dev")"
