@@ -7,7 +7,6 @@
 # Kbuild, not this file, is what the kernel's build system reads.
 
 CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-pciback)
-LAB_KDIR := /cache/kernel/current/build
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module

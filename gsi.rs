@@ -58,7 +58,7 @@ pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
         if let Some(found) = look_up_on_bus(at, slot, pin) {
             // The kernel reroutes what a table says of the device itself, not what is derived.
             let direct = core::ptr::eq(at, device);
-            return found.filter(|_| !(direct && has_rerouting_bridge_above(device)));
+            return found.filter(|_| !(direct && is_below_rerouting_bridge(device)));
         }
         pin = pin.swizzle(slot);
         at = at.upstream_bridge()?;
@@ -66,15 +66,9 @@ pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
 }
 
 /// Tells whether the kernel reroutes boot interrupts of a bridge on the way.
-fn has_rerouting_bridge_above(device: &pci::Device) -> bool {
-    let mut at = device.upstream_bridge();
-    while let Some(bridge) = at {
-        if bridge.reroutes_boot_interrupts() {
-            return true;
-        }
-        at = bridge.upstream_bridge();
-    }
-    false
+fn is_below_rerouting_bridge(device: &pci::Device) -> bool {
+    let mut bridges = device.towards_root().skip(1);
+    bridges.any(DeviceExt::reroutes_boot_interrupts)
 }
 
 /// Looks in the table of the bus that `device` is on. The outer `None` says that the table has no

@@ -75,17 +75,12 @@ impl StubDriver for Stub {
 /// Tells whether the device is meant for this driver: by name (`driver_override`), because it is
 /// listed, or because a bridge above it is.
 fn is_wanted(locked: &Locked<'_>) -> bool {
-    if locked.is_overridden_to(NAME) || slots::contains(locked.device().sbdf()) {
-        return true;
-    }
-    let mut above = locked.bridge_above();
-    while let Some(bridge) = above {
-        if slots::contains(bridge.sbdf()) {
-            return true;
-        }
-        above = bridge.upstream_bridge();
-    }
-    false
+    let listed = |device: &pci::Device| slots::contains(device.sbdf());
+    locked.is_overridden_to(NAME)
+        || listed(locked.device())
+        || locked
+            .bridge_above()
+            .is_some_and(|bridge| bridge.towards_root().any(listed))
 }
 
 /// Refuses to go on anywhere but in an initial domain.

@@ -35,14 +35,7 @@ impl Node {
 
     /// Returns the node of the nearest bridge above the device that ACPI lists.
     pub(crate) fn of_bridges_above(device: &pci::Device) -> Option<Self> {
-        let mut at = Some(device);
-        while let Some(device) = at {
-            if let Some(node) = Self::of_bridge_above(device) {
-                return Some(node);
-            }
-            at = device.upstream_bridge();
-        }
-        None
+        device.towards_root().find_map(Self::of_bridge_above)
     }
 
     /// # Safety

@@ -81,6 +81,9 @@ pub(crate) trait DeviceExt {
     /// virtual functions that no bridge leads to.
     fn upstream_bridge(&self) -> Option<&pci::Device>;
 
+    /// Returns the device itself and the bridges above it, towards the root.
+    fn towards_root(&self) -> impl Iterator<Item = &pci::Device>;
+
     /// Tells whether the kernel has a quirk that reroutes this bridge's boot interrupts.
     fn reroutes_boot_interrupts(&self) -> bool;
 }
@@ -140,6 +143,10 @@ impl DeviceExt for pci::Device {
             }
             (*bus).self_.cast::<pci::Device>().as_ref()
         }
+    }
+
+    fn towards_root(&self) -> impl Iterator<Item = &pci::Device> {
+        core::iter::successors(Some(self), |device| device.upstream_bridge())
     }
 
     fn reroutes_boot_interrupts(&self) -> bool {

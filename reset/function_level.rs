@@ -2,13 +2,16 @@
 
 //! One function-level reset: decode off, reset, restore.
 //!
-//! Telling Xen comes after all of that and is the caller's (see [`crate::hypercall::reset_done`]):
-//! the order matters. After an FLR the BARs read 0; were Xen told before they are restored, it
-//! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
+//! Telling Xen comes after all of that (see [`hypercall::reset_done`]): the order matters. After an
+//! FLR the BARs read 0; were Xen told before they are restored, it would find the device's MSI-X
+//! table at guest frame 0, among dom0's memory, and refuse.
 
+use super::record::ResetRecord;
 use crate::{
+    hypercall::{self, ResetKind},
     kapi::pci::{listed_methods, DeviceExt, Exclusive, Header, SavedState},
     pure::reset_method::{choose_function_level, Method},
+    stub::claimed::Claimed,
 };
 use kernel::{pci, prelude::*};
 
@@ -64,5 +67,26 @@ pub(crate) fn reset(
     attempt.restored.map_err(Failed::at("restore"))?;
     Ok(Done {
         micros: attempt.duration.as_micros_ceil(),
+    })
+}
+
+/// Resets a claimed device to the state saved at its claim, and tells Xen.
+///
+/// # Errors
+///
+/// - As for [`reset`].
+/// - Xen's errno, step "notify".
+pub(crate) fn reset_claimed(
+    device: &Exclusive<'_>,
+    method: Method,
+    claimed: &Claimed,
+) -> Result<ResetRecord, Failed> {
+    let Done { micros } = reset(device, method, &claimed.state)?;
+    let told = hypercall::reset_done(claimed.dom0, device.device(), ResetKind::Flr)
+        .map_err(Failed::at("notify"))?;
+    Ok(ResetRecord::Reset {
+        method,
+        micros,
+        told,
     })
 }

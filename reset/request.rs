@@ -7,7 +7,6 @@ use super::{
     record::ResetRecord,
 };
 use crate::{
-    hypercall::{self, ResetKind},
     kapi::{log::log_limited, pci::DeviceLock},
     pure::sbdf::Sbdf,
     stub::{claimed::Claimed, registry},
@@ -57,19 +56,9 @@ fn reset_locked(claimed: &Claimed, lock: &DeviceLock) -> Result {
         );
         return Err(ENOTTY);
     };
-    let result =
-        function_level::reset(&lock.exclusive(), method, &claimed.state).and_then(|done| {
-            hypercall::reset_done(claimed.dom0, device, ResetKind::Flr)
-                .map(|told| (done, told))
-                .map_err(Failed::at("notify"))
-        });
-    match result {
-        Ok((done, told)) => {
-            claimed.record(ResetRecord::Reset {
-                method,
-                micros: done.micros,
-                told,
-            });
+    match function_level::reset_claimed(&lock.exclusive(), method, claimed) {
+        Ok(record) => {
+            claimed.record(record);
             Ok(())
         }
         Err(Failed { step, error }) => {

@@ -4,7 +4,7 @@
 
 use super::{claim::Claim, registry};
 use crate::{
-    hypercall::{self, ResetKind},
+    hypercall,
     kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
     reset::function_level::{self, Failed},
 };
@@ -58,12 +58,9 @@ fn clean(locked: &Locked<'_>, claim: &Claim) {
     let claimed = &claim.claimed;
     let access = ConfigAccess::block(locked);
     let result = match function_level::plan(device) {
-        Some(method) => function_level::reset(&access.exclusive(), method, &claimed.state)
-            .and_then(|_| {
-                hypercall::reset_done(claimed.dom0, device, ResetKind::Flr)
-                    .map(drop)
-                    .map_err(Failed::at("notify"))
-            }),
+        Some(method) => {
+            function_level::reset_claimed(&access.exclusive(), method, claimed).map(drop)
+        }
         None => claimed
             .state
             .restore(&access.exclusive())

@@ -4,8 +4,6 @@
 # What may be written, and what each wrong writing answers.
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
 
 check "the module loads" module_load

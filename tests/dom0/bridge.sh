@@ -4,8 +4,6 @@
 # A PCI bridge can be claimed; it is never reset and goes on forwarding.
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
 
 # A root port with nothing below it.

@@ -5,12 +5,7 @@
 # back, and works with its native driver afterwards.
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
-
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
 
 # mark_of BDF: a register that nothing saves and a true reset clears, as `BAR OFFSET
 # VALUE`: nvme's controller configuration, the 82576's LED control.

@@ -4,8 +4,6 @@
 # Loading and unloading, 50 times, with devices claimed, leaves nothing behind.
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
 
 CYCLES=${CYCLES:-50}

@@ -6,12 +6,8 @@
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
 EDOM=33
 
 modinfo "$PCIBACK_MODULE" | grep -q fail_step || skip_all "$PCIBACK_MODULE is not a test build"

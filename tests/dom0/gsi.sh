@@ -7,8 +7,6 @@
 # lab: nopin pvh
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
 
 [ -e /dev/xen/privcmd ] || modprobe xen-privcmd

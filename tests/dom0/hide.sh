@@ -5,8 +5,6 @@
 # and who is refused.
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
 
 all="$FLR_DEVICES $PLAIN_DEVICES"

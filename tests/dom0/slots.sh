@@ -5,12 +5,7 @@
 # chunks; slots alone claim nothing, and forgetting one releases nothing.
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
-
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
 
 check "the module loads" module_load
 for bus in $(seq 15 -1 0); do

@@ -9,8 +9,6 @@
 # klog: DEVICE BUG: .* MSI-X vector table at invalid BAR
 
 here=$(dirname "$0")
-. "$here/lib/ktap.sh"
-. "$here/lib/pci.sh"
 . "$here/lib/pciback.sh"
 
 VFS=${VFS:-2}

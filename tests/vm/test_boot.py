@@ -96,18 +96,13 @@ def test_control_driver(dom0: Dom0) -> None:
     assert dom0.run("ls /sys/bus/pci/drivers/pciback").status != 0
 
 
-def appears(dom0: Dom0, path: str, seconds: int = 30) -> bool:
-    """Wait, bounded, until a path exists in dom0."""
-    return dom0.run(f"for i in $(seq {seconds * 10}); do [ -e {path} ] && exit; usleep 100000; done; exit 1").ok
-
-
 @BOTH
 def test_hotplug(dom0: Dom0) -> None:
     """A device comes, gets its driver, and goes, by native hot-plug."""
     dom0.check("modprobe e1000")  # there is no udev to load it
     dom0.plug("e1000", "guest0", "rp-spare")
     path = f"/sys/bus/pci/devices/{dom0.bdf('guest0')}"
-    assert appears(dom0, f"{path}/driver")
+    dom0.wait_path(f"{path}/driver")
     dom0.unplug("guest0")
     assert not dom0.run(f"test -e {path}").ok
 
@@ -122,7 +117,7 @@ def test_hotplug_msix(dom0: Dom0) -> None:
     """
     dom0.plug("e1000e", "guest0", "rp-spare")
     path = f"/sys/bus/pci/devices/{dom0.bdf('guest0')}"
-    assert appears(dom0, path)
+    dom0.wait_path(path)
     dom0.unplug("guest0")
     assert "Setup of vPCI failed" in "\n".join(dom0.console.since())
 

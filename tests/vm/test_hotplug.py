@@ -16,16 +16,6 @@ def sysfs(bdf: str) -> str:
     return f"/sys/bus/pci/devices/{bdf}"
 
 
-def appears(dom0: Dom0, path: str) -> None:
-    """Wait until a path is there."""
-    dom0.check(f"for i in $(seq 300); do [ -e {path} ] && exit; usleep 100000; done; exit 1")
-
-
-def vanishes(dom0: Dom0, path: str) -> None:
-    """Wait until a path is gone."""
-    dom0.check(f"for i in $(seq 300); do [ -e {path} ] || exit 0; usleep 100000; done; exit 1")
-
-
 def claim(dom0: Dom0, bdf: str) -> None:
     """Take a device from its driver, as libxl does."""
     dom0.check(
@@ -42,17 +32,17 @@ def test_unplug_claimed(dom0: Dom0) -> None:
     dom0.check("insmod /root/rust_pciback.ko")
     dom0.plug("e1000", "guest0", "rp-spare")
     bdf = dom0.bdf("guest0")
-    appears(dom0, f"{sysfs(bdf)}/config")
+    dom0.wait_path(f"{sysfs(bdf)}/config")
     claim(dom0, bdf)
     mark = dom0.console.mark()
     dom0.unplug("guest0")
-    vanishes(dom0, sysfs(bdf))
+    dom0.wait_path(sysfs(bdf), there=False)
     assert dom0.console.wait_for(f"pciback {bdf}: released", 10, mark)
     assert dom0.run(f"echo {bdf} >{DRIVER}/reset_device").status != 0
 
     dom0.plug("e1000", "guest1", "rp-spare")
     assert dom0.bdf("guest1") == bdf
-    appears(dom0, f"{sysfs(bdf)}/pciback")
+    dom0.wait_path(f"{sysfs(bdf)}/pciback")
     dom0.check(f"test $(cat {sysfs(bdf)}/gsi) -ge 16")
     dom0.unplug("guest1")
     dom0.check("rmmod rust_pciback")
@@ -64,12 +54,12 @@ def test_gsi_of_a_newcomer(dom0: Dom0) -> None:
     dom0.check("insmod /root/rust_pciback.ko")
     dom0.plug("e1000", "guest0", "rp-spare")
     bdf = dom0.bdf("guest0")
-    appears(dom0, f"{sysfs(bdf)}/gsi")
+    dom0.wait_path(f"{sysfs(bdf)}/gsi")
     port = dom0.bdf("rp-spare")
     # Device 0 behind a root port: the pin goes through unturned.
     assert dom0.check(f"cat {sysfs(bdf)}/gsi") == dom0.check(f"cat {sysfs(port)}/gsi")
     dom0.unplug("guest0")
-    vanishes(dom0, sysfs(bdf))
+    dom0.wait_path(sysfs(bdf), there=False)
     dom0.check("rmmod rust_pciback")
 
 
@@ -82,7 +72,7 @@ def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
     mark = dom0.console.mark()
     dom0.plug("nvme", "guest0", "rp-spare", serial="late")
     bdf = dom0.bdf("guest0")
-    appears(dom0, f"{sysfs(bdf)}/config")
+    dom0.wait_path(f"{sysfs(bdf)}/config")
     assert dom0.console.wait_for("Setup of vPCI failed: -17", 10, mark)
     dom0.sync_console("the claim")
     mark = dom0.console.mark()
@@ -93,7 +83,7 @@ def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
     dom0.sync_console("claimed")
     assert not any("vPCI failed" in line for line in dom0.console.since(mark))
     dom0.unplug("guest0")
-    vanishes(dom0, sysfs(bdf))
+    dom0.wait_path(sysfs(bdf), there=False)
     dom0.check("rmmod rust_pciback")
 
 

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # constants are for those who source this
+# shellcheck disable=SC2034,SC2154 # constants for, and $here from, whoever sources this
 #
-# The driver under test, for shell tests. Needs ktap.sh and pci.sh.
+# The driver under test, for shell tests, with the rest of this library. Whoever
+# sources it has its own directory in $here, and may use the directory $tmp.
 #
 # On a real machine: PCIBACK_MODULE names the module, PBTOOL the tool built from
 # src/pbtool.c, and FLR_DEVICES, PLAIN_DEVICES the addresses of devices with and
 # without a function-level reset that may be taken from their drivers.
+
+# shellcheck source=ktap.sh
+. "$here/lib/ktap.sh"
+# shellcheck source=pci.sh
+. "$here/lib/pci.sh"
 
 DRV=/sys/bus/pci/drivers/pciback
 PCIBACK_MODULE=${PCIBACK_MODULE:-/root/rust_pciback.ko}
@@ -26,6 +32,9 @@ ENOTTY=25
 [ "$(id -u)" = 0 ] || skip_all "must be run as root"
 [ -e "$PCIBACK_MODULE" ] || skip_all "no module $PCIBACK_MODULE"
 [ -x "$PBTOOL" ] || skip_all "no tool $PBTOOL"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 
 # module_load [PARAM=VALUE...]
 module_load() {

@@ -213,6 +213,11 @@ class Dom0:
             raise AgentError(f"the console does not show {token!r}; console: {shown(self.log)}")
         return self.console.mark()
 
+    def wait_path(self, path: str, there: bool = True, seconds: int = 30) -> None:
+        """Wait until a path in dom0 is there, or is not."""
+        test = f"[ -e {path} ]" if there else f"[ ! -e {path} ]"
+        self.check(f"for i in $(seq {seconds * 10}); do {test} && exit; usleep 100000; done; exit 1", seconds + 30)
+
     # Devices
 
     def bdf(self, name: str) -> str:
