@@ -10,9 +10,15 @@
 
 pub(crate) mod bdf_grammar;
 pub(crate) mod claim_step;
+pub(crate) mod cleanness;
 pub(crate) mod devfn_set;
+pub(crate) mod domid;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
+pub(crate) mod mark;
+pub(crate) mod reset_batch;
 pub(crate) mod reset_method;
+pub(crate) mod reset_plan;
 pub(crate) mod sbdf;
 pub(crate) mod slot_lines;
+pub(crate) mod topology;

@@ -6,6 +6,7 @@
 //! bdf  = [ domain ":" ] bus ":" unit
 //! unit = slot "." function | slot ".*" | "*.*"
 //! hide = { "(" bdf ")" }
+//! list = bdf { blank bdf }
 //! ```
 //!
 //! All numbers are hexadecimal without a prefix: domain to ffff (0 when left out), bus to ff, slot
@@ -45,12 +46,15 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// Returns the one function that this names, or `None` for a wildcard.
-    pub(crate) fn single(self) -> Option<Sbdf> {
-        match self.unit {
-            Unit::Function(devfn) => Some(Sbdf::new(u32::from(self.domain), self.bus, devfn)),
-            Unit::Device(_) | Unit::Bus => None,
-        }
+    /// Tells whether a function is covered.
+    pub(crate) fn covers(self, function: Sbdf) -> bool {
+        function.xen_segment() == Some(self.domain)
+            && function.bus() == self.bus
+            && match self.unit {
+                Unit::Function(devfn) => function.devfn() == devfn,
+                Unit::Device(slot) => function.slot() == slot,
+                Unit::Bus => true,
+            }
     }
 }
 
@@ -68,13 +72,53 @@ pub(crate) fn parse_pattern(text: &[u8]) -> Result<Pattern, Malformed> {
     Ok(pattern)
 }
 
-/// Parses the text of one write that must name a single function.
+/// The addresses of one write that may have several, in the order written.
 ///
-/// # Errors
-///
-/// - [`Malformed`] as for [`parse_pattern`], and for a wildcard (at offset 0).
-pub(crate) fn parse_function(text: &[u8]) -> Result<Sbdf, Malformed> {
-    parse_pattern(text)?.single().ok_or(Malformed { at: 0 })
+/// Yields `Err` once and then ends when the text leaves the grammar; an empty or blank text is
+/// such a text.
+pub(crate) struct List<'a> {
+    cursor: Cursor<'a>,
+    first: bool,
+    failed: bool,
+}
+
+impl<'a> List<'a> {
+    /// Takes what was written.
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self {
+            cursor: Cursor::new(text),
+            first: true,
+            failed: false,
+        }
+    }
+
+    fn item(&mut self) -> Result<Pattern, Malformed> {
+        let pattern = self.cursor.pattern()?;
+        let end = self.cursor.at;
+        self.cursor.skip_blanks();
+        if self.cursor.at == end {
+            // No blank, so this must be the end.
+            self.cursor.end()?;
+        }
+        Ok(pattern)
+    }
+}
+
+impl Iterator for List<'_> {
+    type Item = Result<Pattern, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = core::mem::replace(&mut self.first, false);
+        if first {
+            self.cursor.skip_blanks();
+        }
+        if self.failed || (!first && self.cursor.end().is_ok()) {
+            return None;
+        }
+        let item = self.item();
+        self.failed = item.is_err();
+        Some(item)
+    }
 }
 
 /// The addresses of a `hide=` parameter, in the order written.

@@ -3,7 +3,7 @@
 //! Tests of the address grammar by example and exhaustively; tests/host/src/grammar.rs holds it
 //! against a second, independent reading of the grammar.
 
-use super::{parse_function, parse_pattern, HideList, Malformed, Pattern, Sbdf, Unit};
+use super::{parse_pattern, HideList, List, Malformed, Pattern, Sbdf, Unit};
 
 fn pattern(domain: u16, bus: u8, unit: Unit) -> Result<Pattern, Malformed> {
     Ok(Pattern { domain, bus, unit })
@@ -69,10 +69,23 @@ fn everything_else_says_where_it_goes_wrong() {
 }
 
 #[test]
-fn wildcards_name_no_single_function() {
-    assert_eq!(parse_function(b"03:00.1"), Ok(Sbdf::new(0, 3, 1)));
-    assert_eq!(parse_function(b"03:00.*"), Err(Malformed { at: 0 }));
-    assert_eq!(parse_function(b"03:*.*"), Err(Malformed { at: 0 }));
+fn patterns_cover_what_they_say() {
+    let covers = |text: &str, function| parse_pattern(text.as_bytes()).unwrap().covers(function);
+    let function = Sbdf::new(1, 3, 0x0a);
+    for text in ["1:3:1.2", "1:3:1.*", "1:3:*.*"] {
+        assert!(covers(text, function), "{text}");
+        assert!(
+            !covers(text, Sbdf::new(0, 3, 0x0a)),
+            "{text}: another domain"
+        );
+        assert!(!covers(text, Sbdf::new(1, 4, 0x0a)), "{text}: another bus");
+        assert!(
+            !covers(text, Sbdf::new(0x1_0001, 3, 0x0a)),
+            "{text}: a domain of 32 bits"
+        );
+    }
+    assert!(!covers("1:3:1.3", function));
+    assert!(!covers("1:3:2.*", function));
 }
 
 #[test]
@@ -81,7 +94,8 @@ fn every_address_survives_being_written_and_read() {
         for bus in 0..=255u8 {
             for devfn in 0..=255u8 {
                 let sbdf = Sbdf::new(domain, bus, devfn);
-                assert_eq!(parse_function(sbdf.to_string().as_bytes()), Ok(sbdf));
+                let read = parse_pattern(sbdf.to_string().as_bytes());
+                assert_eq!(read, pattern(domain as u16, bus, Unit::Function(devfn)));
             }
         }
     }
@@ -120,4 +134,26 @@ fn a_broken_hide_list_ends_at_the_fault() {
     assert_eq!(hide("()"), [Err(Malformed { at: 1 })]);
     assert_eq!(hide("(03:00.0),(04:00.0)"), [one, Err(Malformed { at: 9 })]);
     assert_eq!(hide("(03:00.0)(03:00.9)"), [one, Err(Malformed { at: 16 })]);
+}
+
+fn list(text: &str) -> Vec<Result<Pattern, Malformed>> {
+    List::new(text.as_bytes()).collect()
+}
+
+#[test]
+fn lists_are_separated_by_blanks() {
+    let one = pattern(0, 3, Unit::Function(0));
+    let two = pattern(1, 4, Unit::Bus);
+    assert_eq!(list("03:00.0"), [one]);
+    assert_eq!(list("03:00.0\n"), [one]);
+    assert_eq!(list(" 03:00.0\n1:4:*.*\t03:00.0 \0"), [one, two, one]);
+}
+
+#[test]
+fn a_broken_list_ends_at_the_fault() {
+    let one = pattern(0, 3, Unit::Function(0));
+    assert_eq!(list(""), [Err(Malformed { at: 0 })]);
+    assert_eq!(list(" \n"), [Err(Malformed { at: 2 })]);
+    assert_eq!(list("03:00.0,03:00.1"), [Err(Malformed { at: 7 })]);
+    assert_eq!(list("03:00.0 x 03:00.1"), [one, Err(Malformed { at: 8 })]);
 }

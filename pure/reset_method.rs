@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Choosing a function-level reset from the methods that the kernel lists for a device.
+//! The reset methods that the kernel lists for a device.
 //!
 //! The kernel keeps, per device, the methods that it found and that the administrator left in the
 //! `reset_method` attribute, in order of preference. An empty list means that resets are not
@@ -19,7 +19,7 @@ pub(crate) enum Method {
     Flr,
     /// Function Level Reset of conventional PCI's Advanced Features capability.
     AfFlr,
-    /// A round trip through D3hot. It resets little, so it is not counted as a reset here.
+    /// A round trip through D3hot. It cleans little, so it is a last resort and reported as weak.
     Pm,
     /// A secondary bus reset, which the kernel offers where nothing else is on the bus.
     Bus,
@@ -84,21 +84,65 @@ impl fmt::Display for Method {
     }
 }
 
-/// Chooses the function-level reset to use, given the kernel's list (ended by 0 or by its length):
-/// the first that is listed, wherever it stands among others.
-///
-/// Returns `None` where no function-level method is listed.
-pub(crate) fn choose_function_level(listed: &[u8]) -> Option<Method> {
-    listed
-        .iter()
-        .take_while(|number| **number != 0)
-        .filter_map(|number| Method::from_kernel(*number))
-        .find(|method| method.is_function_level())
+/// The methods that the kernel lists for a device, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listed([u8; Listed::LEN]);
+
+impl Listed {
+    /// Entries of the kernel's list (`PCI_NUM_RESET_METHODS`); it is ended by 0 or by its length.
+    pub(crate) const LEN: usize = 8;
+
+    /// Takes the kernel's numbers.
+    pub(crate) const fn new(numbers: [u8; Self::LEN]) -> Self {
+        Self(numbers)
+    }
+
+    /// Returns the list of one method.
+    pub(crate) const fn only(method: Method) -> Self {
+        Self([method.kernel_number(), 0, 0, 0, 0, 0, 0, 0])
+    }
+
+    /// Returns the kernel's numbers.
+    pub(crate) const fn numbers(self) -> [u8; Self::LEN] {
+        self.0
+    }
+
+    /// Tells whether nothing is listed.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.first() == Some(&0)
+    }
+
+    /// Yields the methods that this driver knows.
+    pub(crate) fn methods(self) -> impl Iterator<Item = Method> {
+        self.0
+            .into_iter()
+            .take_while(|number| *number != 0)
+            .filter_map(Method::from_kernel)
+    }
+
+    /// Yields those that reset one function, wherever they stand among others.
+    pub(crate) fn function_level(self) -> impl Iterator<Item = Method> {
+        self.methods().filter(|method| method.is_function_level())
+    }
+
+    /// Tells whether a method is listed.
+    pub(crate) fn has(self, method: Method) -> bool {
+        self.methods().any(|listed| listed == method)
+    }
+
+    /// Tells whether resets that reach a whole bus are listed.
+    pub(crate) fn has_bus(self) -> bool {
+        self.has(Method::Bus) || self.has(Method::CxlBus)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{choose_function_level, Method};
+    use super::{Listed, Method};
+
+    fn function_level(numbers: [u8; 8]) -> Vec<Method> {
+        Listed::new(numbers).function_level().collect()
+    }
 
     #[test]
     fn numbers_are_the_kernels() {
@@ -111,29 +155,44 @@ mod tests {
 
     #[test]
     fn empty_means_none() {
-        assert_eq!(choose_function_level(&[]), None);
-        assert_eq!(choose_function_level(&[0, 3, 3]), None);
+        assert!(Listed::new([0; 8]).is_empty());
+        assert!(Listed::new([0, 3, 3, 0, 0, 0, 0, 0]).is_empty());
+        assert_eq!(function_level([0, 3, 3, 0, 0, 0, 0, 0]), []);
     }
 
     #[test]
     fn devices_of_the_lab() {
-        assert_eq!(choose_function_level(&[3, 5, 6, 0]), Some(Method::Flr)); // igb
-        assert_eq!(choose_function_level(&[3, 6, 0]), Some(Method::Flr)); // nvme
-        assert_eq!(choose_function_level(&[5, 6, 0]), None); // e1000e
-        assert_eq!(choose_function_level(&[6, 0]), None); // xhci
-        assert_eq!(choose_function_level(&[5, 3, 0]), Some(Method::Flr)); // edited
+        use Method::{Bus, Flr, Pm};
+        assert_eq!(function_level([3, 5, 6, 0, 0, 0, 0, 0]), [Flr]); // igb
+        assert_eq!(function_level([3, 6, 0, 0, 0, 0, 0, 0]), [Flr]); // nvme
+        assert_eq!(function_level([5, 6, 0, 0, 0, 0, 0, 0]), []); // e1000e
+        assert_eq!(function_level([6, 0, 0, 0, 0, 0, 0, 0]), []); // xhci
+        assert_eq!(function_level([5, 3, 0, 0, 0, 0, 0, 0]), [Flr]); // edited
+        let e1000e = Listed::new([5, 6, 0, 0, 0, 0, 0, 0]);
+        assert!(e1000e.has(Pm) && e1000e.has(Bus) && e1000e.has_bus() && !e1000e.has(Flr));
+        assert_eq!(Listed::only(Flr).methods().collect::<Vec<_>>(), [Flr]);
     }
 
     /// Every list of up to four kernel numbers, known or not.
     #[test]
-    fn the_choice_is_the_first_function_level_method_listed() {
+    fn function_level_methods_are_yielded_in_the_order_listed() {
         for code in 0..10u32.pow(4) {
-            let list: Vec<u8> = (0..4).map(|i| (code / 10u32.pow(i) % 10) as u8).collect();
-            let wanted: Vec<u8> = list.iter().copied().take_while(|n| *n != 0).collect();
+            let mut numbers = [0; 8];
+            for (i, number) in numbers.iter_mut().take(4).enumerate() {
+                *number = (code / 10u32.pow(i as u32) % 10) as u8;
+            }
+            let wanted: Vec<u8> = numbers.iter().copied().take_while(|n| *n != 0).collect();
             // 1 to 4 are device_specific, acpi, flr and af_flr.
-            let expected = wanted.iter().copied().find(|n| (1..=4).contains(n));
-            let chosen = choose_function_level(&list).map(Method::kernel_number);
-            assert_eq!(chosen, expected, "{list:?}");
+            let expected: Vec<u8> = wanted
+                .iter()
+                .copied()
+                .filter(|n| (1..=4).contains(n))
+                .collect();
+            let found: Vec<u8> = function_level(numbers)
+                .iter()
+                .map(|m| m.kernel_number())
+                .collect();
+            assert_eq!(found, expected, "{numbers:?}");
         }
     }
 }

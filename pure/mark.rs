@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Proof of a reset: marks left in registers that a true reset clears and that do nothing in a
+//! device that is quiet.
+//!
+//! Several are left where several can be: a method has reset nothing only if all of them are still
+//! there, so that one sticky register in an odd device condemns no working method.
+
+/// A register that can bear a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Register {
+    /// Cache Line Size, of no effect in PCI Express and 0 after a reset (PCIe r6.0 sec 7.5.1.1.7);
+    /// for conventional PCI it matters to bus masters only (PCI 3.0 sec 6.2.4).
+    CacheLineSize,
+    /// Interrupt Line, a scratch register of system software (PCIe r6.0 sec 7.5.1.1.12).
+    InterruptLine,
+    /// The Function Mask bit of MSI-X, 0 after a reset (PCIe r6.0 sec 7.7.2.2). Virtual functions
+    /// have neither of the others (sec 9.3.4.1).
+    MsixFunctionMask,
+}
+
+impl Register {
+    /// All of them, in the order in which they are tried.
+    pub(crate) const ALL: [Self; 3] = [
+        Self::CacheLineSize,
+        Self::InterruptLine,
+        Self::MsixFunctionMask,
+    ];
+
+    /// Returns the bits of the register that the mark is in.
+    const fn mask(self) -> u16 {
+        match self {
+            Self::CacheLineSize | Self::InterruptLine => 0xff,
+            Self::MsixFunctionMask => 1 << 14,
+        }
+    }
+
+    /// Returns the value to write as a mark over `found`; `None` where none would show, or nobody
+    /// answers.
+    pub(crate) const fn marked(self, found: u16) -> Option<u16> {
+        let mask = self.mask();
+        match self {
+            Self::CacheLineSize | Self::InterruptLine => {
+                // Neither value is one that hardware, firmware or the kernel puts there, and
+                // neither is what a missing device reads as.
+                let mark = if found & mask == 0x5a { 0xa5 } else { 0x5a };
+                Some((found & !mask) | mark)
+            }
+            // Marked already, or it would read as if nobody answered.
+            Self::MsixFunctionMask if found & mask != 0 || found | mask == u16::MAX => None,
+            Self::MsixFunctionMask => Some(found | mask),
+        }
+    }
+
+    /// Tells whether the mark that `marked` has is in `now`. A register that reads as all ones is
+    /// one of a device that doesn't answer, and shows no mark.
+    pub(crate) const fn bears(self, marked: u16, now: u16) -> bool {
+        let gone = match self {
+            Self::CacheLineSize | Self::InterruptLine => 0xff,
+            Self::MsixFunctionMask => u16::MAX,
+        };
+        now != gone && now & self.mask() == marked & self.mask()
+    }
+}
+
+/// What the marks say after a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A mark is gone: the device was reset.
+    Proven,
+    /// All marks are still there: nothing was reset, whatever the method says.
+    Disproven,
+    /// No register took a mark.
+    Unknown,
+}
+
+impl Proof {
+    /// Draws the conclusion from how many marks were left and how many are still there.
+    pub(crate) const fn of(left: usize, still_there: usize) -> Self {
+        if left == 0 {
+            Self::Unknown
+        } else if still_there < left {
+            Self::Proven
+        } else {
+            Self::Disproven
+        }
+    }
+
+    /// Returns a word for sysfs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Disproven => "disproven",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Proof, Register};
+
+    /// Every value that a register can have.
+    fn found(register: Register) -> impl Iterator<Item = u16> {
+        match register {
+            Register::MsixFunctionMask => 0..=u16::MAX,
+            _ => 0..=0xff,
+        }
+    }
+
+    #[test]
+    fn a_mark_shows_and_a_cleared_one_does_not() {
+        for register in Register::ALL {
+            for before in found(register) {
+                let Some(marked) = register.marked(before) else {
+                    assert!(register == Register::MsixFunctionMask);
+                    assert!(before == 0xbfff || before & 0x4000 != 0);
+                    continue;
+                };
+                assert!(register.bears(marked, marked));
+                assert!(!register.bears(marked, before), "no mark over {before:#x}");
+                assert!(!register.bears(marked, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_gone_bears_no_mark() {
+        assert!(!Register::CacheLineSize.bears(0x5a, 0xff));
+        assert!(!Register::InterruptLine.bears(0x5a, 0xff));
+        assert!(!Register::MsixFunctionMask.bears(0x4000, 0xffff));
+    }
+
+    #[test]
+    fn msix_marks_one_bit_and_leaves_the_rest() {
+        assert_eq!(Register::MsixFunctionMask.marked(0x8003), Some(0xc003));
+    }
+
+    #[test]
+    fn one_mark_gone_is_proof() {
+        assert_eq!(Proof::of(0, 0), Proof::Unknown);
+        for left in 1..=3 {
+            assert_eq!(Proof::of(left, left), Proof::Disproven);
+            for still in 0..left {
+                assert_eq!(Proof::of(left, still), Proof::Proven);
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Planning the reset of many devices at once: each bus is reset once, however many of the
+//! devices on it are to be, and what is left can be reset at the same time.
+
+use super::{
+    reset_plan::{Plan, Rungs},
+    topology::{Reset, Topology},
+};
+
+/// A device that shall be reset, and its part in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Task {
+    /// Its place in the snapshot.
+    pub(crate) target: usize,
+    /// What to do for it.
+    pub(crate) part: Part,
+}
+
+impl Task {
+    /// A task for which nothing is planned yet.
+    pub(crate) const fn new(target: usize) -> Self {
+        Self {
+            target,
+            part: Part::Alone(Plan::Nothing),
+        }
+    }
+}
+
+/// A task's part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Carry out its plan.
+    Alone(Plan),
+    /// Nothing: the reset of another task (the place of that one's target) reaches it.
+    With(usize),
+}
+
+/// Fills in the parts.
+pub(crate) fn divide(topology: Topology<'_>, tasks: &mut [Task]) {
+    for task in tasks.iter_mut() {
+        task.part = Part::Alone(topology.plan(task.target, Rungs::default()));
+    }
+    for index in 0..tasks.len() {
+        let last = tasks
+            .get(index)
+            .and_then(|task| last_leader(topology, tasks, task));
+        if let (Some(last), Some(task)) = (last, tasks.get_mut(index)) {
+            task.part = Part::With(last);
+        }
+    }
+}
+
+/// Follows leaders to the one that has none.
+fn last_leader(topology: Topology<'_>, tasks: &[Task], task: &Task) -> Option<usize> {
+    core::iter::successors(leader(topology, tasks, task), |task| {
+        leader(topology, tasks, task)
+    })
+    .take(tasks.len())
+    .last()
+    .map(|task| task.target)
+}
+
+/// Finds another task whose reset makes the reset of `task` superfluous: one that resets more, or
+/// the same and comes first.
+fn leader<'a>(topology: Topology<'_>, tasks: &'a [Task], task: &Task) -> Option<&'a Task> {
+    let mine = of_bus(task);
+    tasks
+        .iter()
+        .filter(|other| other.target != task.target)
+        .find(|other| {
+            let Some((reset, bridge)) = of_bus(other) else {
+                return false;
+            };
+            topology.reaches(reset, task.target)
+                && match mine {
+                    None => true,
+                    Some((_, own)) if own == bridge => other.target < task.target,
+                    // The outer bridge leads. (In a ring, each would be below the other.)
+                    Some((_, own)) => {
+                        topology.is_below(own, bridge) && !topology.is_below(bridge, own)
+                    }
+                }
+        })
+}
+
+/// Returns the reset of everything below a bridge that a task is to carry out, and the bridge.
+fn of_bus(task: &Task) -> Option<(Reset, usize)> {
+    match task.part {
+        Part::Alone(Plan::Reset(reset @ Reset::Below { bridge, .. })) => Some((reset, bridge)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            reset_method::Listed,
+            topology::{samples::*, Function, Owner},
+        },
+        *,
+    };
+
+    fn flr(function: Function) -> Function {
+        Function {
+            listed: Listed::new([3, 0, 0, 0, 0, 0, 0, 0]),
+            ..function
+        }
+    }
+
+    fn parts(all: &[Function], targets: &[usize]) -> Vec<Part> {
+        let mut tasks: Vec<Task> = targets.iter().map(|target| Task::new(*target)).collect();
+        divide(Topology(all), &mut tasks);
+        tasks.into_iter().map(|task| task.part).collect()
+    }
+
+    fn alone(part: &Part) -> &'static str {
+        match part {
+            Part::Alone(Plan::Reset(reset)) => reset.rung().name(),
+            Part::Alone(Plan::Blocked(_)) => "blocked",
+            Part::Alone(Plan::Nothing) => "nothing",
+            Part::With(_) => "with",
+        }
+    }
+
+    #[test]
+    fn a_shared_bus_is_reset_once() {
+        let all = [
+            port(0),
+            below(0, endpoint(1)),
+            below(0, endpoint(2)),
+            below(0, flr(endpoint(3))),
+        ];
+        let parts = parts(&all, &[3, 2, 1]);
+        assert!(parts.iter().map(alone).eq(["with", "with", "bus"]));
+        assert_eq!(parts[0], Part::With(1));
+    }
+
+    #[test]
+    fn functions_with_flr_stay_alone() {
+        let all = [
+            port(0),
+            below(0, flr(endpoint(1))),
+            below(0, flr(endpoint(2))),
+        ];
+        assert!(parts(&all, &[1, 2]).iter().map(alone).eq(["flr", "flr"]));
+    }
+
+    #[test]
+    fn the_outer_bus_takes_the_inner_along() {
+        let all = [
+            port(0),
+            below(0, port(1)),
+            below(1, endpoint(2)),
+            below(0, endpoint(3)),
+        ];
+        let parts = parts(&all, &[2, 3]);
+        assert_eq!(parts[0], Part::With(3));
+        assert_eq!(alone(&parts[1]), "bus");
+    }
+
+    #[test]
+    fn one_that_is_blocked_can_be_reached_by_one_that_is_not() {
+        let seven = Owner::Pciback {
+            user: super::super::domid::DomId::new(7),
+        };
+        let used = Function {
+            owner: seven,
+            ..endpoint(1)
+        };
+        let all = [port(0), below(0, used), below(0, endpoint(2))];
+        let parts = parts(&all, &[1, 2]);
+        assert_eq!(alone(&parts[0]), "bus"); // of domain 7, beside an idle one
+        assert_eq!(parts[1], Part::With(1)); // by itself: blocked by domain 7
+    }
+}

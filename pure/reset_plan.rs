@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Planning the reset of one device: the ladder, and what keeps a rung from being used.
+//!
+//! The ladder, gentlest first: the function's own methods (`device_specific`, `acpi`, `flr`,
+//! `af_flr`), as listed; then everything below the bridge above it, by hot-plug slot or by bus;
+//! then a power-state reset, which cleans so little that it counts as weak.
+//!
+//! A rung may be used if each function that the reset reaches is ours and idle or in use by the
+//! very domain that uses the target. Bridges in between may have the kernel's port driver or none.
+
+use super::{
+    domid::DomId,
+    reset_method::Method,
+    topology::{Consent, Function, Kind, Owner, Reset, Secondary, Topology},
+};
+use core::fmt;
+
+/// A rung of the ladder, as users know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rung {
+    /// A method of the function itself, power-state resets included.
+    Function(Method),
+    /// The hot-plug slot.
+    Slot,
+    /// The secondary bus.
+    Bus,
+}
+
+impl Rung {
+    /// Returns the word for log lines and sysfs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Function(method) => method.name(),
+            Self::Slot => "slot",
+            Self::Bus => "bus",
+        }
+    }
+
+    /// Tells whether a reset by it is reported as weak even if it did what it can.
+    pub(crate) const fn is_weak(self) -> bool {
+        matches!(self, Self::Function(Method::Pm))
+    }
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Function(Method::DeviceSpecific) => 1,
+            Self::Function(Method::Acpi) => 2,
+            Self::Function(Method::Flr) => 4,
+            Self::Function(Method::AfFlr) => 8,
+            Self::Function(Method::Pm) => 16,
+            Self::Slot => 32,
+            // The kernel's own bus resets are never run as a function's method.
+            Self::Bus | Self::Function(Method::Bus | Method::CxlBus) => 64,
+        }
+    }
+
+    /// All rungs that a ladder can have, gentlest first.
+    const ALL: [Self; 7] = [
+        Self::Function(Method::DeviceSpecific),
+        Self::Function(Method::Acpi),
+        Self::Function(Method::Flr),
+        Self::Function(Method::AfFlr),
+        Self::Slot,
+        Self::Bus,
+        Self::Function(Method::Pm),
+    ];
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of rungs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rungs(u8);
+
+impl Rungs {
+    /// Adds one.
+    pub(crate) fn insert(&mut self, rung: Rung) {
+        self.0 |= rung.bit();
+    }
+
+    /// Adds all of another set.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Tells whether one is in the set.
+    pub(crate) const fn contains(self, rung: Rung) -> bool {
+        self.0 & rung.bit() != 0
+    }
+
+    /// Yields the members, gentlest first.
+    pub(crate) fn iter(self) -> impl Iterator<Item = Rung> {
+        Rung::ALL
+            .into_iter()
+            .filter(move |rung| self.contains(*rung))
+    }
+}
+
+impl Reset {
+    /// Returns the rung that this reset is.
+    pub(crate) const fn rung(self) -> Rung {
+        match self {
+            Self::Function { by, .. } => Rung::Function(by),
+            Self::Below {
+                by: Secondary::Slot,
+                ..
+            } => Rung::Slot,
+            Self::Below {
+                by: Secondary::Bus, ..
+            } => Rung::Bus,
+        }
+    }
+}
+
+/// Why a function blocks a reset that would reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Another driver has it.
+    Driver,
+    /// Nobody has it, so anybody could come.
+    Unclaimed,
+    /// A domain uses it, and not (only) the target.
+    Used(DomId),
+    /// It doesn't consent.
+    Consent(Consent),
+    /// It is of a kind that this driver can't hold.
+    Kind,
+}
+
+/// A function that blocks a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Blocker {
+    /// Its place in the snapshot.
+    pub(crate) place: usize,
+    /// The reason.
+    pub(crate) why: Why,
+}
+
+/// Judges one function that `reset` reaches. `user` is the domain that uses the target.
+fn judge(function: &Function, reset: Reset, user: Option<DomId>) -> Option<Why> {
+    if matches!(reset, Reset::Below { .. }) && function.consent != Consent::Given {
+        return Some(Why::Consent(function.consent));
+    }
+    match (function.kind, function.owner) {
+        (Kind::Other, _) => Some(Why::Kind),
+        (_, Owner::Pciback { user: None }) => None,
+        (_, Owner::Pciback { user: Some(domain) }) => {
+            (user != Some(domain)).then_some(Why::Used(domain))
+        }
+        (Kind::Bridge, Owner::PortDriver | Owner::Nobody) => None,
+        (Kind::Endpoint | Kind::Bridge, Owner::Driver | Owner::PortDriver) => Some(Why::Driver),
+        (Kind::Endpoint, Owner::Nobody) => Some(Why::Unclaimed),
+    }
+}
+
+impl<'a> Topology<'a> {
+    /// Yields everything that blocks a reset on behalf of `target`, in the order of the snapshot.
+    pub(crate) fn blockers(
+        self,
+        reset: Reset,
+        target: usize,
+    ) -> impl Iterator<Item = Blocker> + 'a {
+        let user = match self.get(target).map(|function| function.owner) {
+            Some(Owner::Pciback { user }) => user,
+            _ => None,
+        };
+        self.functions().filter_map(move |(place, function)| {
+            let why = match reset {
+                // Not reached itself, but what is behind it is lost if it doesn't survive.
+                Reset::Below { bridge, .. }
+                    if place == bridge && function.consent == Consent::Quirk =>
+                {
+                    Some(Why::Consent(Consent::Quirk))
+                }
+                _ if self.reaches(reset, place) => judge(function, reset, user),
+                _ => None,
+            };
+            why.map(|why| Blocker { place, why })
+        })
+    }
+
+    /// Tells whether a reset on behalf of `target` reaches it and nothing that blocks.
+    pub(crate) fn is_safe(self, reset: Reset, target: usize) -> bool {
+        self.reaches(reset, target) && self.blockers(reset, target).next().is_none()
+    }
+
+    /// Returns the reset of all that is below the bridge above `target`, allowed or not; `None`
+    /// on a root bus.
+    pub(crate) fn below(self, target: usize) -> Option<Reset> {
+        let bridge = self.bridge_above(target)?;
+        let by = self.get(bridge)?.secondary;
+        Some(Reset::Below { bridge, by })
+    }
+
+    /// Yields the resets that are there for `target`, gentlest first, blocked or not. There are
+    /// none for bridges.
+    pub(crate) fn ladder(self, target: usize) -> impl Iterator<Item = Reset> + 'a {
+        let function = self
+            .get(target)
+            .filter(|function| function.kind == Kind::Endpoint);
+        let of_function = move |by| Reset::Function { of: target, by };
+        let gentle = function
+            .into_iter()
+            .flat_map(|function| function.listed.function_level())
+            .map(of_function);
+        let below = function
+            .filter(|function| function.consent == Consent::Given)
+            .and_then(|_| self.below(target));
+        let weak = function
+            .filter(|function| function.listed.has(Method::Pm))
+            .map(|_| of_function(Method::Pm));
+        gentle.chain(below).chain(weak)
+    }
+
+    /// Plans the next reset of `target`, given what was tried already.
+    pub(crate) fn plan(self, target: usize, tried: Rungs) -> Plan {
+        let next = self
+            .ladder(target)
+            .find(|reset| !tried.contains(reset.rung()));
+        match next {
+            None => Plan::Nothing,
+            Some(reset) if self.is_safe(reset, target) => Plan::Reset(reset),
+            Some(reset) => self.skip(reset, target, tried),
+        }
+    }
+
+    /// Plans when `blocked` is: there may be a way around it, but never a weaker one.
+    fn skip(self, blocked: Reset, target: usize, tried: Rungs) -> Plan {
+        self.ladder(target)
+            .filter(|reset| !tried.contains(reset.rung()) && !reset.rung().is_weak())
+            .find(|reset| self.is_safe(*reset, target))
+            .map_or(Plan::Blocked(blocked), Plan::Reset)
+    }
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// This.
+    Reset(Reset),
+    /// Nothing, because this, the gentlest way left, is blocked.
+    Blocked(Reset),
+    /// Nothing, because there is no way (left).
+    Nothing,
+}
+
+#[cfg(test)]
+#[path = "reset_plan_tests.rs"]
+mod tests;

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Examples for the planner. (Random hierarchies: tests/host/src/planner.rs.)
+
+use super::{super::reset_method::Listed, super::topology::samples::*, *};
+
+const FLR: u8 = 3;
+const PM: u8 = 5;
+
+fn with(numbers: &[u8], function: Function) -> Function {
+    let mut list = [0; 8];
+    list[..numbers.len()].copy_from_slice(numbers);
+    Function {
+        listed: Listed::new(list),
+        ..function
+    }
+}
+
+fn owned(owner: Owner, function: Function) -> Function {
+    Function { owner, ..function }
+}
+
+fn used(domain: u16) -> Owner {
+    Owner::Pciback {
+        user: DomId::new(domain),
+    }
+}
+
+fn plan(all: &[Function], target: usize) -> Plan {
+    Topology(all).plan(target, Rungs::default())
+}
+
+fn word(plan: Plan) -> &'static str {
+    match plan {
+        Plan::Reset(reset) => reset.rung().name(),
+        Plan::Blocked(_) => "blocked",
+        Plan::Nothing => "nothing",
+    }
+}
+
+#[test]
+fn the_gentlest_comes_first_and_each_once() {
+    let all = [port(0), below(0, with(&[PM, FLR], endpoint(1)))];
+    let mut tried = Rungs::default();
+    let mut words = Vec::new();
+    while let Plan::Reset(reset) = Topology(&all).plan(1, tried) {
+        words.push(reset.rung().name());
+        tried.insert(reset.rung());
+    }
+    assert_eq!(words, ["flr", "bus", "pm"]);
+    assert!(tried.iter().map(Rung::name).eq(words));
+}
+
+#[test]
+fn a_neighbour_blocks_by_driver_domain_or_absence() {
+    let why = |owner| {
+        let all = [
+            port(0),
+            below(0, endpoint(1)),
+            below(0, owned(owner, endpoint(2))),
+        ];
+        let reset = Topology(&all).below(1).unwrap();
+        Topology(&all)
+            .blockers(reset, 1)
+            .map(|b| (b.place, b.why))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(why(Owner::Driver), [(2, Why::Driver)]);
+    assert_eq!(why(Owner::Nobody), [(2, Why::Unclaimed)]);
+    assert_eq!(why(used(7)), [(2, Why::Used(DomId::new(7).unwrap()))]);
+    assert_eq!(why(Owner::Pciback { user: None }), []);
+}
+
+#[test]
+fn a_domain_may_reset_what_it_alone_uses() {
+    let pair = |first, second| {
+        [
+            port(0),
+            below(0, owned(first, endpoint(1))),
+            below(0, owned(second, endpoint(2))),
+        ]
+    };
+    assert_eq!(word(plan(&pair(used(7), used(7)), 1)), "bus");
+    assert_eq!(
+        word(plan(&pair(used(7), Owner::Pciback { user: None }), 1)),
+        "bus"
+    );
+    assert_eq!(word(plan(&pair(used(7), used(8)), 1)), "blocked");
+    assert_eq!(
+        word(plan(&pair(Owner::Pciback { user: None }, used(8)), 1)),
+        "blocked"
+    );
+}
+
+#[test]
+fn bridges_between_are_allowed_and_their_drivers_are_not() {
+    let nested = |owner| {
+        [
+            port(0),
+            below(0, endpoint(1)),
+            owned(owner, below(0, port(2))),
+            below(2, endpoint(3)),
+        ]
+    };
+    assert_eq!(word(plan(&nested(Owner::PortDriver), 1)), "bus");
+    assert_eq!(word(plan(&nested(Owner::Nobody), 1)), "bus");
+    assert_eq!(word(plan(&nested(Owner::Pciback { user: None }), 1)), "bus");
+    assert_eq!(word(plan(&nested(Owner::Driver), 1)), "blocked");
+}
+
+#[test]
+fn a_slot_is_used_where_there_is_one() {
+    let slot = Function {
+        secondary: Secondary::Slot,
+        ..port(0)
+    };
+    assert_eq!(word(plan(&[slot, below(0, endpoint(1))], 1)), "slot");
+}
+
+#[test]
+fn root_buses_are_never_reset() {
+    assert_eq!(word(plan(&[endpoint(1)], 0)), "nothing");
+    assert_eq!(word(plan(&[with(&[PM], endpoint(1))], 0)), "pm");
+}
+
+#[test]
+fn a_bridge_is_never_a_target() {
+    let all = [port(0), below(0, with(&[FLR, PM], port(1)))];
+    assert_eq!(word(plan(&all, 1)), "nothing");
+}
+
+#[test]
+fn weak_is_no_way_around_a_blocker() {
+    let all = [
+        port(0),
+        below(0, with(&[PM], endpoint(1))),
+        below(0, owned(Owner::Driver, endpoint(2))),
+    ];
+    assert_eq!(word(plan(&all, 1)), "blocked");
+}
+
+#[test]
+fn what_the_administrator_says_counts() {
+    let mut all = [port(0), below(0, endpoint(1)), below(0, endpoint(2))];
+    for consent in [Consent::Emptied, Consent::BusTakenOut, Consent::Quirk] {
+        all[1].consent = consent;
+        assert_eq!(word(plan(&all, 1)), "nothing");
+        assert_eq!(word(plan(&all, 2)), "blocked");
+        all[1].consent = Consent::Given;
+    }
+    all[0].consent = Consent::Quirk;
+    assert_eq!(word(plan(&all, 1)), "blocked");
+}
+
+#[test]
+fn virtual_functions_in_use_block_their_physical_function() {
+    let virtual_function = |owner| Function {
+        physical: Some(1),
+        ..owned(owner, endpoint(9))
+    };
+    let all = |owner| {
+        [
+            port(0),
+            below(0, with(&[FLR], endpoint(1))),
+            virtual_function(owner),
+        ]
+    };
+    assert_eq!(word(plan(&all(used(7)), 1)), "blocked");
+    assert_eq!(word(plan(&all(Owner::Driver), 1)), "blocked");
+    assert_eq!(word(plan(&all(Owner::Pciback { user: None }), 1)), "flr");
+}

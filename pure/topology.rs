@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The hierarchy of PCI functions as it was at one moment, and what a reset in it reaches.
+//!
+//! A snapshot is a slice; functions name each other by their place in it. It is put together from
+//! a system that goes on changing, so nothing here trusts it to be well-formed: places may be out
+//! of range and bridges may form a ring, which ends a walk and nothing else.
+
+use super::{
+    domid::DomId,
+    reset_method::{Listed, Method},
+    sbdf::Sbdf,
+};
+
+/// What a function is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A device that does something (header type 0).
+    Endpoint,
+    /// A PCI-to-PCI bridge (header type 1).
+    Bridge,
+    /// Anything else, such as a CardBus bridge.
+    Other,
+}
+
+/// Who holds a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// This driver, for the domain that uses it at present, if any.
+    Pciback {
+        /// That domain.
+        user: Option<DomId>,
+    },
+    /// The kernel's driver for PCI Express ports, which lives with resets of what is below.
+    PortDriver,
+    /// Another driver.
+    Driver,
+    /// Nobody; any driver could come.
+    Nobody,
+}
+
+/// What a function has to say to a reset that reaches it along with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// Nothing.
+    Given,
+    /// The administrator emptied its `reset_method`: it shall not be reset at all.
+    Emptied,
+    /// The administrator took `bus` out of its `reset_method`.
+    BusTakenOut,
+    /// The kernel knows that it doesn't survive one (`PCI_DEV_FLAGS_NO_BUS_RESET`).
+    Quirk,
+}
+
+/// How everything below a bridge can be reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secondary {
+    /// Through its hot-plug slot, whose driver would take a plain bus reset for a pulled card.
+    Slot,
+    /// By its Bridge Control register.
+    Bus,
+}
+
+/// One PCI function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Function {
+    /// Its address.
+    pub(crate) sbdf: Sbdf,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// The bridge above it; `None` on a root bus.
+    pub(crate) above: Option<usize>,
+    /// The physical function that it is a virtual function of.
+    pub(crate) physical: Option<usize>,
+    /// Who holds it.
+    pub(crate) owner: Owner,
+    /// What it has to say to slot and bus resets.
+    pub(crate) consent: Consent,
+    /// The methods that the kernel lists for it.
+    pub(crate) listed: Listed,
+    /// For a bridge: how what is below it can be reset.
+    pub(crate) secondary: Secondary,
+}
+
+/// A reset of something in a hierarchy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reset {
+    /// Of one function, by a method that resets nothing else (but its virtual functions, which
+    /// vanish meanwhile), power-state resets included.
+    Function {
+        /// The function.
+        of: usize,
+        /// The method.
+        by: Method,
+    },
+    /// Of everything below a bridge.
+    Below {
+        /// The bridge.
+        bridge: usize,
+        /// The way.
+        by: Secondary,
+    },
+}
+
+/// A snapshot.
+#[derive(Clone, Copy)]
+pub(crate) struct Topology<'a>(pub(crate) &'a [Function]);
+
+impl<'a> Topology<'a> {
+    /// Returns the function at a place.
+    pub(crate) fn get(self, place: usize) -> Option<&'a Function> {
+        self.0.get(place)
+    }
+
+    /// Returns all places with their functions.
+    pub(crate) fn functions(self) -> impl Iterator<Item = (usize, &'a Function)> {
+        self.0.iter().enumerate()
+    }
+
+    /// Returns the bridge above a function or, for a virtual function, above its physical one.
+    pub(crate) fn bridge_above(self, place: usize) -> Option<usize> {
+        let function = self.get(place)?;
+        let physical = function.physical.and_then(|place| self.get(place));
+        physical.unwrap_or(function).above
+    }
+
+    /// Tells whether a function is somewhere below a bridge.
+    pub(crate) fn is_below(self, place: usize, bridge: usize) -> bool {
+        core::iter::successors(self.bridge_above(place), |place| self.bridge_above(*place))
+            .take(self.0.len()) // more steps than that go round in a ring
+            .any(|above| above == bridge)
+    }
+
+    /// Tells whether a reset reaches a function.
+    pub(crate) fn reaches(self, reset: Reset, place: usize) -> bool {
+        match reset {
+            Reset::Function { of, .. } => {
+                place == of
+                    || self
+                        .get(place)
+                        .is_some_and(|function| function.physical == Some(of))
+            }
+            Reset::Below { bridge, .. } => self.is_below(place, bridge),
+        }
+    }
+
+    /// Returns the places that a reset reaches, in the order of the snapshot.
+    pub(crate) fn reach(self, reset: Reset) -> impl Iterator<Item = usize> + 'a {
+        (0..self.0.len()).filter(move |place| self.reaches(reset, *place))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::{Consent, Function, Kind, Listed, Owner, Sbdf, Secondary};
+
+    /// An idle endpoint of ours on a root bus, without a method.
+    pub(crate) fn endpoint(devfn: u8) -> Function {
+        Function {
+            sbdf: Sbdf::new(0, 0, devfn),
+            kind: Kind::Endpoint,
+            above: None,
+            physical: None,
+            owner: Owner::Pciback { user: None },
+            consent: Consent::Given,
+            listed: Listed::new([0; 8]),
+            secondary: Secondary::Bus,
+        }
+    }
+
+    /// A port on a root bus.
+    pub(crate) fn port(devfn: u8) -> Function {
+        Function {
+            kind: Kind::Bridge,
+            owner: Owner::PortDriver,
+            ..endpoint(devfn)
+        }
+    }
+
+    /// The same, somewhere else.
+    pub(crate) fn below(bridge: usize, function: Function) -> Function {
+        Function {
+            above: Some(bridge),
+            ..function
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{samples::*, *};
+
+    #[test]
+    fn a_bus_reset_reaches_nested_buses_and_virtual_functions() {
+        let virtual_function = Function {
+            physical: Some(3),
+            ..endpoint(9)
+        };
+        let all = [
+            port(0),               // 0
+            below(0, port(1)),     // 1
+            below(1, endpoint(2)), // 2
+            below(0, endpoint(3)), // 3, with a virtual function
+            virtual_function,      // 4
+            endpoint(5),           // 5, on the root bus
+        ];
+        let reach = |bridge| {
+            let by = Secondary::Bus;
+            Topology(&all)
+                .reach(Reset::Below { bridge, by })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(reach(0), [1, 2, 3, 4]);
+        assert_eq!(reach(1), [2]);
+        assert_eq!(reach(5), []);
+        assert_eq!(reach(usize::MAX), []);
+    }
+
+    #[test]
+    fn a_function_reset_reaches_its_virtual_functions() {
+        let virtual_function = Function {
+            physical: Some(0),
+            ..endpoint(9)
+        };
+        let all = [endpoint(0), virtual_function, endpoint(1)];
+        let of = |of| Reset::Function {
+            of,
+            by: Method::Flr,
+        };
+        assert!(Topology(&all).reach(of(0)).eq([0, 1]));
+        assert!(Topology(&all).reach(of(1)).eq([1]));
+    }
+
+    #[test]
+    fn a_ring_ends() {
+        let all = [below(1, port(0)), below(0, port(1)), below(0, endpoint(2))];
+        assert!(Topology(&all).is_below(2, 1));
+        assert!(!Topology(&all).is_below(2, 2));
+    }
+}
