@@ -25,11 +25,14 @@ use kernel::{ffi::c_int, pci, prelude::*};
 pub(crate) enum ResetKind {
     /// Only this function was reset.
     Flr,
+    /// It was reset with everything else on its bus.
+    Hot,
 }
 
 impl ResetKind {
     const fn flag(self) -> u32 {
         match self {
+            Self::Hot => 2,
             Self::Flr => 3,
         }
     }

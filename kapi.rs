@@ -11,7 +11,6 @@ pub(crate) mod acpi;
 pub(crate) mod attr;
 pub(crate) mod bus_notifier;
 pub(crate) mod device_file;
-
 pub(crate) mod fmt;
 pub(crate) mod global;
 pub(crate) mod gsi_hook;
@@ -21,4 +20,6 @@ pub(crate) mod pci;
 pub(crate) mod pci_driver;
 pub(crate) mod physdev;
 pub(crate) mod ratelimit;
+pub(crate) mod uevent;
+pub(crate) mod workqueue;
 pub(crate) mod xen;

@@ -21,7 +21,11 @@ mod sysfs;
 
 use crate::{
     gsi::{files::GsiFiles, hook::Hook},
-    kapi::{param::string_param, pci_driver::Adapter},
+    kapi::{
+        param::{string_param, switch_param},
+        pci_driver::Adapter,
+    },
+    reset::parallel::Workers,
     stub::{registry::Registry, slots::Slots, Stub},
 };
 use kernel::{driver, prelude::*, InPlaceModule, ThisModule};
@@ -42,12 +46,43 @@ string_param!(
     "devices to claim when the module is loaded, as (0000:03:00.0)(04:*.*)"
 );
 
+switch_param!(
+    /// Whether guests get devices only that were cleaned by a reset.
+    STRICT_RESET,
+    "strict_reset",
+    "give guests no device that was not cleaned by a reset (0)"
+);
+
 #[cfg(pciback_faults)]
 string_param!(
     /// See [`stub::fault`].
     FAIL_STEP,
     "fail_step",
     "test build: the step of a claim that fails"
+);
+
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`reset::fault`].
+    SKIP_RESET,
+    "skip_reset",
+    "test build: the reset method that does nothing and reports success"
+);
+
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`reset::fault`].
+    LOST,
+    "lost",
+    "test build: devices that do not come back from a reset"
+);
+
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`reset::fault`].
+    REFUSED,
+    "refused",
+    "test build: devices of whose resets Xen refuses to hear"
 );
 
 /// The module. Its fields are dropped in this order, which undoes [`PciBack::init`] in reverse.
@@ -58,6 +93,7 @@ struct PciBack {
     _driver: driver::Registration<Adapter<Stub>>,
     #[pin]
     _gsi_files: GsiFiles,
+    _workers: Workers,
     _registry: Registry,
     _slots: Slots,
 }
@@ -68,6 +104,7 @@ impl InPlaceModule for PciBack {
             _: { stub::require_initial_domain()? },
             _slots: Slots::from_hide(HIDE.value())?,
             _registry: Registry::new(),
+            _workers: Workers::new()?,
             _gsi_files <- GsiFiles::new(),
             // Claims what is listed; fails where the C driver is loaded.
             _driver <- driver::Registration::new(stub::NAME, module),

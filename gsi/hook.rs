@@ -4,8 +4,12 @@
 //! device that it is about to give to a guest.
 
 use crate::{
-    kapi::gsi_hook::{GsiSource, Registration},
-    pure::sbdf::Sbdf,
+    kapi::{
+        gsi_hook::{GsiSource, Registration},
+        log::log_limited,
+    },
+    pure::{cleanness::Verdict, sbdf::Sbdf},
+    reset::policy,
     stub::registry,
 };
 use kernel::prelude::*;
@@ -21,7 +25,29 @@ impl GsiSource for ClaimedDevices {
     ///
     /// - `ENODEV`: this driver hasn't claimed the device.
     /// - `ENOENT`: the device has no GSI, which is fine: it has no legacy interrupt.
+    /// - `EPERM`: no guest may have the device, because its reset failed, or because it was not
+    ///   cleaned and `strict_reset` is set. The toolstack gives up then.
     fn gsi(sbdf: u32) -> Result<u32> {
-        registry::gsi(Sbdf::from_xen(sbdf))?.ok_or(ENOENT)
+        let sbdf = Sbdf::from_xen(sbdf);
+        let (gsi, verdict, first) = registry::query(sbdf, |claimed| {
+            let verdict = policy::verdict(claimed);
+            let warns = verdict == Verdict::WithWarning;
+            (claimed.gsi, verdict, warns && claimed.first_warning())
+        })?;
+        match verdict {
+            Verdict::No => {
+                log_limited!(
+                    pr_err,
+                    "{sbdf} is not given to a guest: see its pciback/state ({})\n",
+                    EPERM.to_errno()
+                );
+                return Err(EPERM);
+            }
+            Verdict::WithWarning if first => {
+                pr_warn!("{sbdf} is given to a guest without having been cleaned by a reset\n");
+            }
+            Verdict::WithWarning | Verdict::Yes => {}
+        }
+        gsi.ok_or(ENOENT)
     }
 }

@@ -7,7 +7,9 @@
 
 #![deny(unsafe_code)]
 
-use crate::pure::{claim_step::ClaimStep, reset_method::Method, sbdf::Sbdf};
+use crate::pure::{
+    bdf_grammar::Pattern, claim_step::ClaimStep, domid::DomId, reset_plan::Rung, sbdf::Sbdf,
+};
 
 macro_rules! forward_display {
     ($($ty:ty),* $(,)?) => {
@@ -21,4 +23,4 @@ macro_rules! forward_display {
     };
 }
 
-forward_display!(ClaimStep, Method, Sbdf);
+forward_display!(ClaimStep, DomId, Pattern, Rung, Sbdf);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! String module parameters, which `module!` doesn't have (it takes integers only).
+//! String and switch module parameters, which `module!` doesn't have (it takes integers only, and
+//! none that can be changed).
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::ffi::{c_char, c_void, CStr};
 use kernel::str::CStrExt as _;
 
@@ -44,14 +46,52 @@ impl StringParam {
     }
 }
 
+/// The value of a switch that may be changed at any time.
+#[repr(transparent)]
+pub(crate) struct SwitchParam(AtomicBool);
+
+impl SwitchParam {
+    /// A switch that is off unless given.
+    pub(crate) const fn off() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Returns where `param_ops_bool` stores the value: one byte, in a single write.
+    pub(crate) const fn as_void_ptr(&self) -> *mut c_void {
+        self.0.as_ptr().cast()
+    }
+
+    /// Tells whether it is on.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Declares a read-only string parameter: `string_param!(HIDE, "hide", "what it is");`
-///
-/// Expands to what C's `module_param_named(name, value, charp, 0444)` and `MODULE_PARM_DESC` do.
 macro_rules! string_param {
     ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
         $(#[$meta])*
         static $value: $crate::kapi::param::StringParam = $crate::kapi::param::StringParam::new();
+        $crate::kapi::param::module_param!(
+            $value, $name, $description, "charp", $crate::kapi::param::string_ops(), 0o444);
+    };
+}
+pub(crate) use string_param;
 
+/// Declares a switch that root may change: `switch_param!(STRICT, "strict", "what it is");`
+macro_rules! switch_param {
+    ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
+        $(#[$meta])*
+        static $value: $crate::kapi::param::SwitchParam = $crate::kapi::param::SwitchParam::off();
+        $crate::kapi::param::module_param!(
+            $value, $name, $description, "bool", $crate::kapi::param::switch_ops(), 0o644);
+    };
+}
+pub(crate) use switch_param;
+
+/// Expands to what C's `module_param_named(name, value, type, perm)` and `MODULE_PARM_DESC` do.
+macro_rules! module_param {
+    ($value:ident, $name:literal, $description:literal, $type:literal, $ops:expr, $perm:literal) => {
         const _: () = {
             #[link_section = "__param"]
             #[used]
@@ -62,8 +102,8 @@ macro_rules! string_param {
                     ),
                     // The module's own structure, as THIS_MODULE is in C.
                     mod_: $crate::kapi::param::this_module(),
-                    ops: $crate::kapi::param::string_ops(),
-                    perm: 0o444,
+                    ops: $ops,
+                    perm: $perm,
                     level: -1,
                     flags: 0,
                     __bindgen_anon_1: kernel::bindings::kernel_param__bindgen_ty_1 {
@@ -71,7 +111,7 @@ macro_rules! string_param {
                     },
                 });
 
-            const TYPE: &str = concat!("parmtype=", $name, ":charp\0");
+            const TYPE: &str = concat!("parmtype=", $name, ":", $type, "\0");
             #[link_section = ".modinfo"]
             #[used]
             static TYPE_INFO: [u8; TYPE.len()] = $crate::kapi::param::bytes(TYPE);
@@ -83,7 +123,7 @@ macro_rules! string_param {
         };
     };
 }
-pub(crate) use string_param;
+pub(crate) use module_param;
 
 /// Turns a literal that ends in NUL into a C string, at build time.
 pub(crate) const fn c_literal(text: &'static str) -> &'static CStr {
@@ -109,4 +149,9 @@ pub(crate) const fn this_module() -> *mut kernel::bindings::module {
 /// Returns the kernel's operations for string parameters.
 pub(crate) const fn string_ops() -> *const kernel::bindings::kernel_param_ops {
     &raw const kernel::bindings::param_ops_charp
+}
+
+/// Returns the kernel's operations for switches.
+pub(crate) const fn switch_ops() -> *const kernel::bindings::kernel_param_ops {
+    &raw const kernel::bindings::param_ops_bool
 }

@@ -8,27 +8,37 @@
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
 mod ats;
+mod awake;
 mod config;
 mod enabled;
+mod live_state;
 mod lock;
+mod mark;
+mod neighbours;
+mod ready;
 mod reset;
 mod scan;
+mod slot;
 mod state;
 
 pub(crate) use self::{
+    awake::Awake,
     config::Command,
     enabled::Enabled,
-    lock::{ConfigAccess, DeviceLock, Exclusive, Locked},
+    live_state::LiveState,
+    lock::{ConfigAccess, DeviceLocks, Exclusive, Locked},
+    mark::Marks,
+    neighbours::{Driver, Neighbour, PortDriver},
     reset::listed_methods,
     scan::{HotplugLock, PciDevices},
-    state::SavedState,
+    state::{Quiet, SavedState},
 };
 
 use crate::pure::{intx::Pin, sbdf::Sbdf};
 use kernel::{bindings, pci};
 
 /// Returns the C structure of a device.
-fn raw(device: &pci::Device) -> *mut bindings::pci_dev {
+pub(super) fn raw(device: &pci::Device) -> *mut bindings::pci_dev {
     // CAST: `pci::Device` is a transparent wrapper of `Opaque<bindings::pci_dev>`.
     core::ptr::from_ref(device)
         .cast_mut()
@@ -59,6 +69,17 @@ pub(crate) enum Header {
     Other,
 }
 
+/// What a bridge leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecondaryLink {
+    /// A PCI Express link.
+    Express,
+    /// The inside of a switch.
+    Internal,
+    /// A conventional bus.
+    Conventional,
+}
+
 /// Properties of a PCI device that never change while a reference to it is held.
 pub(crate) trait DeviceExt {
     /// Returns the device's address.
@@ -69,6 +90,9 @@ pub(crate) trait DeviceExt {
 
     /// Tells whether the function has an MSI-X capability.
     fn has_msix(&self) -> bool;
+
+    /// Returns what is below the device, if it is a bridge.
+    fn secondary_link(&self) -> SecondaryLink;
 
     /// Returns the legacy interrupt pin that the function uses, if any.
     fn pin(&self) -> Option<Pin>;
@@ -118,6 +142,18 @@ impl DeviceExt for pci::Device {
     fn has_msix(&self) -> bool {
         // SAFETY: The device is valid; the field is set when it is found.
         unsafe { (*raw(self)).msix_cap != 0 }
+    }
+
+    fn secondary_link(&self) -> SecondaryLink {
+        // SAFETY: The device is valid; the fields are set when it is found.
+        let (express, flags) = unsafe { ((*raw(self)).pcie_cap != 0, (*raw(self)).pcie_flags_reg) };
+        // The device/port type is in bits 7-4 (PCIe r6.0 sec 7.5.3.2).
+        match u32::from(flags >> 4 & 0xf) {
+            _ if !express => SecondaryLink::Conventional,
+            bindings::PCI_EXP_TYPE_PCI_BRIDGE => SecondaryLink::Conventional,
+            bindings::PCI_EXP_TYPE_UPSTREAM => SecondaryLink::Internal,
+            _ => SecondaryLink::Express,
+        }
     }
 
     fn pin(&self) -> Option<Pin> {

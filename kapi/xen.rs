@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which kind of Xen domain this kernel runs in.
+//! Which kind of Xen domain this kernel runs in, and which domain uses a device.
 //!
-//! C headers: [`include/xen/xen.h`](srctree/include/xen/xen.h)
+//! C headers: [`include/xen/xen.h`](srctree/include/xen/xen.h),
+//! [`include/xen/pci.h`](srctree/include/xen/pci.h)
 
-use kernel::bindings;
+use crate::pure::domid::DomId;
+use kernel::{bindings, ffi, pci};
 
 /// `SIF_INITDOMAIN` of Xen's start info flags (xen/interface/xen.h): this is the initial domain.
 const SIF_INITDOMAIN: u32 = 1 << 1;
@@ -33,4 +35,17 @@ pub(crate) fn initial_domain() -> Option<Dom0> {
         bindings::xen_domain_type_XEN_HVM_DOMAIN => Some(Dom0::Pvh),
         _ => None,
     }
+}
+
+/// Returns the domain that the kernel's books say uses the device. The driver's side for guests
+/// enters it there when it connects a device, and takes it out when it disconnects.
+pub(crate) fn domain_of(device: &pci::Device) -> Option<DomId> {
+    extern "C" {
+        // include/xen/pci.h; the argument is a `struct pci_dev *`.
+        fn xen_find_device_domain_owner(device: *mut ffi::c_void) -> ffi::c_int;
+    }
+    // SAFETY: The device is valid; the function compares its address with those in a list, under a
+    // spinlock.
+    let number = unsafe { xen_find_device_domain_owner(super::pci::raw(device).cast()) };
+    u16::try_from(number).ok().and_then(DomId::new)
 }

@@ -16,6 +16,7 @@
 //! match, numbers that wrap).
 
 use super::sbdf::Sbdf;
+use core::fmt;
 
 /// Written text that is not of the grammar; `at` is the offset of the first byte that doesn't fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,18 @@ impl Pattern {
                 Unit::Device(slot) => function.slot() == slot,
                 Unit::Bus => true,
             }
+    }
+}
+
+impl fmt::Display for Pattern {
+    /// Writes it with all digits, as the kernel names devices.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { domain, bus, unit } = self;
+        match unit {
+            Unit::Function(devfn) => Sbdf::new(u32::from(*domain), *bus, *devfn).fmt(f),
+            Unit::Device(slot) => write!(f, "{domain:04x}:{bus:02x}:{slot:02x}.*"),
+            Unit::Bus => write!(f, "{domain:04x}:{bus:02x}:*.*"),
+        }
     }
 }
 

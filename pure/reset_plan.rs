@@ -83,11 +83,6 @@ impl Rungs {
         self.0 |= rung.bit();
     }
 
-    /// Adds all of another set.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
     /// Tells whether one is in the set.
     pub(crate) const fn contains(self, rung: Rung) -> bool {
         self.0 & rung.bit() != 0

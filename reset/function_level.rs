@@ -1,92 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One function-level reset: decode off, reset, restore.
-//!
-//! Telling Xen comes after all of that (see [`hypercall::reset_done`]): the order matters. After an
-//! FLR the BARs read 0; were Xen told before they are restored, it would find the device's MSI-X
-//! table at guest frame 0, among dom0's memory, and refuse.
+//! The reset of one device by its own methods, when it is claimed or released: the driver core
+//! holds the device's lock then, so no bridge can be locked and no neighbour touched.
 
-use super::record::ResetRecord;
+use super::{
+    carry_out::{carry_out, Done, Failed, How, Member},
+    record::ResetRecord,
+    snapshot,
+};
 use crate::{
-    hypercall::{self, ResetKind},
-    kapi::pci::{listed_methods, DeviceExt, Exclusive, Header, SavedState},
-    pure::reset_method::{choose_function_level, Method},
-    stub::claimed::Claimed,
+    kapi::{
+        pci::{listed_methods, DeviceExt, Exclusive, Header, SavedState},
+        xen::Dom0,
+    },
+    pure::{
+        mark::Proof,
+        reset_plan::{Rung, Rungs},
+    },
 };
 use kernel::{pci, prelude::*};
 
-/// A successful reset.
-pub(crate) struct Done {
-    /// From the quiescing to the device's return, in microseconds.
-    pub(crate) micros: i64,
+/// What the ladder's own methods came to.
+pub(crate) struct Outcome {
+    /// The last of them, or [`ResetRecord::NONE`] where there is none.
+    pub(crate) record: ResetRecord,
+    /// Those that were seen to reset nothing.
+    pub(crate) unproven: Rungs,
 }
 
-/// A reset that failed, and at which step.
-pub(crate) struct Failed {
-    /// The step, for the log.
-    pub(crate) step: &'static str,
-    /// Its error.
-    pub(crate) error: Error,
-}
-
-impl Failed {
-    /// Returns what makes a step's error into this.
-    pub(crate) fn at(step: &'static str) -> impl Fn(Error) -> Self {
-        move |error| Self { step, error }
-    }
-}
-
-/// Returns how the device can be reset by itself, or `None` where it can't (no method is listed,
-/// or it is a bridge, below which a reset would reach everything).
-pub(crate) fn plan(device: &pci::Device) -> Option<Method> {
-    match device.header() {
-        Header::Normal => choose_function_level(&listed_methods(device)),
-        Header::Bridge | Header::Other => None,
-    }
-}
-
-/// Resets the device and restores `state`; the state is restored also where the reset fails.
+/// Goes down the function-level methods that are listed for the device until one is not seen to
+/// reset nothing. `state` is restored after each. A bridge has none: a reset of it would reach
+/// what is below.
 ///
 /// # Errors
 ///
+/// - `EBUSY`, step "look for virtual functions": the device has virtual functions, which would be lost.
 /// - `EIO`: the device doesn't answer, and nothing was tried; or it didn't take its state back.
 /// - `ETIMEDOUT`: it didn't come back from the reset.
-/// - The errno of the step that failed: wake, the reset itself, restore.
-pub(crate) fn reset(
-    device: &Exclusive<'_>,
-    method: Method,
-    state: &SavedState,
-) -> Result<Done, Failed> {
-    // A reset of a device that is gone would wait a minute for it to come back.
-    if !device.is_present() {
-        return Err(Failed::at("presence check")(EIO));
+/// - The errno of the step that failed.
+pub(crate) fn reset(device: &Exclusive<'_>, state: &SavedState) -> Result<Outcome, Failed> {
+    let mut outcome = Outcome {
+        record: ResetRecord::NONE,
+        unproven: Rungs::default(),
+    };
+    if device.device().header() != Header::Normal {
+        return Ok(outcome);
     }
-    device.wake().map_err(Failed::at("wake to D0"))?;
-    let attempt = device.reset(method, state);
-    attempt.reset.map_err(Failed::at("reset"))?;
-    attempt.restored.map_err(Failed::at("restore"))?;
-    Ok(Done {
-        micros: attempt.duration.as_micros_ceil(),
-    })
+    for method in listed_methods(device.device()).function_level() {
+        if snapshot::has_virtual_functions(device.device()) {
+            return Err(Failed::at("look for virtual functions")(EBUSY));
+        }
+        let members = [Member {
+            device: device.share(),
+            state: Some(state),
+        }];
+        let Done { micros, findings } =
+            carry_out(&members, &How::Function(device, method), || true)?;
+        let proof = match findings.into_iter().next() {
+            Some(finding) => finding?,
+            None => Proof::Unknown,
+        };
+        let rung = Rung::Function(method);
+        outcome.record = ResetRecord::carried_out(rung, proof, micros);
+        if proof != Proof::Disproven {
+            break;
+        }
+        outcome.unproven.insert(rung);
+        super::log_unproven(device.device(), rung);
+    }
+    Ok(outcome)
 }
 
-/// Resets a claimed device to the state saved at its claim, and tells Xen.
+/// Tells Xen of a reset, if there was one, and notes what it knows.
 ///
 /// # Errors
 ///
-/// - As for [`reset`].
-/// - Xen's errno, step "notify".
-pub(crate) fn reset_claimed(
-    device: &Exclusive<'_>,
-    method: Method,
-    claimed: &Claimed,
-) -> Result<ResetRecord, Failed> {
-    let Done { micros } = reset(device, method, &claimed.state)?;
-    let told = hypercall::reset_done(claimed.dom0, device.device(), ResetKind::Flr)
-        .map_err(Failed::at("notify"))?;
-    Ok(ResetRecord::Reset {
-        method,
-        micros,
-        told,
-    })
+/// - Xen's errno.
+pub(crate) fn tell(record: &mut ResetRecord, dom0: Dom0, device: &pci::Device) -> Result {
+    if let Some(rung) = record.by {
+        record.told = Some(super::tell::tell(dom0, device, rung)?);
+    }
+    Ok(())
 }

@@ -2,47 +2,63 @@
 
 //! What is known of a device's last reset.
 
-use crate::{hypercall::Told, pure::reset_method::Method};
+use crate::{
+    hypercall::Told,
+    pure::{cleanness::Cleanness, mark::Proof, reset_plan::Rung},
+};
 use kernel::error::Error;
 
 /// The outcome of the last reset of a claimed device.
 #[derive(Clone, Copy)]
-pub(crate) enum ResetRecord {
-    /// There was none: the device has no function-level reset (or is a bridge).
-    NotReset,
-    /// The device was reset.
-    Reset {
-        /// By which method.
-        method: Method,
-        /// From the quiescing to the device's return, in microseconds.
-        micros: i64,
-        /// What Xen knows of it.
-        told: Told,
-    },
-    /// A reset was tried and failed, or Xen refused to hear of it.
-    Failed {
-        /// The method tried.
-        method: Method,
-        /// The step's error.
-        error: Error,
-    },
+pub(crate) struct ResetRecord {
+    /// What it made of the device.
+    pub(crate) cleanness: Cleanness,
+    /// How it was done; `None` if it never was.
+    pub(crate) by: Option<Rung>,
+    /// What the marks say.
+    pub(crate) proof: Option<Proof>,
+    /// From the quiescing to the return of the hardware, in microseconds.
+    pub(crate) micros: i64,
+    /// What Xen knows of it.
+    pub(crate) told: Option<Told>,
+    /// The error that ended it, if one did.
+    pub(crate) error: Option<Error>,
 }
 
 impl ResetRecord {
-    /// Returns the state that the last reset left the device in, as sysfs shows it.
-    pub(crate) const fn state(&self) -> &'static str {
-        match self {
-            Self::NotReset => "not-reset",
-            Self::Reset { .. } => "clean",
-            Self::Failed { .. } => "failed",
+    /// There was none.
+    pub(crate) const NONE: Self = Self {
+        cleanness: Cleanness::NotReset,
+        by: None,
+        proof: None,
+        micros: 0,
+        told: None,
+        error: None,
+    };
+
+    /// One that failed.
+    pub(crate) const fn failed(by: Rung, error: Error) -> Self {
+        Self {
+            cleanness: Cleanness::Failed,
+            by: Some(by),
+            error: Some(error),
+            ..Self::NONE
         }
     }
 
-    /// Returns the method of the last reset, if there was one.
-    pub(crate) const fn method(&self) -> Option<Method> {
-        match self {
-            Self::NotReset => None,
-            Self::Reset { method, .. } | Self::Failed { method, .. } => Some(*method),
+    /// One that was carried out; what Xen knows is to be filled in.
+    pub(crate) const fn carried_out(by: Rung, proof: Proof, micros: i64) -> Self {
+        let cleanness = match proof {
+            Proof::Disproven => Cleanness::Unproven,
+            Proof::Proven | Proof::Unknown if by.is_weak() => Cleanness::Weak,
+            Proof::Proven | Proof::Unknown => Cleanness::Clean,
+        };
+        Self {
+            cleanness,
+            by: Some(by),
+            proof: Some(proof),
+            micros,
+            ..Self::NONE
         }
     }
 }

@@ -1,75 +1,100 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A reset that user space asks for.
+//! Resets that user space asks for.
 
-use super::{
-    function_level::{self, Failed},
-    record::ResetRecord,
-};
+use super::{parallel, refusal, snapshot::Snapshot};
 use crate::{
-    kapi::{log::log_limited, pci::DeviceLock},
-    pure::sbdf::Sbdf,
+    pure::{
+        bdf_grammar::{List, Malformed, Pattern},
+        cleanness::Cleanness,
+        reset_batch::{divide, Part, Task},
+    },
     stub::{claimed::Claimed, registry},
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::{Instant, Monotonic},
+};
 
-/// Resets the claimed device at `sbdf`, and tells Xen.
+/// Resets all claimed devices that the addresses in `text` cover, and tells Xen.
 ///
-/// Sleeps for as long as the reset takes, and before that for as long as somebody else (another
-/// reset, a driver coming or going) holds the device or the bridge above it.
+/// Sleeps for as long as the resets take, and before that for as long as somebody else (another
+/// reset, a driver coming or going) holds one of the devices.
 ///
 /// # Errors
 ///
-/// - `ENODEV`: this driver hasn't claimed such a device.
-/// - `ENOTTY`: the device has no function-level reset, or the administrator took it out of
-///   `reset_method`.
-/// - `EIO`: the device doesn't answer, and nothing was tried; or it didn't take its state back.
-/// - `ETIMEDOUT`: it didn't come back from the reset in a minute.
+/// Where some devices fail, the others are reset all the same, and the error is that of one of
+/// those that failed.
+///
+/// - `EINVAL`, by way of `malformed`: the text is no list of addresses. Nothing was reset.
+/// - `ENODEV`: an address covers no device that this driver has claimed.
+/// - `ENOTTY`: there is no method, or none that does more than a power-state reset, which was
+///   tried.
+/// - `EBUSY`: there is a method, but it would reach a device that others use or could use.
+/// - `EAGAIN`: another reset is under way for too long, or devices keep coming and going.
+/// - `EIO`, `ETIMEDOUT`: the device doesn't answer, or didn't come back.
+/// - `ENOMEM`: no memory.
 /// - The errno of another step of the reset, or Xen's errno when it refused to hear of it.
-pub(crate) fn reset_device(sbdf: Sbdf) -> Result {
-    let Some(claimed) = registry::find(sbdf) else {
-        return Err(not_claimed(sbdf));
-    };
-    let lock = DeviceLock::new(&claimed.device);
-    // The device may have been released, or released and claimed anew, before the lock was ours.
-    let still = registry::find(sbdf).is_some_and(|now| Arc::ptr_eq(&now, &claimed));
-    if !still {
-        return Err(not_claimed(sbdf));
+pub(crate) fn reset_devices(text: &[u8], malformed: impl Fn(Malformed) -> Error) -> Result {
+    let start = Instant::<Monotonic>::now();
+    for pattern in List::new(text) {
+        pattern.map_err(&malformed)?;
     }
-    reset_locked(&claimed, &lock)
-}
-
-/// Says so in the log.
-fn not_claimed(sbdf: Sbdf) -> Error {
-    log_limited!(pr_warn, "reset_device: {sbdf} is not claimed\n");
-    ENODEV
-}
-
-fn reset_locked(claimed: &Claimed, lock: &DeviceLock) -> Result {
-    let device = &claimed.device;
-    let Some(method) = function_level::plan(device) else {
-        log_limited!(
-            dev_warn,
-            device,
-            "reset_device: no function-level reset; not reset ({})\n",
-            ENOTTY.to_errno()
-        );
-        return Err(ENOTTY);
-    };
-    match function_level::reset_claimed(&lock.exclusive(), method, claimed) {
-        Ok(record) => {
-            claimed.record(record);
-            Ok(())
-        }
-        Err(Failed { step, error }) => {
-            claimed.record(ResetRecord::Failed { method, error });
-            log_limited!(
-                dev_err,
-                device,
-                "reset_device: {step} by {method} failed ({})\n",
-                error.to_errno()
-            );
-            Err(error)
+    let claimed = registry::all()?;
+    let patterns = || List::new(text).filter_map(core::result::Result::ok);
+    let mut result = Ok(());
+    for pattern in patterns() {
+        if !claimed.iter().any(|claimed| pattern.covers(claimed.sbdf)) {
+            result = Err(refusal::nothing_claimed(pattern));
         }
     }
+    let mut targets = KVec::new();
+    for claimed in &claimed {
+        let wanted = |pattern: Pattern| pattern.covers(claimed.sbdf);
+        if patterns().any(wanted) {
+            targets.push(claimed.clone(), GFP_KERNEL)?;
+        }
+    }
+    let reset = match targets.split_first() {
+        None => Ok(()),
+        Some((only, [])) => super::ladder::go_down(only, start),
+        Some(_) => reset_many(&targets, start),
+    };
+    result.and(reset)
+}
+
+/// Resets several devices: those that lead first, then what their resets didn't reach after all.
+fn reset_many(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
+    let mut alone = KVec::new();
+    let mut with = KVec::new();
+    {
+        let snapshot = Snapshot::take()?;
+        let mut tasks = KVec::new();
+        for target in targets {
+            let place = snapshot.place_of(&target.device).unwrap_or(usize::MAX);
+            tasks.push(Task::new(place), GFP_KERNEL)?;
+        }
+        divide(snapshot.topology(), &mut tasks);
+        for (task, target) in tasks.iter().zip(targets) {
+            let list = match task.part {
+                Part::Alone(_) => &mut alone,
+                Part::With(_) => &mut with,
+            };
+            list.push(target.clone(), GFP_KERNEL)?;
+        }
+    }
+    let mut result = parallel::reset(&alone, start);
+    with.retain(
+        |target: &mut Arc<Claimed>| match target.reset_since(start) {
+            Some(record) => {
+                if let Some(error) = record.error {
+                    result = result.and(Err(error));
+                }
+                record.cleanness != Cleanness::Clean && record.error.is_none()
+            }
+            None => true,
+        },
+    );
+    result.and(parallel::reset(&with, start))
 }

@@ -5,13 +5,13 @@
 use super::{claimed::Claimed, fault, registry};
 use crate::{
     gsi::{self, Gsi},
-    hypercall::{self, ResetKind},
+    hypercall,
     kapi::{
         pci::{ConfigAccess, DeviceExt, Enabled, Header, Locked, SavedState},
         xen::{self, Dom0},
     },
-    pure::claim_step::ClaimStep,
-    reset::{function_level, record::ResetRecord},
+    pure::{claim_step::ClaimStep, cleanness::Cleanness, reset_plan::Rung},
+    reset::function_level::{self, Outcome},
 };
 use kernel::{device::Core, pci, prelude::*, sync::Arc, types::ScopeGuard};
 
@@ -116,7 +116,7 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
         || SavedState::save(locked),
     )?;
 
-    let record = reset(locked, dom0, &state)?;
+    let outcome = reset(locked, dom0, &state)?;
 
     let gsi = gsi::look_up(device);
     take(ClaimStep::SetupGsi, "Xen didn't set up the GSI", || {
@@ -129,7 +129,14 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
     let claimed = take(ClaimStep::Record, "out of memory or address in use", || {
         let number = gsi.map(|gsi| gsi.number);
         let claimed = Arc::pin_init(
-            Claimed::new(device, dom0, number, state, record),
+            Claimed::new(
+                device,
+                dom0,
+                number,
+                state,
+                outcome.record,
+                outcome.unproven,
+            ),
             GFP_KERNEL,
         )?;
         registry::enter(claimed.clone())?;
@@ -147,38 +154,31 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
 }
 
 /// The reset and Xen's being told of it; a device that cannot be reset by itself is let pass.
-fn reset(locked: &Locked<'_>, dom0: Dom0, state: &SavedState) -> Result<ResetRecord, StepFailed> {
-    let device = locked.device();
+fn reset(locked: &Locked<'_>, dom0: Dom0, state: &SavedState) -> Result<Outcome, StepFailed> {
     let access = ConfigAccess::block(locked);
-    let reset = take(ClaimStep::Reset, "the reset failed", || {
-        let Some(method) = function_level::plan(device) else {
-            return Ok(None);
-        };
-        function_level::reset(&access.exclusive(), method, state)
-            .map(|done| Some((method, done)))
-            .map_err(|failed| failed.error)
+    let mut outcome = take(ClaimStep::Reset, "the reset failed", || {
+        function_level::reset(&access.exclusive(), state).map_err(|failed| failed.error)
     })?;
     take(
         ClaimStep::Notify,
         "Xen refused to hear of the reset",
-        || match reset {
-            None => Ok(ResetRecord::NotReset),
-            Some((method, done)) => Ok(ResetRecord::Reset {
-                method,
-                micros: done.micros,
-                told: hypercall::reset_done(dom0, device, ResetKind::Flr)?,
-            }),
-        },
-    )
+        || function_level::tell(&mut outcome.record, dom0, locked.device()),
+    )?;
+    Ok(outcome)
 }
 
 /// The line that a claim leaves in the log.
 fn report(claimed: &Claimed) {
     let device = &claimed.device;
-    match (claimed.last_reset().method(), claimed.gsi) {
-        (Some(method), Some(gsi)) => dev_info!(device, "claimed: reset by {method}, GSI {gsi}\n"),
-        (Some(method), None) => dev_info!(device, "claimed: reset by {method}, no GSI\n"),
-        (None, Some(gsi)) => dev_info!(device, "claimed: not reset, GSI {gsi}\n"),
-        (None, None) => dev_info!(device, "claimed: not reset, no GSI\n"),
+    let record = claimed.last_reset();
+    let (state, by) = (
+        record.cleanness.name(),
+        record.by.map_or("none", Rung::name),
+    );
+    match (record.cleanness, claimed.gsi) {
+        (Cleanness::Clean, Some(gsi)) => dev_info!(device, "claimed: reset by {by}, GSI {gsi}\n"),
+        (Cleanness::Clean, None) => dev_info!(device, "claimed: reset by {by}, no GSI\n"),
+        (_, Some(gsi)) => dev_info!(device, "claimed: {state}, GSI {gsi}\n"),
+        (_, None) => dev_info!(device, "claimed: {state}, no GSI\n"),
     }
 }

@@ -3,11 +3,23 @@
 //! What is known of a claimed device.
 
 use crate::{
-    kapi::{pci::SavedState, xen::Dom0},
-    pure::sbdf::Sbdf,
+    kapi::{
+        pci::{DeviceExt, Header, SavedState},
+        xen::Dom0,
+    },
+    pure::{
+        reset_plan::{Rung, Rungs},
+        sbdf::Sbdf,
+    },
     reset::record::ResetRecord,
 };
-use kernel::{pci, prelude::*, sync::aref::ARef, sync::SpinLock};
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::{aref::ARef, CondVar, Mutex, SpinLock},
+    time::{Delta, Instant, Monotonic},
+};
 
 /// A claimed device, from the end of its claim to its release.
 ///
@@ -26,7 +38,22 @@ pub(crate) struct Claimed {
     /// The configuration as it was when the device was claimed.
     pub(crate) state: SavedState,
     #[pin]
-    last_reset: SpinLock<ResetRecord>,
+    history: SpinLock<History>,
+    /// Whether somebody holds a [`Reservation`](crate::reset::reservation::Reservation) of it.
+    #[pin]
+    pub(crate) reserved: Mutex<bool>,
+    /// Notified when that ends.
+    #[pin]
+    pub(crate) unreserved: CondVar,
+    warned: AtomicBool,
+}
+
+/// The resets since the claim.
+#[derive(Clone, Copy)]
+struct History {
+    last: ResetRecord,
+    at: Instant<Monotonic>,
+    unproven: Rungs,
 }
 
 impl Claimed {
@@ -36,27 +63,64 @@ impl Claimed {
         dom0: Dom0,
         gsi: Option<u32>,
         state: SavedState,
-        reset: ResetRecord,
+        last: ResetRecord,
+        unproven: Rungs,
     ) -> impl PinInit<Self> + use<'_> {
-        use crate::kapi::pci::DeviceExt;
         let sbdf = device.sbdf();
+        let history = History {
+            last,
+            at: Instant::now(),
+            unproven,
+        };
         pin_init!(Self {
             device: device.into(),
             sbdf,
             dom0,
             gsi,
             state,
-            last_reset <- kernel::new_spinlock!(reset),
+            history <- kernel::new_spinlock!(history),
+            reserved <- kernel::new_mutex!(false),
+            unreserved <- kernel::new_condvar!(),
+            warned: AtomicBool::new(false),
         })
+    }
+
+    /// Tells whether this is an endpoint: bridges are claimed but not touched.
+    pub(crate) fn is_endpoint(&self) -> bool {
+        self.device.header() == Header::Normal
     }
 
     /// Returns what is known of the last reset.
     pub(crate) fn last_reset(&self) -> ResetRecord {
-        *self.last_reset.lock()
+        self.history.lock().last
+    }
+
+    /// Returns what is known of the last reset if it ended after `start`.
+    pub(crate) fn reset_since(&self, start: Instant<Monotonic>) -> Option<ResetRecord> {
+        let history = *self.history.lock();
+        ((history.at - start) > Delta::ZERO).then_some(history.last)
+    }
+
+    /// Returns what was seen to reset nothing.
+    pub(crate) fn unproven(&self) -> Rungs {
+        self.history.lock().unproven
     }
 
     /// Records a reset.
     pub(crate) fn record(&self, reset: ResetRecord) {
-        *self.last_reset.lock() = reset;
+        let at = Instant::now();
+        let mut history = self.history.lock();
+        history.last = reset;
+        history.at = at;
+    }
+
+    /// Records that a rung reset nothing.
+    pub(crate) fn disprove(&self, rung: Rung) {
+        self.history.lock().unproven.insert(rung);
+    }
+
+    /// Tells whether this is the first time that somebody is to be warned of the device's state.
+    pub(crate) fn first_warning(&self) -> bool {
+        !self.warned.swap(true, Ordering::Relaxed)
     }
 }

@@ -77,13 +77,37 @@ pub(crate) fn find(sbdf: Sbdf) -> Option<Arc<Claimed>> {
         .and_then(|devices| devices.get(&sbdf).cloned())
 }
 
-/// Returns the GSI of a claimed device, `None` if it has none. Doesn't sleep.
+/// Returns all claimed devices in ascending order of their addresses.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+pub(crate) fn all() -> Result<KVec<Arc<Claimed>>> {
+    let mut all = KVec::new();
+    loop {
+        // Memory is had outside of the lock; if there are more by then, once more.
+        let count = CLAIMED.lock().iter().flat_map(RBTree::values).count();
+        all.reserve(count, GFP_KERNEL)?;
+        let complete = {
+            let guard = CLAIMED.lock();
+            let mut devices = guard.iter().flat_map(RBTree::values);
+            devices.all(|claimed| all.push_within_capacity(claimed.clone()).is_ok())
+        };
+        if complete {
+            return Ok(all);
+        }
+        all.clear();
+    }
+}
+
+/// Returns what `ask` wants to know of a claimed device, for callers that must not sleep: nothing
+/// is kept of the device. `ask` is called under the lock.
 ///
 /// # Errors
 ///
 /// - `ENODEV`: the device isn't claimed.
-pub(crate) fn gsi(sbdf: Sbdf) -> Result<Option<u32>> {
+pub(crate) fn query<T>(sbdf: Sbdf, ask: impl FnOnce(&Claimed) -> T) -> Result<T> {
     let guard = CLAIMED.lock();
     let devices = guard.as_ref().ok_or(ENODEV)?;
-    devices.get(&sbdf).map(|claimed| claimed.gsi).ok_or(ENODEV)
+    devices.get(&sbdf).map(|claimed| ask(claimed)).ok_or(ENODEV)
 }

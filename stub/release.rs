@@ -6,7 +6,7 @@ use super::{claim::Claim, registry};
 use crate::{
     hypercall,
     kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
-    reset::function_level::{self, Failed},
+    reset::{function_level, Failed},
 };
 use kernel::{device::Core, pci, prelude::*};
 
@@ -57,15 +57,18 @@ fn clean(locked: &Locked<'_>, claim: &Claim) {
     }
     let claimed = &claim.claimed;
     let access = ConfigAccess::block(locked);
-    let result = match function_level::plan(device) {
-        Some(method) => {
-            function_level::reset_claimed(&access.exclusive(), method, claimed).map(drop)
+    let exclusive = access.exclusive();
+    let result = function_level::reset(&exclusive, &claimed.state).and_then(|mut outcome| {
+        if outcome.record.by.is_none() {
+            let quiet = exclusive.quiesce();
+            return claimed
+                .state
+                .restore(&exclusive, quiet)
+                .map_err(Failed::at("restore"));
         }
-        None => claimed
-            .state
-            .restore(&access.exclusive())
-            .map_err(Failed::at("restore")),
-    };
+        function_level::tell(&mut outcome.record, claimed.dom0, device)
+            .map_err(Failed::at("notify"))
+    });
     if let Err(Failed { step, error }) = result {
         dev_err!(device, "release: {step} failed ({})\n", error.to_errno());
     }

@@ -3,19 +3,21 @@
 //! Attributes in the directory `pciback` of each claimed device.
 
 use crate::{
+    hypercall::Told,
     kapi::{
         attr::{attribute_groups, DeviceShow, Page},
         pci::DeviceExt,
     },
-    reset::record::ResetRecord,
-    stub::registry,
+    pure::{mark::Proof, reset_plan::Rung},
+    reset::{explain, policy},
+    stub::{claimed::Claimed, registry},
 };
 use core::{ffi::CStr, fmt::Write};
-use kernel::{pci, prelude::*};
+use kernel::{pci, prelude::*, sync::Arc};
 
-/// Finds what is known of the device's last reset.
-fn last_reset(device: &pci::Device) -> Result<ResetRecord> {
-    Ok(registry::find(device.sbdf()).ok_or(ENODEV)?.last_reset())
+/// Finds what is known of the device.
+fn claimed(device: &pci::Device) -> Result<Arc<Claimed>> {
+    registry::find(device.sbdf()).ok_or(ENODEV)
 }
 
 /// Writes a line.
@@ -23,73 +25,97 @@ fn line(page: &mut Page<'_>, text: core::fmt::Arguments<'_>) -> Result {
     page.write_fmt(text).map_err(|_| ENOSPC)
 }
 
-/// `state`: the state that the last reset left the device in.
-struct State;
+/// Declares an attribute that shows one line about the claimed device.
+macro_rules! one_line {
+    ($(#[$meta:meta])* $type:ident, $name:literal, |$claimed:ident| $value:expr) => {
+        $(#[$meta])*
+        struct $type;
 
-impl DeviceShow for State {
-    const NAME: &'static CStr = c"state";
+        impl DeviceShow for $type {
+            const NAME: &'static CStr = $name;
+
+            fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
+                let $claimed = claimed(device)?;
+                line(page, format_args!("{}\n", $value))
+            }
+        }
+    };
+}
+
+one_line!(
+    /// `state`: what the last reset made of the device.
+    State, c"state", |claimed| claimed.last_reset().cleanness.name()
+);
+
+one_line!(
+    /// `assignable`: whether a guest may have it.
+    Assignable, c"assignable", |claimed| policy::verdict(&claimed).name()
+);
+
+one_line!(
+    /// `last_reset_method`: how it was last reset.
+    LastResetMethod, c"last_reset_method",
+    |claimed| claimed.last_reset().by.map_or("none", Rung::name)
+);
+
+one_line!(
+    /// `last_reset_proof`: whether the hardware shows that it was reset.
+    LastResetProof, c"last_reset_proof",
+    |claimed| claimed.last_reset().proof.map_or("none", Proof::name)
+);
+
+one_line!(
+    /// `last_reset_error`: 0, or the errno that ended the last reset.
+    LastResetError, c"last_reset_error",
+    |claimed| claimed.last_reset().error.map_or(0, Error::to_errno)
+);
+
+one_line!(
+    /// `last_reset_time_us`: how long the last reset took, in microseconds.
+    LastResetTime, c"last_reset_time_us", |claimed| claimed.last_reset().micros
+);
+
+one_line!(
+    /// `last_reset_xen`: whether Xen knows of the last reset.
+    LastResetXen, c"last_reset_xen",
+    |claimed| claimed.last_reset().told.map_or("none", Told::name)
+);
+
+/// `reset_plan`: what a reset would do now.
+struct ResetPlan;
+
+impl DeviceShow for ResetPlan {
+    const NAME: &'static CStr = c"reset_plan";
 
     fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        line(page, format_args!("{}\n", last_reset(device)?.state()))
+        explain::plan(device, page)
     }
 }
 
-/// `last_reset_method`: how the device was last reset, in the kernel's words.
-struct LastResetMethod;
+/// `reset_blockers`: what keeps a reset from reaching the whole bus.
+struct ResetBlockers;
 
-impl DeviceShow for LastResetMethod {
-    const NAME: &'static CStr = c"last_reset_method";
+impl DeviceShow for ResetBlockers {
+    const NAME: &'static CStr = c"reset_blockers";
 
     fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        let name = last_reset(device)?
-            .method()
-            .map_or("none", |method| method.name());
-        line(page, format_args!("{name}\n"))
+        explain::blockers(device, page)
     }
 }
 
-/// `last_reset_error`: 0, or the errno that ended the last reset.
-struct LastResetError;
+/// `unproven_methods`: what was seen to reset nothing.
+struct UnprovenMethods;
 
-impl DeviceShow for LastResetError {
-    const NAME: &'static CStr = c"last_reset_error";
-
-    fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        let errno = match last_reset(device)? {
-            ResetRecord::Failed { error, .. } => error.to_errno(),
-            ResetRecord::NotReset | ResetRecord::Reset { .. } => 0,
-        };
-        line(page, format_args!("{errno}\n"))
-    }
-}
-
-/// `last_reset_time_us`: how long the last successful reset took, in microseconds.
-struct LastResetTime;
-
-impl DeviceShow for LastResetTime {
-    const NAME: &'static CStr = c"last_reset_time_us";
+impl DeviceShow for UnprovenMethods {
+    const NAME: &'static CStr = c"unproven_methods";
 
     fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        let micros = match last_reset(device)? {
-            ResetRecord::Reset { micros, .. } => micros,
-            ResetRecord::NotReset | ResetRecord::Failed { .. } => 0,
-        };
-        line(page, format_args!("{micros}\n"))
-    }
-}
-
-/// `last_reset_xen`: whether Xen knows of the last reset.
-struct LastResetXen;
-
-impl DeviceShow for LastResetXen {
-    const NAME: &'static CStr = c"last_reset_xen";
-
-    fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        let told = match last_reset(device)? {
-            ResetRecord::Reset { told, .. } => told.name(),
-            ResetRecord::NotReset | ResetRecord::Failed { .. } => "none",
-        };
-        line(page, format_args!("{told}\n"))
+        let mut before = "";
+        for rung in claimed(device)?.unproven().iter() {
+            line(page, format_args!("{before}{}", rung.name()))?;
+            before = " ";
+        }
+        line(page, format_args!("\n"))
     }
 }
 
@@ -98,7 +124,12 @@ attribute_groups!(
     Some(c"pciback"),
     [
         STATE = DeviceAttribute::read_only::<State>(),
+        ASSIGNABLE = DeviceAttribute::read_only::<Assignable>(),
+        PLAN = DeviceAttribute::read_only::<ResetPlan>(),
+        BLOCKERS = DeviceAttribute::read_only::<ResetBlockers>(),
+        UNPROVEN = DeviceAttribute::read_only::<UnprovenMethods>(),
         METHOD = DeviceAttribute::read_only::<LastResetMethod>(),
+        PROOF = DeviceAttribute::read_only::<LastResetProof>(),
         ERROR = DeviceAttribute::read_only::<LastResetError>(),
         TIME = DeviceAttribute::read_only::<LastResetTime>(),
         XEN = DeviceAttribute::read_only::<LastResetXen>(),

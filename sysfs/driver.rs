@@ -7,8 +7,8 @@ use crate::{
         attr::{attribute_groups, DriverStore, LargeShow},
         log::log_limited,
     },
-    pure::bdf_grammar::{parse_function, parse_pattern, Malformed},
-    reset::request::reset_device,
+    pure::bdf_grammar::{parse_pattern, Malformed},
+    reset::request::reset_devices,
     stub::slots,
 };
 use core::ffi::CStr;
@@ -55,19 +55,14 @@ impl LargeShow for Slots {
     }
 }
 
-/// Resets the device that `text` names.
-fn reset_named(file: &'static str, text: &[u8]) -> Result {
-    reset_device(parse_function(text).map_err(malformed(file))?)
-}
-
-/// `reset_device`: resets a claimed device.
+/// `reset_device`: resets claimed devices.
 struct ResetDevice;
 
 impl DriverStore for ResetDevice {
     const NAME: &'static CStr = c"reset_device";
 
     fn store(text: &[u8]) -> Result {
-        reset_named("reset_device", text)
+        reset_devices(text, malformed("reset_device"))
     }
 }
 
@@ -78,7 +73,7 @@ impl DriverStore for DoFlr {
     const NAME: &'static CStr = c"do_flr";
 
     fn store(text: &[u8]) -> Result {
-        reset_named("do_flr", text)
+        reset_devices(text, malformed("do_flr"))
     }
 }
 

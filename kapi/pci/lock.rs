@@ -2,9 +2,9 @@
 
 //! Locks of a PCI device, and the tokens that prove that they are held.
 
-use super::{raw, DeviceExt};
+use super::raw;
 use core::{marker::PhantomData, ops::Deref};
-use kernel::{bindings, device::Core, pci, sync::aref::ARef};
+use kernel::{bindings, device::Core, pci, prelude::*, sync::aref::ARef};
 
 /// A device whose lock (`struct device.mutex`) is held: no driver is bound or unbound, and no other
 /// holder resets it.
@@ -38,6 +38,13 @@ impl<'a> Locked<'a> {
 /// configuration space wait. It is what a reset needs.
 pub(crate) struct Exclusive<'a>(Locked<'a>);
 
+impl<'a> Exclusive<'a> {
+    /// Returns the same once more; both end with the lock.
+    pub(crate) fn share(&self) -> Self {
+        Self(Locked::held(self.device()))
+    }
+}
+
 impl<'a> Deref for Exclusive<'a> {
     type Target = Locked<'a>;
 
@@ -46,45 +53,48 @@ impl<'a> Deref for Exclusive<'a> {
     }
 }
 
-/// The lock of a device and of the bridge above it, and their user-space configuration accesses
-/// held back, as `pci_reset_function()` takes them.
-pub(crate) struct DeviceLock {
-    device: ARef<pci::Device>,
-    bridge: Option<ARef<pci::Device>>,
+/// The locks of several devices, and their user-space configuration accesses held back, as the
+/// kernel takes them for resets of a bus (`pci_bus_lock()`).
+pub(crate) struct DeviceLocks {
+    devices: KVec<ARef<pci::Device>>,
     _not_send: PhantomData<*mut ()>,
 }
 
-impl DeviceLock {
-    /// Takes the locks, bridge first. Sleeps until they are free, which may take as long as a
-    /// reset or a driver's probe under way.
-    pub(crate) fn new(device: &pci::Device) -> Self {
-        let bridge = device.upstream_bridge().map(ARef::from);
-        if let Some(bridge) = &bridge {
-            // SAFETY: The bridge is valid.
-            unsafe { bindings::pci_dev_lock(raw(bridge)) };
+impl DeviceLocks {
+    /// Takes the locks in the order given, which must be bridges before what is below them and
+    /// physical before virtual functions, each device once. Sleeps until they are free, which may
+    /// take as long as a reset or a driver's probe under way.
+    pub(crate) fn new(devices: KVec<ARef<pci::Device>>) -> Self {
+        for device in &devices {
+            // SAFETY: The device is valid.
+            unsafe { bindings::pci_dev_lock(raw(device)) };
         }
-        // SAFETY: The device is valid.
-        unsafe { bindings::pci_dev_lock(raw(device)) };
         Self {
-            device: device.into(),
-            bridge,
+            devices,
             _not_send: PhantomData,
         }
     }
 
-    /// Returns the device, as long as the lock is held.
-    pub(crate) fn exclusive(&self) -> Exclusive<'_> {
-        Exclusive(Locked::held(&self.device))
+    /// Returns the devices in that order, as long as the locks are held.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Exclusive<'_>> {
+        self.devices
+            .iter()
+            .map(|device| Exclusive(Locked::held(device)))
+    }
+
+    /// Returns one of the devices by its place in the order.
+    pub(crate) fn get(&self, place: usize) -> Option<Exclusive<'_>> {
+        self.devices
+            .get(place)
+            .map(|device| Exclusive(Locked::held(device)))
     }
 }
 
-impl Drop for DeviceLock {
+impl Drop for DeviceLocks {
     fn drop(&mut self) {
-        // SAFETY: `new` took the locks in this thread.
-        unsafe { bindings::pci_dev_unlock(raw(&self.device)) };
-        if let Some(bridge) = &self.bridge {
-            // SAFETY: As above.
-            unsafe { bindings::pci_dev_unlock(raw(bridge)) };
+        for device in self.devices.iter().rev() {
+            // SAFETY: `new` took the lock in this thread.
+            unsafe { bindings::pci_dev_unlock(raw(device)) };
         }
     }
 }
@@ -92,7 +102,7 @@ impl Drop for DeviceLock {
 /// While this lives, user space's accesses to the device's configuration space wait.
 ///
 /// For resets in driver callbacks, where the driver core holds the device's lock but nobody keeps
-/// user space from the registers of a device in reset. (A [`DeviceLock`] includes this.)
+/// user space from the registers of a device in reset. ([`DeviceLocks`] include this.)
 pub(crate) struct ConfigAccess<'a> {
     device: &'a pci::Device,
 }

@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running one reset method of the kernel.
+//! Resetting hardware, without saving before or restoring after.
 
-use super::{ats::AtsControl, raw, Command, Exclusive, Locked, SavedState};
-use crate::pure::reset_method::Method;
+use super::{raw, slot, Exclusive, Locked};
+use crate::pure::reset_method::{Listed, Method};
 use kernel::{bindings, error::to_result, pci, prelude::*};
 
 /// `PCI_D0` (include/linux/pci.h): the device is on.
 const PCI_D0: bindings::pci_power_t = 0;
 
-/// Entries of `struct pci_dev.reset_methods`.
-const METHODS: usize = 8;
-
-/// Returns the reset methods that the kernel lists for the device, see
-/// [`choose_function_level`](crate::pure::reset_method::choose_function_level).
-pub(crate) fn listed_methods(device: &pci::Device) -> [u8; METHODS] {
+/// Returns the reset methods that the kernel lists for the device.
+pub(crate) fn listed_methods(device: &pci::Device) -> Listed {
     // SAFETY: The device is valid. The kernel rewrites the list when `reset_method` is written,
     // without a lock that we could take; each entry is a byte, so the worst that is read is a
     // mixture of the old and the new list, of which every entry is (or was) allowed.
-    unsafe { (&raw const (*raw(device)).reset_methods).read_volatile() }
+    Listed::new(unsafe { (&raw const (*raw(device)).reset_methods).read_volatile() })
 }
 
 impl Locked<'_> {
@@ -33,49 +29,20 @@ impl Locked<'_> {
     }
 }
 
-/// What became of a reset.
-pub(crate) struct Attempt {
-    /// The reset itself.
-    pub(crate) reset: Result,
-    /// The restore after it, which is tried in any case.
-    pub(crate) restored: Result,
-    /// How long the reset took.
-    pub(crate) duration: kernel::time::Delta,
-}
-
 impl Exclusive<'_> {
-    /// Quiesces the function, resets it by `method`, and restores `state`.
-    pub(crate) fn reset(&self, method: Method, state: &SavedState) -> Attempt {
-        let start = kernel::time::Instant::<kernel::time::Monotonic>::now();
-        let ats = AtsControl::enabled(self);
-        Command::QUIET.write(self);
-        let reset = self.run(method);
-        let duration = start.elapsed();
-        Attempt {
-            reset,
-            restored: state.restore_with(self, ats),
-            duration,
-        }
-    }
-
-    /// Runs `method` and no other. Returns when the function answers again, 100 ms to 60 s later.
+    /// Runs a reset method of the function and no other. Returns when the function answers again,
+    /// up to 60 s later (`PCIE_RESET_READY_POLL_MS` of drivers/pci/pci.h).
     ///
     /// # Errors
     ///
     /// - `ETIMEDOUT`: the function didn't come back (for which the kernel says `ENOTTY`, as for a
     ///   method that the device doesn't have; but only listed methods are run).
     /// - Any other errno of the method.
-    fn run(&self, method: Method) -> Result {
+    pub(crate) fn run(&self, method: Method) -> Result {
         // The kernel exports a way to walk its list, going on to the next method after a time-out
         // (and so to weaker ones), but not one to run a given method. So the list is narrowed to
         // the one meanwhile.
-        let only = {
-            let mut only = [0; METHODS];
-            if let Some(first) = only.first_mut() {
-                *first = method.kernel_number();
-            }
-            only
-        };
+        let only = Listed::only(method).numbers();
         // SAFETY: The device is valid. Whoever resets it or reads the list to do so holds its lock,
         // which is held here; a concurrent writer (`reset_method` in sysfs) is left its word.
         let result = unsafe {
@@ -88,9 +55,38 @@ impl Exclusive<'_> {
             }
             result
         };
-        match to_result(result) {
-            Err(error) if error == ENOTTY => Err(ETIMEDOUT),
-            other => other,
-        }
+        timed_out(result)
+    }
+
+    /// Resets everything below this bridge by its Bridge Control register, and waits for the first
+    /// device there, up to 60 s (1.1 s where the link is down or the bus is conventional).
+    ///
+    /// # Errors
+    ///
+    /// - `ETIMEDOUT`: that device didn't come back.
+    pub(crate) fn reset_secondary_bus(&self) -> Result {
+        // SAFETY: The device is valid, its lock is held, and user space's accesses to its
+        // configuration space wait, without which the kernel would complain. For a device that is
+        // no bridge, the register is another one: callers pass what a snapshot calls a bridge.
+        timed_out(unsafe { bindings::pci_bridge_secondary_bus_reset(raw(self.device())) })
+    }
+
+    /// Resets the hot-plug slot that this device is in, and waits as
+    /// [`reset_secondary_bus`](Self::reset_secondary_bus) does.
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: its slot cannot be reset (any more).
+    /// - `ETIMEDOUT`: what is in it didn't come back.
+    /// - Any other errno of the slot's driver.
+    pub(crate) fn reset_slot(&self) -> Result {
+        timed_out(slot::reset(self).ok_or(ENODEV)?)
+    }
+}
+
+fn timed_out(result: kernel::ffi::c_int) -> Result {
+    match to_result(result) {
+        Err(error) if error == ENOTTY => Err(ETIMEDOUT),
+        other => other,
     }
 }

@@ -40,6 +40,18 @@ impl<'a> PciDevices<'a> {
     }
 }
 
+impl PciDevices<'static> {
+    /// Starts at the first device while others may come and go. Every device that is there from
+    /// beginning to end is found, bridges before what is below them; when one is removed in
+    /// between, some may be found twice.
+    pub(crate) fn while_they_change() -> Self {
+        Self {
+            last: None,
+            _no_changes: PhantomData,
+        }
+    }
+}
+
 impl Iterator for PciDevices<'_> {
     type Item = ARef<pci::Device>;
 

@@ -2,7 +2,7 @@
 
 //! Saved configuration space.
 
-use super::{ats::AtsControl, raw, Command, Locked};
+use super::{ats::AtsControl, raw, Command, Exclusive, Locked};
 use core::ptr::NonNull;
 use kernel::{bindings, error::to_result, prelude::*};
 
@@ -44,21 +44,20 @@ impl SavedState {
         })
     }
 
-    /// Writes the saved configuration back, BARs before the Command register. `ats` is what Xen
-    /// had set before a reset, about which the kernel knows nothing.
+    /// Writes the saved configuration back, BARs before the Command register.
     ///
     /// # Errors
     ///
     /// - `EINVAL`: the device's capabilities are no longer those saved.
     /// - `EIO`: the device doesn't answer, or didn't take its decode bits back.
-    pub(super) fn restore_with(&self, locked: &Locked<'_>, ats: Option<AtsControl>) -> Result {
+    pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
         // SAFETY: The device is valid, its lock is held, and by the type invariant so is the state.
         to_result(unsafe {
             bindings::pci_load_saved_state(raw(locked.device()), self.state.as_ptr())
         })?;
         // SAFETY: As above.
         unsafe { bindings::pci_restore_state(raw(locked.device())) };
-        if let Some(ats) = ats {
+        if let Some(ats) = quiet.ats {
             ats.restore(locked);
         }
         match Command::read(locked) {
@@ -66,16 +65,21 @@ impl SavedState {
             _ => Err(EIO),
         }
     }
+}
 
-    /// Writes the saved configuration back to a device that was not reset; it decodes nothing
-    /// meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// As for [`SavedState::restore_with`].
-    pub(crate) fn restore(&self, locked: &Locked<'_>) -> Result {
-        Command::QUIET.write(locked);
-        self.restore_with(locked, None)
+/// A device that was quiesced, and what must be put right again that its saved state doesn't know.
+#[must_use]
+pub(crate) struct Quiet {
+    ats: Option<AtsControl>,
+}
+
+impl Exclusive<'_> {
+    /// Has the device decode nothing, master nothing and raise no INTx, until its state is
+    /// restored.
+    pub(crate) fn quiesce(&self) -> Quiet {
+        let ats = AtsControl::enabled(self);
+        Command::QUIET.write(self);
+        Quiet { ats }
     }
 }
 

@@ -2,8 +2,14 @@
 
 //! The address grammar against a second reading of its description, with generated texts.
 
-use crate::pure::bdf_grammar::{parse_pattern, HideList, Pattern, Unit};
+use crate::{
+    cases,
+    pure::bdf_grammar::{parse_pattern, HideList, List, Malformed, Pattern, Unit},
+};
 use proptest::prelude::*;
+
+/// What separates addresses, and may surround one.
+const BLANKS: [u8; 7] = *b" \t\n\r\x0b\x0c\0";
 
 /// Reads one hexadecimal number, by way of the standard library.
 fn number(text: &str, max: u128) -> Option<u128> {
@@ -19,7 +25,7 @@ fn number(text: &str, max: u128) -> Option<u128> {
 /// Reads an address by splitting it, from the grammar as written in pure/bdf_grammar.rs.
 fn reference(text: &[u8]) -> Option<Pattern> {
     let text = std::str::from_utf8(text).ok()?;
-    let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c', '\0']);
+    let text = text.trim_matches(BLANKS.map(char::from));
     let fields: Vec<&str> = text.split(':').collect();
     let (domain, bus, unit) = match fields[..] {
         [bus, unit] => ("0", bus, unit),
@@ -48,8 +54,31 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Addresses, mostly right ones, with blanks between them most of the time.
+fn lists() -> impl Strategy<Value = Vec<u8>> {
+    let right = "([0-9a-f]{1,4}:)?[0-9a-f]{2}:[01][0-9a-f][.][0-7*]".prop_map(String::into_bytes);
+    let item = prop_oneof![8 => right, 1 => texts()];
+    let separator = prop_oneof![
+        20 => proptest::collection::vec(proptest::sample::select(&BLANKS[..]), 1..3),
+        1 => "[,;.:x]?".prop_map(String::into_bytes),
+    ];
+    let blanks = proptest::collection::vec(proptest::sample::select(&BLANKS[..]), 0..2);
+    (
+        blanks,
+        proptest::collection::vec((item, separator), 0..6),
+        any::<bool>(),
+    )
+        .prop_map(|(blanks, mut items, cut)| {
+            if let (Some((_, last)), true) = (items.last_mut(), cut) {
+                last.clear();
+            }
+            let items = items.into_iter().flat_map(|(item, blank)| [item, blank]);
+            [blanks].into_iter().chain(items).flatten().collect()
+        })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200_000))]
+    #![proptest_config(cases(200_000))]
 
     #[test]
     fn parser_and_reference_agree(text in texts()) {
@@ -77,5 +106,34 @@ proptest! {
         if !items.iter().any(|item| item.contains(&b'(') || item.contains(&b')')) {
             prop_assert_eq!(read.ok(), wanted);
         }
+    }
+
+    /// All addresses up to the first word that is none, which the fault is in; no word at all is
+    /// a fault too.
+    #[test]
+    fn a_list_is_its_words(text in lists()) {
+        let words = text.split(|byte| BLANKS.contains(byte)).filter(|word| !word.is_empty());
+        let mut wanted = Vec::new();
+        let mut fault = None;
+        for word in words {
+            let begin = word.as_ptr() as usize - text.as_ptr() as usize;
+            match reference(word) {
+                Some(pattern) if fault.is_none() => wanted.push(Ok(pattern)),
+                Some(_) => (),
+                None => fault = fault.or(Some(begin..=begin + word.len())),
+            }
+        }
+        if wanted.is_empty() {
+            fault = fault.or(Some(text.len()..=text.len()));
+        }
+        let mut read: Vec<_> = List::new(&text).collect();
+        if let Some(fault) = fault {
+            let last = read.pop();
+            let Some(Err(Malformed { at })) = last else {
+                return Err(TestCaseError::fail(format!("no fault in {fault:?}")));
+            };
+            prop_assert!(fault.contains(&at), "{at}");
+        }
+        prop_assert_eq!(read, wanted);
     }
 }

@@ -14,6 +14,26 @@ mod driver {
 use driver::pure;
 
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod planner;
+#[cfg(test)]
 mod slots;
+#[cfg(test)]
+mod worlds;
+
+/// Returns the settings of a test with so many generated inputs. Miri is some thousand times
+/// slower and looks for something else, so it gets a few; the files of failed ones, it has not.
+#[cfg(test)]
+fn cases(many: u32) -> proptest::test_runner::Config {
+    let mut config = proptest::test_runner::Config::with_cases(many);
+    if cfg!(miri) {
+        config.cases = 20;
+        config.failure_persistence = None;
+    }
+    config
+}

@@ -2,7 +2,10 @@
 
 //! The set of a bus's functions against the standard library's set, and the listing of it.
 
-use crate::pure::{bdf_grammar::Unit, devfn_set::DevfnSet, sbdf::Sbdf, slot_lines};
+use crate::{
+    cases,
+    pure::{bdf_grammar::Unit, devfn_set::DevfnSet, sbdf::Sbdf, slot_lines},
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -23,7 +26,7 @@ fn members(unit: Unit) -> BTreeSet<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(cases(20_000))]
 
     #[test]
     fn behaves_as_a_set(changes in proptest::collection::vec((any::<bool>(), units()), 0..20)) {

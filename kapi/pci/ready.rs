@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting for a device to come back from a reset.
+
+use super::{raw, Command, Locked};
+use kernel::{
+    bindings,
+    prelude::*,
+    time::{delay::fsleep, Delta, Instant, Monotonic},
+};
+
+/// The low half of a Vendor ID read from a device that asks for more time, where its root port
+/// makes that visible (Request Retry Status, PCIe r6.0 sec 2.3.2).
+const RETRY: u32 = 0x0001;
+
+/// The longest pause between two looks.
+const LONGEST_PAUSE: Delta = Delta::from_millis(256);
+
+impl Locked<'_> {
+    /// Tells whether the device answers with its own registers.
+    pub(crate) fn is_ready(&self) -> bool {
+        let mut id = u32::MAX;
+        // SAFETY: The device is valid. A failed access leaves all ones.
+        unsafe {
+            bindings::pci_read_config_dword(
+                raw(self.device()),
+                bindings::PCI_VENDOR_ID as i32,
+                &mut id,
+            )
+        };
+        // A virtual function's ID reads as all ones at any time; its Command register doesn't.
+        id & 0xffff != RETRY && Command::read(self).is_some()
+    }
+
+    /// Waits until the device answers. There is no event for that: it is asked, less and less
+    /// often.
+    ///
+    /// # Errors
+    ///
+    /// - `ETIMEDOUT`: it doesn't in `patience`.
+    pub(crate) fn wait_until_ready(&self, patience: Delta) -> Result {
+        let start = Instant::<Monotonic>::now();
+        let mut pause = Delta::from_millis(1);
+        while !self.is_ready() {
+            if start.elapsed() >= patience {
+                return Err(ETIMEDOUT);
+            }
+            fsleep(pause);
+            pause = (pause + pause).min(LONGEST_PAUSE);
+        }
+        Ok(())
+    }
+}

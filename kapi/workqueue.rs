@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A workqueue of the module's own.
+//!
+//! The kernel's queues outlive the module, and nothing would keep it from being unloaded while one
+//! of them still returns from a function of the module. Destroying a queue waits for that.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use core::ptr::NonNull;
+use kernel::{bindings, prelude::*, workqueue::Queue};
+
+/// A workqueue for work that sleeps for long, as much of it at the same time as there is.
+///
+/// # Invariants
+///
+/// `queue` is a workqueue made by `alloc_workqueue()`.
+pub(crate) struct OwnQueue {
+    queue: NonNull<bindings::workqueue_struct>,
+}
+
+// SAFETY: Work may be queued from, and a queue destroyed in, any thread.
+unsafe impl Send for OwnQueue {}
+
+// SAFETY: As above.
+unsafe impl Sync for OwnQueue {}
+
+impl OwnQueue {
+    /// Makes a queue.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
+        use kernel::str::CStrExt as _;
+        let flags = bindings::wq_flags_WQ_UNBOUND;
+        // SAFETY: The format takes one string, which is one. 0 stands for the default limit of
+        // work under way.
+        let queue = unsafe {
+            bindings::alloc_workqueue_noprof(c"%s".as_char_ptr(), flags, 0, name.as_char_ptr())
+        };
+        // INVARIANT: A queue that is not null is ours.
+        Ok(Self {
+            queue: NonNull::new(queue).ok_or(ENOMEM)?,
+        })
+    }
+
+    /// Has a function called by the queue.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn spawn<F: FnOnce() + Send + 'static>(&self, work: F) -> Result {
+        // SAFETY: By the type invariant, and `self` keeps it valid for this call. Work that is
+        // under way when the queue goes is waited for.
+        let queue = unsafe { Queue::from_raw(self.queue.as_ptr()) };
+        Ok(queue.try_spawn(GFP_KERNEL, work)?)
+    }
+}
+
+impl Drop for OwnQueue {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant; nobody can queue anything any more. Waits for all work.
+        unsafe { bindings::destroy_workqueue(self.queue.as_ptr()) };
+    }
+}

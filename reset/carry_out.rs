@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Carrying out one reset of one or several devices, whose locks are held: quiesce, leave marks,
+//! reset once, wait for each, look at the marks, restore each.
+//!
+//! Telling Xen comes after all of that (see [`hypercall::reset_done`](crate::hypercall::reset_done)):
+//! the order matters. After an FLR the BARs read 0; were Xen told before they are restored, it
+//! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
+
+use super::fault;
+use crate::{
+    kapi::pci::{Awake, DeviceExt, Exclusive, LiveState, Marks, Quiet, SavedState, SecondaryLink},
+    pure::{mark::Proof, reset_method::Method, reset_plan::Rung},
+};
+use kernel::{
+    prelude::*,
+    time::{delay::fsleep, Delta, Instant, Monotonic},
+};
+
+/// How long devices may take to come back after the first has, together (the kernel's
+/// `PCIE_RESET_READY_POLL_MS`, drivers/pci/pci.h).
+const PATIENCE: Delta = Delta::from_secs(60);
+
+/// The same where the first hasn't come back: the second that PCIe grants any device (PCIe r6.0
+/// sec 6.6.1) is over by then.
+const LITTLE_PATIENCE: Delta = Delta::from_millis(100);
+
+/// From the end of the reset of a bus to the first access to what is on it: 100 ms in PCI Express
+/// (PCIe r6.0 sec 6.6.1), 2^25 clocks of 33 MHz and 100 ms on a conventional bus (PCI 3.0 sec
+/// 4.3.2, as in the kernel's `pci_bridge_wait_for_secondary_bus()`).
+const SETTLE: Delta = Delta::from_millis(100);
+const SETTLE_CONVENTIONAL: Delta = Delta::from_millis(1100);
+
+/// A device that a reset reaches.
+pub(crate) struct Member<'a> {
+    /// The device.
+    pub(crate) device: Exclusive<'a>,
+    /// What to restore; `None` for a bridge, which gets back what it has.
+    pub(crate) state: Option<&'a SavedState>,
+}
+
+/// What is to be done.
+pub(crate) enum How<'a, 'b> {
+    /// One function is reset, by one of its own methods.
+    Function(&'b Exclusive<'a>, Method),
+    /// The slot is reset that this device is in.
+    Slot(&'b Exclusive<'a>),
+    /// Everything below this bridge is reset.
+    Bus(&'b Exclusive<'a>),
+}
+
+impl How<'_, '_> {
+    const fn rung(&self) -> Rung {
+        match self {
+            Self::Function(_, method) => Rung::Function(*method),
+            Self::Slot(_) => Rung::Slot,
+            Self::Bus(_) => Rung::Bus,
+        }
+    }
+
+    /// Does it and waits until the first device answers again.
+    fn perform(&self) -> Result {
+        if fault::skips(self.rung()) {
+            return Ok(());
+        }
+        match self {
+            Self::Function(device, method) => device.run(*method),
+            Self::Slot(device) => device.reset_slot(),
+            Self::Bus(bridge) => {
+                let result = bridge.reset_secondary_bus();
+                // The kernel has waited, but not behind a PCI Express to PCI bridge.
+                if bridge.device().secondary_link() == SecondaryLink::Conventional {
+                    fsleep(SETTLE_CONVENTIONAL);
+                }
+                result
+            }
+        }
+    }
+}
+
+/// Something that failed, and at which step.
+#[derive(Clone, Copy)]
+pub(crate) struct Failed {
+    /// The step, for the log.
+    pub(crate) step: &'static str,
+    /// Its error.
+    pub(crate) error: Error,
+}
+
+impl Failed {
+    /// Returns what makes a step's error into this.
+    pub(crate) fn at(step: &'static str) -> impl Fn(Error) -> Self {
+        move |error| Self { step, error }
+    }
+}
+
+/// A reset that was carried out.
+pub(crate) struct Done {
+    /// From the quiescing to the return of the hardware, in microseconds.
+    pub(crate) micros: i64,
+    /// What became of each member.
+    pub(crate) findings: KVec<Result<Proof, Failed>>,
+}
+
+/// A member that is ready to be reset.
+enum Ready {
+    Ours(Quiet, Marks),
+    Bridge(Result<LiveState>),
+}
+
+/// Resets the members, which are all that `how` reaches, bridges before what is below them.
+/// `undisturbed` is asked at the last moment whether they still are.
+///
+/// # Errors
+///
+/// Nothing was reset:
+///
+/// - `ENOMEM`: no memory.
+/// - `EAGAIN`, step "last look": another device has come.
+/// - `EIO`, step "presence check": a function whose own method is to be used doesn't answer.
+pub(crate) fn carry_out(
+    members: &[Member<'_>],
+    how: &How<'_, '_>,
+    undisturbed: impl FnOnce() -> bool,
+) -> Result<Done, Failed> {
+    // All memory now: nothing may fail between taking a device's decode away and giving it back.
+    let no_memory = |_| Failed {
+        step: "preparation",
+        error: ENOMEM,
+    };
+    let mut ready = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut findings = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut awake = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
+
+    for member in members {
+        append(&mut awake, Awake::new(member.device.device()));
+    }
+    if let How::Function(device, _) = how {
+        // A method of a function that is gone would wait a minute for it to come back.
+        if !device.is_present() {
+            return Err(Failed::at("presence check")(EIO));
+        }
+        device.wake().map_err(Failed::at("wake to D0"))?;
+    }
+    if !undisturbed() {
+        return Err(Failed::at("last look")(EAGAIN));
+    }
+
+    let start = Instant::<Monotonic>::now();
+    for member in members {
+        append(&mut ready, prepare(member));
+    }
+    let result = how.perform();
+    let micros = start.elapsed().as_micros_ceil();
+
+    let patience = if result.is_ok() {
+        PATIENCE
+    } else {
+        LITTLE_PATIENCE
+    };
+    let back = Instant::<Monotonic>::now();
+    for (member, ready) in members.iter().zip(ready) {
+        let patience = (patience - back.elapsed()).max(Delta::ZERO);
+        append(&mut findings, finish(member, ready, patience, result));
+    }
+    Ok(Done { micros, findings })
+}
+
+/// Appends to a vector that was given room for all members.
+fn append<T>(vector: &mut KVec<T>, item: T) {
+    // So this doesn't fail.
+    let _ = vector.push_within_capacity(item);
+}
+
+/// Quiesces a member and leaves marks in it.
+fn prepare(member: &Member<'_>) -> Ready {
+    let device = &member.device;
+    // One that doesn't wake, or is gone, is lost already; a reset of its bus may bring it back.
+    let _ = device.wake();
+    if member.state.is_some() {
+        let quiet = device.quiesce();
+        Ready::Ours(quiet, device.leave_marks())
+    } else {
+        Ready::Bridge(device.save_live())
+    }
+}
+
+/// Waits for a member, looks at its marks and restores it.
+fn finish(
+    member: &Member<'_>,
+    ready: Ready,
+    patience: Delta,
+    result: Result,
+) -> Result<Proof, Failed> {
+    let device = &member.device;
+    let came_back = device
+        .wait_until_ready(patience)
+        .and_then(|()| fault::come_back(device.device().sbdf()));
+    match (ready, member.state) {
+        (Ready::Ours(quiet, marks), Some(state)) => {
+            let proof = device.examine(marks);
+            // Restored in any case: one that comes back later shall find its addresses.
+            let restored = state.restore(device, quiet);
+            match result {
+                // The hardware as a whole didn't come back. This one has, if a mark is gone.
+                Err(error) if error != ETIMEDOUT || proof != Proof::Proven => {
+                    return Err(Failed::at("reset")(error));
+                }
+                _ => {}
+            }
+            came_back.map_err(Failed::at("return"))?;
+            restored.map_err(Failed::at("restore"))?;
+            Ok(proof)
+        }
+        (Ready::Bridge(saved), _) => {
+            let saved = saved.map_err(Failed::at("save"))?;
+            device.restore_live(saved);
+            came_back.map_err(Failed::at("return"))?;
+            match device.device().secondary_link() {
+                SecondaryLink::Express => fsleep(SETTLE),
+                SecondaryLink::Internal => {}
+                SecondaryLink::Conventional => fsleep(SETTLE_CONVENTIONAL),
+            }
+            Ok(Proof::Unknown)
+        }
+        (Ready::Ours(..), None) => Err(Failed::at("restore")(EINVAL)),
+    }
+}

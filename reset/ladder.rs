@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Going down the ladder for one claimed device, and resetting what the chosen rung reaches.
+//!
+//! Before each rung the hierarchy is looked at anew: planned, then all that the plan reaches is
+//! reserved and locked, then looked at once more. Only what is still the same then is reset.
+
+use super::{
+    carry_out::{Done, Failed},
+    event,
+    reach::Reach,
+    record::ResetRecord,
+    refusal,
+    reservation::Reservation,
+    snapshot::Snapshot,
+    tell::tell,
+};
+use crate::{
+    kapi::{log::log_limited, pci::DeviceLocks},
+    pure::{
+        cleanness::Cleanness,
+        mark::Proof,
+        reset_plan::{Plan, Rung, Rungs},
+        topology::Reset,
+    },
+    stub::claimed::Claimed,
+};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::Arc,
+    time::{Instant, Monotonic},
+};
+
+/// How often a plan is made that has changed by the time that everything is locked.
+const TRIES: usize = 3;
+
+/// What came of a rung.
+enum Step {
+    /// The device is as clean as it gets.
+    Ended(Result),
+    /// It is not: try the next.
+    GoDown(Rung, Option<Error>),
+    /// There is no other rung, or none that may be used.
+    NoWay(Plan, Snapshot),
+    /// The hierarchy changed meanwhile.
+    Changed,
+}
+
+/// Resets the device by the gentlest method that works. A rung that others reach too is left out
+/// if somebody has used it since `start`.
+///
+/// # Errors
+///
+/// - `ENODEV`: the device was released meanwhile.
+/// - `ENOTTY`: there is no method, or only ones that were seen to reset nothing, or a power-state
+///   reset, which was tried.
+/// - `EBUSY`: a method is there, but would reach somebody else's device.
+/// - `EAGAIN`: another reset is under way for too long, or the hierarchy keeps changing.
+/// - `EIO`, `ETIMEDOUT`, Xen's errno, others: the last step that failed.
+pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Result {
+    let mut tried = Rungs::default();
+    let mut failure = None;
+    let mut tries = 0usize;
+    loop {
+        match step(target, tried, start)? {
+            Step::Ended(result) => return result,
+            Step::GoDown(rung, error) => {
+                tried.insert(rung);
+                failure = error.or(failure);
+            }
+            Step::NoWay(plan, snapshot) => {
+                return Err(refusal::refuse(target, plan, &snapshot, failure));
+            }
+            Step::Changed => {
+                tries = tries.saturating_add(1);
+                if tries == TRIES {
+                    log_failure(&target.device, None, &Failed::at("last look")(EAGAIN));
+                    return Err(EAGAIN);
+                }
+            }
+        }
+    }
+}
+
+/// Plans, locks and carries out the next rung.
+fn step(target: &Arc<Claimed>, tried: Rungs, start: Instant<Monotonic>) -> Result<Step> {
+    let snapshot = Snapshot::take()?;
+    let Some(place) = place_of(&snapshot, target) else {
+        return Err(refusal::not_claimed(target.sbdf));
+    };
+    let reset = match snapshot.topology().plan(place, tried) {
+        Plan::Reset(reset) => reset,
+        plan => return Ok(Step::NoWay(plan, snapshot)),
+    };
+    let reach = Reach::of(&snapshot, reset)?;
+    let _reserved = Reservation::take(reach.ours()).inspect_err(|error| {
+        if *error == EAGAIN {
+            log_failure(
+                &target.device,
+                Some(reset.rung()),
+                &Failed::at("reservation")(EAGAIN),
+            );
+        }
+    })?;
+    let shared = matches!(reset, Reset::Below { .. });
+    if shared && target.reset_since(start).is_some_and(is_clean) {
+        return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
+    }
+    let outcome = {
+        let locks = DeviceLocks::new(reach.to_lock()?);
+        let now = Snapshot::take()?;
+        if !still_so(&now, target, tried, reset.rung(), &reach)? {
+            return Ok(Step::Changed);
+        }
+        reach.reset(&locks, reset, target)
+    };
+    conclude(target, reset.rung(), &reach, outcome)
+}
+
+/// Tells whether a reset made a device clean.
+fn is_clean(record: ResetRecord) -> bool {
+    record.cleanness == Cleanness::Clean
+}
+
+/// Returns the place of the device if it is still claimed as it was.
+fn place_of(snapshot: &Snapshot, target: &Arc<Claimed>) -> Option<usize> {
+    let place = snapshot.place_of(&target.device)?;
+    let now = snapshot.claimed(place)?;
+    Arc::ptr_eq(now, target).then_some(place)
+}
+
+/// Tells whether the plan would be the same now, and reach the same.
+fn still_so(
+    now: &Snapshot,
+    target: &Arc<Claimed>,
+    tried: Rungs,
+    rung: Rung,
+    before: &Reach,
+) -> Result<bool> {
+    let Some(place) = place_of(now, target) else {
+        return Ok(false);
+    };
+    match now.topology().plan(place, tried) {
+        Plan::Reset(reset) if reset.rung() == rung => Ok(Reach::of(now, reset)?.is(before)),
+        _ => Ok(false),
+    }
+}
+
+/// Tells Xen, keeps the records, and draws the conclusion for the target.
+fn conclude(
+    target: &Arc<Claimed>,
+    rung: Rung,
+    reach: &Reach,
+    outcome: Result<Done, Failed>,
+) -> Result<Step> {
+    let Done { micros, findings } = match outcome {
+        Ok(done) => done,
+        Err(failed) if failed.error == EAGAIN => return Ok(Step::Changed),
+        Err(failed) => {
+            log_failure(&target.device, Some(rung), &failed);
+            finish(target, ResetRecord::failed(rung, failed.error));
+            return Ok(Step::GoDown(rung, Some(failed.error)));
+        }
+    };
+    let mut others = Ok(());
+    let mut mine = ResetRecord::failed(rung, ENODEV);
+    for ((device, claimed), finding) in reach.members.iter().zip(findings) {
+        let record = match (claimed, finding) {
+            (Some(claimed), Ok(proof)) => told(claimed, rung, proof, micros),
+            (Some(_), Err(failed)) => {
+                log_failure(device, Some(rung), &failed);
+                ResetRecord::failed(rung, failed.error)
+            }
+            (None, finding) => {
+                if let Err(failed) = finding {
+                    log_failure(device, Some(rung), &failed);
+                    others = Err(failed.error);
+                }
+                continue;
+            }
+        };
+        let Some(claimed) = claimed else { continue };
+        if record.cleanness == Cleanness::Unproven {
+            claimed.disprove(rung);
+            super::log_unproven(device, rung);
+        }
+        if Arc::ptr_eq(claimed, target) {
+            mine = record;
+        } else {
+            others = record.error.map_or(others, Err);
+        }
+        finish(claimed, record);
+    }
+    Ok(match mine {
+        ResetRecord {
+            cleanness: Cleanness::Clean,
+            ..
+        } => Step::Ended(others),
+        ResetRecord {
+            cleanness: Cleanness::Weak,
+            ..
+        } => {
+            refusal::weak(target, rung);
+            Step::Ended(Err(ENOTTY))
+        }
+        // A stronger reset wouldn't change Xen's mind.
+        ResetRecord {
+            proof: Some(_),
+            error: Some(error),
+            ..
+        } => Step::Ended(Err(error)),
+        ResetRecord { error, .. } => Step::GoDown(rung, error),
+    })
+}
+
+/// Tells Xen of a reset that was carried out, and returns the record.
+fn told(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord {
+    let record = ResetRecord::carried_out(rung, proof, micros);
+    match tell(claimed.dom0, &claimed.device, rung) {
+        Ok(told) => ResetRecord {
+            told: Some(told),
+            ..record
+        },
+        Err(error) => {
+            log_failure(&claimed.device, Some(rung), &Failed::at("notify")(error));
+            ResetRecord {
+                cleanness: Cleanness::Failed,
+                error: Some(error),
+                ..record
+            }
+        }
+    }
+}
+
+/// Keeps the record of a device, and tells user space.
+fn finish(claimed: &Claimed, record: ResetRecord) {
+    claimed.record(record);
+    event::send(&claimed.device, &record);
+}
+
+/// The line about a step that failed.
+fn log_failure(device: &pci::Device, rung: Option<Rung>, failed: &Failed) {
+    let Failed { step, error } = *failed;
+    let by = rung.map_or("no method", Rung::name);
+    log_limited!(
+        dev_err,
+        device,
+        "reset_device: {step} by {by} failed ({})\n",
+        error.to_errno()
+    );
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a planned reset reaches: the devices themselves, to be reserved, locked and reset.
+
+use super::{
+    carry_out::{carry_out, Done, Failed, How, Member},
+    snapshot::{self, Snapshot},
+};
+use crate::{
+    kapi::pci::{DeviceLocks, Neighbour},
+    pure::topology::{Reset, Secondary},
+    stub::claimed::Claimed,
+};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+};
+
+/// What a reset reaches.
+pub(super) struct Reach {
+    /// The bridge that resets it, unless a function resets itself.
+    pub(super) bridge: Option<ARef<pci::Device>>,
+    /// The devices, bridges before what is below them, with what is known of ours.
+    pub(super) members: KVec<(ARef<pci::Device>, Option<Arc<Claimed>>)>,
+}
+
+impl Reach {
+    /// Collects what a planned reset reaches.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(super) fn of(snapshot: &Snapshot, reset: Reset) -> Result<Self> {
+        let bridge = match reset {
+            Reset::Below { bridge, .. } => snapshot.device(bridge).cloned(),
+            Reset::Function { .. } => None,
+        };
+        let mut members = KVec::new();
+        for place in snapshot.topology().reach(reset) {
+            if let Some(device) = snapshot.device(place) {
+                let claimed = snapshot.claimed(place).cloned();
+                members.push((device.clone(), claimed), GFP_KERNEL)?;
+            }
+        }
+        Ok(Self { bridge, members })
+    }
+
+    /// Tells whether both are the same devices, as they were claimed.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let bridges = match (&self.bridge, &other.bridge) {
+            (Some(one), Some(two)) => one.is(two),
+            (None, None) => true,
+            _ => false,
+        };
+        let same = |one: &Option<Arc<Claimed>>, two: &Option<Arc<Claimed>>| match (one, two) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            (None, None) => true,
+            _ => false,
+        };
+        bridges
+            && self.members.len() == other.members.len()
+            && (self.members.iter().zip(&other.members))
+                .all(|(one, two)| one.0.is(&two.0) && same(&one.1, &two.1))
+    }
+
+    /// Yields our devices in ascending order of their addresses.
+    pub(super) fn ours(&self) -> impl Iterator<Item = Arc<Claimed>> + '_ {
+        let after = |last: Option<&Arc<Claimed>>| {
+            (self.members.iter())
+                .filter_map(|(_, claimed)| claimed.as_ref())
+                .filter(|claimed| last.is_none_or(|last| claimed.sbdf > last.sbdf))
+                .min_by_key(|claimed| claimed.sbdf)
+        };
+        core::iter::successors(after(None), move |last| after(Some(*last))).cloned()
+    }
+
+    /// Returns what to lock, in that order.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(super) fn to_lock(&self) -> Result<KVec<ARef<pci::Device>>> {
+        let mut devices = KVec::new();
+        if let Some(bridge) = &self.bridge {
+            devices.push(bridge.clone(), GFP_KERNEL)?;
+        }
+        for (device, _) in &self.members {
+            devices.push(device.clone(), GFP_KERNEL)?;
+        }
+        Ok(devices)
+    }
+
+    /// Tells whether no device has come that the reset would reach as well. (None can go, because
+    /// their locks are held; and a virtual function comes only by the lock of its physical one.)
+    fn is_all(&self) -> bool {
+        let Some(bridge) = &self.bridge else {
+            return true;
+        };
+        snapshot::below(bridge)
+            .all(|device| self.members.iter().any(|(member, _)| member.is(&device)))
+    }
+
+    /// Carries out the reset, with all locks (those of [`to_lock`](Self::to_lock)) held.
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`, step "presence check": the target was pulled out.
+    /// - As for [`carry_out`].
+    pub(super) fn reset(
+        &self,
+        locks: &DeviceLocks,
+        reset: Reset,
+        target: &Claimed,
+    ) -> Result<Done, Failed> {
+        let gone = || Failed::at("last look")(ENODEV);
+        let skip = usize::from(self.bridge.is_some());
+        let mut members = KVec::with_capacity(self.members.len(), GFP_KERNEL)
+            .map_err(|_| Failed::at("preparation")(ENOMEM))?;
+        for (device, (_, claimed)) in locks.iter().skip(skip).zip(&self.members) {
+            let state = claimed
+                .as_ref()
+                .filter(|claimed| claimed.is_endpoint())
+                .map(|claimed| &claimed.state);
+            let member = Member { device, state };
+            let pushed = members.push_within_capacity(member);
+            pushed.map_err(|_| Failed::at("preparation")(ENOMEM))?;
+        }
+        let device = locks
+            .iter()
+            .find(|device| device.device().is(&target.device))
+            .ok_or_else(gone)?;
+        if device.device().is_disconnected() {
+            return Err(Failed::at("presence check")(EIO));
+        }
+        let bridge = locks.get(0).ok_or_else(gone)?;
+        let how = match reset {
+            Reset::Function { by, .. } => How::Function(&device, by),
+            Reset::Below {
+                by: Secondary::Slot,
+                ..
+            } => How::Slot(&device),
+            Reset::Below {
+                by: Secondary::Bus, ..
+            } => How::Bus(&bridge),
+        };
+        carry_out(&members, &how, || self.is_all())
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Saying why a device is not reset.
+
+use super::{blockers::Blockers, snapshot::Snapshot};
+use crate::{
+    kapi::log::log_limited,
+    pure::{
+        bdf_grammar::Pattern,
+        reset_plan::{Plan, Rung},
+        sbdf::Sbdf,
+    },
+    stub::claimed::Claimed,
+};
+use kernel::prelude::*;
+
+/// Says that no device of ours has that address.
+pub(super) fn not_claimed(sbdf: Sbdf) -> Error {
+    log_limited!(pr_warn, "reset_device: {sbdf} is not claimed\n");
+    ENODEV
+}
+
+/// Says that no device of ours has an address of that form.
+pub(super) fn nothing_claimed(pattern: Pattern) -> Error {
+    log_limited!(pr_warn, "reset_device: {pattern} is not claimed\n");
+    ENODEV
+}
+
+/// Says why there is no way to go on, and returns the error for the writer: that of what was tried
+/// and failed, if anything was.
+pub(super) fn refuse(
+    target: &Claimed,
+    plan: Plan,
+    snapshot: &Snapshot,
+    failure: Option<Error>,
+) -> Error {
+    let device = &target.device;
+    match plan {
+        Plan::Blocked(reset) => {
+            let error = failure.unwrap_or(EBUSY);
+            let blockers = Blockers::new(snapshot, reset, device);
+            log_limited!(
+                dev_warn,
+                device,
+                "reset_device: not reset: a {} reset would reach {} ({})\n",
+                reset.rung(),
+                blockers,
+                error.to_errno()
+            );
+            error
+        }
+        Plan::Nothing | Plan::Reset(_) => match failure {
+            Some(error) => error, // Said when it failed.
+            None => {
+                log_limited!(
+                    dev_warn,
+                    device,
+                    "reset_device: {} ({})\n",
+                    if !target.is_endpoint() {
+                        "bridges are not reset"
+                    } else if target.last_reset().by.is_some() {
+                        "no other reset method"
+                    } else {
+                        "no reset method"
+                    },
+                    ENOTTY.to_errno()
+                );
+                ENOTTY
+            }
+        },
+    }
+}
+
+/// Says that the device went through a weak reset only.
+pub(super) fn weak(target: &Claimed, rung: Rung) {
+    log_limited!(
+        dev_warn,
+        &target.device,
+        "reset_device: a {rung} reset is weak: the device may not be clean ({})\n",
+        ENOTTY.to_errno()
+    );
+}

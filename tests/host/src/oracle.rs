@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The planner's rules once more, as sets and tables, to hold pure/reset_plan.rs against. Nothing
+//! here calls what is under test.
+
+use crate::pure::{
+    domid::DomId,
+    reset_method::Method,
+    reset_plan::{Plan, Rung, Why},
+    topology::{Consent, Function, Kind, Owner, Reset, Secondary},
+};
+use std::collections::BTreeSet;
+
+/// All rungs, gentlest first.
+pub(crate) const RUNGS: [Rung; 7] = [
+    Rung::Function(Method::DeviceSpecific),
+    Rung::Function(Method::Acpi),
+    Rung::Function(Method::Flr),
+    Rung::Function(Method::AfFlr),
+    Rung::Slot,
+    Rung::Bus,
+    Rung::Function(Method::Pm),
+];
+
+/// A power-state reset.
+pub(crate) const WEAK: Rung = Rung::Function(Method::Pm);
+
+/// Returns the rung of a reset.
+pub(crate) fn rung(reset: Reset) -> Rung {
+    match reset {
+        Reset::Function { by, .. } => Rung::Function(by),
+        Reset::Below { by, .. } if by == Secondary::Slot => Rung::Slot,
+        Reset::Below { .. } => Rung::Bus,
+    }
+}
+
+/// One who knows what the answers are.
+pub(crate) struct Oracle<'a>(pub(crate) &'a [Function]);
+
+impl Oracle<'_> {
+    /// Returns the bridge above; virtual functions are where their physical function is.
+    pub(crate) fn bridge(&self, place: usize) -> Option<usize> {
+        let function = self.0.get(place)?;
+        match function.physical {
+            Some(physical) if physical < self.0.len() => self.0[physical].above,
+            _ => function.above,
+        }
+    }
+
+    /// Returns everything below a bridge: what is right below, then what is below that, until
+    /// nothing comes along any more.
+    pub(crate) fn below(&self, bridge: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        loop {
+            let more: BTreeSet<usize> = (0..self.0.len())
+                .filter(|place| {
+                    self.bridge(*place)
+                        .is_some_and(|above| above == bridge || found.contains(&above))
+                })
+                .collect();
+            if more == found {
+                return found;
+            }
+            found = more;
+        }
+    }
+
+    /// Returns what a reset resets.
+    pub(crate) fn reach(&self, reset: Reset) -> BTreeSet<usize> {
+        match reset {
+            Reset::Below { bridge, .. } => self.below(bridge),
+            Reset::Function { of, .. } => (0..self.0.len())
+                .filter(|place| *place == of || self.0[*place].physical == Some(of))
+                .collect(),
+        }
+    }
+
+    /// Returns the domain that uses a function.
+    pub(crate) fn user(&self, place: usize) -> Option<DomId> {
+        match self.0.get(place)?.owner {
+            Owner::Pciback { user } => user,
+            _ => None,
+        }
+    }
+
+    /// Returns what blocks a reset for `target`, and why.
+    pub(crate) fn blockers(&self, reset: Reset, target: usize) -> Vec<(usize, Why)> {
+        let mut blockers = Vec::new();
+        for place in self.reach(reset) {
+            let function = &self.0[place];
+            let wide = matches!(reset, Reset::Below { .. });
+            let bridge = function.kind == Kind::Bridge;
+            let why = match function.owner {
+                _ if wide && function.consent != Consent::Given => Why::Consent(function.consent),
+                _ if function.kind == Kind::Other => Why::Kind,
+                Owner::Pciback { user: Some(user) } if self.user(target) != Some(user) => {
+                    Why::Used(user)
+                }
+                Owner::Pciback { .. } => continue,
+                Owner::PortDriver | Owner::Nobody if bridge => continue,
+                Owner::Nobody => Why::Unclaimed,
+                Owner::Driver | Owner::PortDriver => Why::Driver,
+            };
+            blockers.push((place, why));
+        }
+        // A bridge that doesn't survive takes what is below it along.
+        if let Reset::Below { bridge, .. } = reset {
+            let why = Why::Consent(Consent::Quirk);
+            if self.0.get(bridge).map(|bridge| bridge.consent) == Some(Consent::Quirk)
+                && !blockers.contains(&(bridge, why))
+            {
+                blockers.push((bridge, why));
+                blockers.sort_by_key(|(place, _)| *place);
+            }
+        }
+        blockers
+    }
+
+    /// Returns the kernel's numbers of the methods that are listed for a function.
+    pub(crate) fn listed(&self, place: usize) -> Vec<u8> {
+        let numbers = self.0[place].listed.numbers();
+        let end = numbers.iter().position(|number| *number == 0);
+        numbers[..end.unwrap_or(numbers.len())].to_vec()
+    }
+
+    /// Returns the methods that reset that function and no other, each once, in the order listed.
+    pub(crate) fn function_level(&self, place: usize) -> Vec<Method> {
+        let mut methods = Vec::new();
+        for number in self.listed(place) {
+            let method = match number {
+                1 => Method::DeviceSpecific,
+                2 => Method::Acpi,
+                3 => Method::Flr,
+                4 => Method::AfFlr,
+                _ => continue,
+            };
+            if !methods.contains(&method) {
+                methods.push(method);
+            }
+        }
+        methods
+    }
+
+    /// Returns all ways to reset a function, gentlest first.
+    fn ladder(&self, target: usize) -> Vec<Reset> {
+        let mut ladder = Vec::new();
+        if self.0.get(target).map(|target| target.kind) != Some(Kind::Endpoint) {
+            return ladder;
+        }
+        let function = |by| Reset::Function { of: target, by };
+        ladder.extend(self.function_level(target).into_iter().map(function));
+        if let (Some(bridge), Consent::Given) = (self.bridge(target), self.0[target].consent) {
+            if bridge < self.0.len() {
+                let by = self.0[bridge].secondary;
+                ladder.push(Reset::Below { bridge, by });
+            }
+        }
+        if self.listed(target).contains(&5) {
+            ladder.push(function(Method::Pm));
+        }
+        ladder
+    }
+
+    /// Returns what is to be done for a function after some rungs were tried.
+    pub(crate) fn plan(&self, target: usize, tried: &[Rung]) -> Plan {
+        let mut left = self.ladder(target);
+        left.retain(|reset| !tried.contains(&rung(*reset)));
+        // Weak only where there is nothing else.
+        if left.iter().any(|reset| rung(*reset) != WEAK) {
+            left.retain(|reset| rung(*reset) != WEAK);
+        }
+        let free = |reset: &&Reset| self.blockers(**reset, target).is_empty();
+        match (left.first(), left.iter().find(free)) {
+            (_, Some(reset)) => Plan::Reset(*reset),
+            (Some(blocked), None) => Plan::Blocked(*blocked),
+            (None, None) => Plan::Nothing,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hierarchies of PCI functions to hold the planner against: trees as systems have them, and
+//! snapshots that no system has.
+
+use crate::pure::{
+    domid::DomId,
+    reset_method::Listed,
+    sbdf::Sbdf,
+    topology::{Consent, Function, Kind, Owner, Secondary},
+};
+use proptest::{prelude::*, sample::Index};
+
+/// Owners, of which so many in sixteen let any reset pass.
+fn owners(harmless: u32, passing: Owner) -> impl Strategy<Value = Owner> {
+    let used = |number| Owner::Pciback {
+        user: DomId::new(number),
+    };
+    prop_oneof![
+        3 * harmless => Just(passing),
+        harmless => Just(Owner::Pciback { user: None }),
+        2 * (16 - harmless) => Just(used(1)),
+        2 * (16 - harmless) => prop_oneof![
+            Just(used(2)),
+            Just(Owner::Driver),
+            Just(Owner::PortDriver),
+            Just(Owner::Nobody),
+        ],
+    ]
+}
+
+/// What `reset_method` can hold: nothing, what devices have, and what no kernel writes (unknown
+/// numbers, the same one twice, more after the end).
+fn lists() -> impl Strategy<Value = Listed> {
+    let padded = |numbers: &[u8]| {
+        let mut list = [0; 8];
+        list[..numbers.len()].copy_from_slice(numbers);
+        list
+    };
+    prop_oneof![
+        3 => Just(padded(&[])),
+        2 => Just(padded(&[5, 6])),
+        1 => Just(padded(&[3, 5, 6])),
+        3 => proptest::collection::vec(1..10u8, 0..=8).prop_map(move |list| padded(&list)),
+        1 => proptest::array::uniform8(0..8u8),
+        1 => any::<[u8; 8]>(),
+    ]
+    .prop_map(Listed::new)
+}
+
+fn consents() -> impl Strategy<Value = Consent> {
+    prop_oneof![
+        27 => Just(Consent::Given),
+        1 => Just(Consent::Emptied),
+        1 => Just(Consent::BusTakenOut),
+        1 => Just(Consent::Quirk),
+    ]
+}
+
+/// One function, nowhere yet. So many endpoints in sixteen let any reset pass.
+fn functions(harmless: u32) -> impl Strategy<Value = Function> {
+    let idle = Owner::Pciback { user: None };
+    let kinds = prop_oneof![
+        12 => (Just(Kind::Endpoint), owners(harmless, idle)),
+        5 => (Just(Kind::Bridge), owners(15, Owner::PortDriver)),
+        2 => (Just(Kind::Bridge), owners(15, Owner::Nobody)),
+        1 => (Just(Kind::Other), owners(8, idle)),
+    ];
+    let secondaries = prop_oneof![Just(Secondary::Bus), Just(Secondary::Slot)];
+    (kinds, consents(), lists(), secondaries).prop_map(
+        |((kind, owner), consent, listed, secondary)| Function {
+            sbdf: Sbdf::new(0, 0, 0),
+            kind,
+            above: None,
+            physical: None,
+            owner,
+            consent,
+            // The one is read from the other.
+            listed: match consent {
+                Consent::Emptied => Listed::new([0; 8]),
+                _ => listed,
+            },
+            secondary,
+        },
+    )
+}
+
+/// A function on its way into a tree.
+#[derive(Clone, Debug)]
+struct Seed {
+    function: Function,
+    /// Whether it becomes a virtual function if it can.
+    is_virtual: bool,
+    /// Which of those that are there already it is below, or is a virtual function of.
+    at: Index,
+    /// Where it comes in the snapshot: below need not be after.
+    key: u16,
+}
+
+/// Hangs each function below a bridge that came before it or on a root bus.
+fn grow(seeds: &[Seed]) -> Vec<Function> {
+    let mut order: Vec<usize> = (0..seeds.len()).collect();
+    order.sort_by_key(|seed| seeds[*seed].key);
+    let place = |seed: usize| order.iter().position(|other| *other == seed);
+
+    let (mut bridges, mut physical, mut grown) = (vec![], vec![], vec![]);
+    for (index, seed) in seeds.iter().enumerate() {
+        let mut function = seed.function;
+        function.sbdf = Sbdf::new(0, (index / 8) as u8, index as u8);
+        if seed.is_virtual && function.kind == Kind::Endpoint && !physical.is_empty() {
+            function.physical = place(*seed.at.get(&physical));
+        } else {
+            // Of all buses, one is a root bus; they need not be told apart.
+            function.above = match seed.at.index(bridges.len() + 1) {
+                0 => None,
+                bridge => place(bridges[bridge - 1]),
+            };
+            match function.kind {
+                Kind::Bridge => bridges.push(index),
+                Kind::Endpoint => physical.push(index),
+                Kind::Other => (),
+            }
+        }
+        grown.push(function);
+    }
+    order.iter().map(|seed| grown[*seed]).collect()
+}
+
+/// Trees as systems have them: functions below bridges that nest, on several root buses, with
+/// virtual functions, and in any order.
+pub(crate) fn trees() -> impl Strategy<Value = Vec<Function>> {
+    let virtuals = prop_oneof![4 => Just(false), 1 => Just(true)];
+    let seeds = move |harmless| {
+        let parts = (
+            functions(harmless),
+            virtuals.clone(),
+            any::<Index>(),
+            any::<u16>(),
+        );
+        let seed = parts.prop_map(|(function, is_virtual, at, key)| Seed {
+            function,
+            is_virtual,
+            at,
+            key,
+        });
+        proptest::collection::vec(seed, 1..14)
+    };
+    // Where many block something, no wide reset of a large tree goes through.
+    prop_oneof![seeds(13), seeds(15)].prop_map(|seeds| grow(&seeds))
+}
+
+/// Snapshots that no system has: places out of range, rings, virtual functions of themselves,
+/// endpoints with something below.
+pub(crate) fn garbage(most: usize) -> impl Strategy<Value = Vec<Function>> {
+    let places = move || {
+        prop_oneof![
+            3 => Just(None),
+            8 => (0..most).prop_map(Some),
+            1 => any::<usize>().prop_map(Some),
+        ]
+    };
+    let function = (functions(13), places(), places(), lists()).prop_map(
+        |(function, above, physical, listed)| Function {
+            above,
+            physical,
+            listed,
+            ..function
+        },
+    );
+    proptest::collection::vec(function, 0..most)
+}
+
+/// Mostly trees.
+pub(crate) fn snapshots() -> impl Strategy<Value = Vec<Function>> {
+    prop_oneof![5 => trees(), 1 => garbage(9)]
+}
