@@ -13,6 +13,7 @@ use crate::{
     pure::{mark::Proof, reset_method::Method, reset_plan::Rung},
 };
 use kernel::{
+    pci,
     prelude::*,
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
@@ -30,6 +31,18 @@ const LITTLE_PATIENCE: Delta = Delta::from_millis(100);
 /// 4.3.2, as in the kernel's `pci_bridge_wait_for_secondary_bus()`).
 const SETTLE: Delta = Delta::from_millis(100);
 const SETTLE_CONVENTIONAL: Delta = Delta::from_millis(1100);
+
+/// How long the kernel holds a bus in reset (`pci_reset_secondary_bus()`).
+const ASSERTED: Delta = Delta::from_millis(2);
+
+/// Returns how long what is below a bridge takes before it may be accessed.
+fn settling(bridge: &pci::Device) -> Delta {
+    match bridge.secondary_link() {
+        SecondaryLink::Express => SETTLE,
+        SecondaryLink::Internal => Delta::ZERO,
+        SecondaryLink::Conventional => SETTLE_CONVENTIONAL,
+    }
+}
 
 /// A device that a reset reaches.
 pub(crate) struct Member<'a> {
@@ -63,18 +76,20 @@ impl How<'_, '_> {
         if fault::skips(self.rung()) {
             return Ok(());
         }
-        match self {
-            Self::Function(device, method) => device.run(*method),
-            Self::Slot(device) => device.reset_slot(),
-            Self::Bus(bridge) => {
-                let result = bridge.reset_secondary_bus();
-                // The kernel has waited, but not behind a PCI Express to PCI bridge.
-                if bridge.device().secondary_link() == SecondaryLink::Conventional {
-                    fsleep(SETTLE_CONVENTIONAL);
-                }
-                result
-            }
+        let start = Instant::<Monotonic>::now();
+        let (result, bridge) = match self {
+            Self::Function(device, method) => return device.run(*method),
+            Self::Slot(device) => (device.reset_slot(), device.device().upstream_bridge()),
+            Self::Bus(bridge) => (bridge.reset_secondary_bus(), Some(bridge.device())),
+        };
+        // The kernel has waited, unless the bus is behind a PCI Express to PCI bridge, or has no
+        // device with power management (whose delay it goes by).
+        let due = bridge.map_or(SETTLE, settling) + ASSERTED;
+        let left = due - start.elapsed();
+        if left > Delta::ZERO {
+            fsleep(left);
         }
+        result
     }
 }
 
@@ -216,11 +231,7 @@ fn finish(
             let saved = saved.map_err(Failed::at("save"))?;
             device.restore_live(saved);
             came_back.map_err(Failed::at("return"))?;
-            match device.device().secondary_link() {
-                SecondaryLink::Express => fsleep(SETTLE),
-                SecondaryLink::Internal => {}
-                SecondaryLink::Conventional => fsleep(SETTLE_CONVENTIONAL),
-            }
+            fsleep(settling(device.device()));
             Ok(Proof::Unknown)
         }
         (Ready::Ours(..), None) => Err(Failed::at("restore")(EINVAL)),

@@ -71,13 +71,14 @@ pub(crate) fn reset(device: &Exclusive<'_>, state: &SavedState) -> Result<Outcom
     Ok(outcome)
 }
 
-/// Tells Xen of a reset, if there was one, and notes what it knows.
+/// Tells Xen of a reset, if there was one that is not known to be none, and notes what it knows.
 ///
 /// # Errors
 ///
 /// - Xen's errno.
 pub(crate) fn tell(record: &mut ResetRecord, dom0: Dom0, device: &pci::Device) -> Result {
-    if let Some(rung) = record.by {
+    let was_reset = record.proof != Some(Proof::Disproven);
+    if let Some(rung) = record.by.filter(|_| was_reset) {
         record.told = Some(super::tell::tell(dom0, device, rung)?);
     }
     Ok(())

@@ -107,15 +107,15 @@ fn step(target: &Arc<Claimed>, tried: Rungs, start: Instant<Monotonic>) -> Resul
     if shared && target.reset_since(start).is_some_and(is_clean) {
         return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
     }
-    let outcome = {
-        let locks = DeviceLocks::new(reach.to_lock()?);
-        let now = Snapshot::take()?;
-        if !still_so(&now, target, tried, reset.rung(), &reach)? {
-            return Ok(Step::Changed);
-        }
-        reach.reset(&locks, reset, target)
-    };
-    conclude(target, reset.rung(), &reach, outcome)
+    let locks = DeviceLocks::new(reach.to_lock()?);
+    let now = Snapshot::take()?;
+    if !still_so(&now, target, tried, reset.rung(), &reach)? {
+        return Ok(Step::Changed);
+    }
+    let outcome = reach.reset(&locks, reset, target);
+    // With the locks still held: by the time that a native driver has a device, Xen must not be
+    // told any more to forget what it knows of it.
+    Ok(conclude(target, reset.rung(), &reach, outcome))
 }
 
 /// Tells whether a reset made a device clean.
@@ -153,14 +153,14 @@ fn conclude(
     rung: Rung,
     reach: &Reach,
     outcome: Result<Done, Failed>,
-) -> Result<Step> {
+) -> Step {
     let Done { micros, findings } = match outcome {
         Ok(done) => done,
-        Err(failed) if failed.error == EAGAIN => return Ok(Step::Changed),
+        Err(failed) if failed.error == EAGAIN => return Step::Changed,
         Err(failed) => {
             log_failure(&target.device, Some(rung), &failed);
             finish(target, ResetRecord::failed(rung, failed.error));
-            return Ok(Step::GoDown(rung, Some(failed.error)));
+            return Step::GoDown(rung, Some(failed.error));
         }
     };
     let mut others = Ok(());
@@ -192,7 +192,7 @@ fn conclude(
         }
         finish(claimed, record);
     }
-    Ok(match mine {
+    match mine {
         ResetRecord {
             cleanness: Cleanness::Clean,
             ..
@@ -211,12 +211,16 @@ fn conclude(
             ..
         } => Step::Ended(Err(error)),
         ResetRecord { error, .. } => Step::GoDown(rung, error),
-    })
+    }
 }
 
-/// Tells Xen of a reset that was carried out, and returns the record.
+/// Tells Xen of a reset that was carried out (unless it is known that it was none), and returns
+/// the record.
 fn told(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord {
     let record = ResetRecord::carried_out(rung, proof, micros);
+    if proof == Proof::Disproven {
+        return record;
+    }
     match tell(claimed.dom0, &claimed.device, rung) {
         Ok(told) => ResetRecord {
             told: Some(told),

@@ -7,7 +7,7 @@ use super::{
     snapshot::{self, Snapshot},
 };
 use crate::{
-    kapi::pci::{DeviceLocks, Neighbour},
+    kapi::pci::{DeviceExt, DeviceLocks, Neighbour},
     pure::topology::{Reset, Secondary},
     stub::claimed::Claimed,
 };
@@ -134,15 +134,21 @@ impl Reach {
             return Err(Failed::at("presence check")(EIO));
         }
         let bridge = locks.get(0).ok_or_else(gone)?;
-        let how = match reset {
-            Reset::Function { by, .. } => How::Function(&device, by),
-            Reset::Below {
-                by: Secondary::Slot,
-                ..
-            } => How::Slot(&device),
-            Reset::Below {
-                by: Secondary::Bus, ..
-            } => How::Bus(&bridge),
+        // All that is directly below a port is in its slot.
+        let in_slot = locks.iter().find(|device| {
+            let above = device.device().upstream_bridge();
+            above.is_some_and(|above| above.is(bridge.device())) && device.device().can_reset_slot()
+        });
+        let how = match (reset, &in_slot) {
+            (Reset::Function { by, .. }, _) => How::Function(&device, by),
+            (
+                Reset::Below {
+                    by: Secondary::Bus, ..
+                },
+                _,
+            ) => How::Bus(&bridge),
+            (Reset::Below { .. }, Some(in_slot)) => How::Slot(in_slot),
+            (Reset::Below { .. }, None) => return Err(gone()), // the slot, that is
         };
         carry_out(&members, &how, || self.is_all())
     }

@@ -10,12 +10,12 @@ use crate::stub::claimed::Claimed;
 use kernel::{
     prelude::*,
     sync::{Arc, CondVarTimeoutResult},
-    time::msecs_to_jiffies,
+    time::{msecs_to_jiffies, Jiffies},
 };
 
-/// The longest that a reset waits for another to end, in milliseconds, for each device. More than
-/// any reset takes that succeeds, a conventional bus with its 1.1 s included; one that fails can
-/// take a minute, for which it is not worth while to wait.
+/// The longest that a reset waits for others to end, in milliseconds. More than any reset takes
+/// that succeeds, a conventional bus with its 1.1 s included; one that fails can take a minute, for
+/// which it is not worth while to wait.
 const PATIENCE: u32 = 10_000;
 
 /// Claimed devices that nobody else resets as long as this lives.
@@ -32,9 +32,10 @@ impl Reservation {
     /// - `ENOMEM`: no memory.
     pub(crate) fn take(devices: impl Iterator<Item = Arc<Claimed>>) -> Result<Self> {
         let mut held = Self(KVec::new());
+        let mut patience = msecs_to_jiffies(PATIENCE);
         for device in devices {
             held.0.reserve(1, GFP_KERNEL)?;
-            wait(&device)?;
+            patience = wait(&device, patience)?;
             // There is room; if there were none, the device would be given back here.
             if let Err(full) = held.0.push_within_capacity(device) {
                 give_back(&full.0);
@@ -45,10 +46,10 @@ impl Reservation {
     }
 }
 
-/// Waits until nobody has the device reserved, and reserves it.
-fn wait(device: &Claimed) -> Result {
+/// Waits until nobody has the device reserved, and reserves it. Returns what is left of the
+/// patience.
+fn wait(device: &Claimed, mut patience: Jiffies) -> Result<Jiffies> {
     let mut reserved = device.reserved.lock();
-    let mut patience = msecs_to_jiffies(PATIENCE);
     while *reserved {
         patience = match device
             .unreserved
@@ -57,11 +58,11 @@ fn wait(device: &Claimed) -> Result {
             CondVarTimeoutResult::Woken { jiffies } => jiffies,
             CondVarTimeoutResult::Signal { .. } => return Err(ERESTARTSYS),
             CondVarTimeoutResult::Timeout if *reserved => return Err(EAGAIN),
-            CondVarTimeoutResult::Timeout => break,
+            CondVarTimeoutResult::Timeout => 0,
         };
     }
     *reserved = true;
-    Ok(())
+    Ok(patience)
 }
 
 fn give_back(device: &Claimed) {

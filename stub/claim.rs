@@ -158,6 +158,13 @@ fn reset(locked: &Locked<'_>, dom0: Dom0, state: &SavedState) -> Result<Outcome,
     let access = ConfigAccess::block(locked);
     let mut outcome = take(ClaimStep::Reset, "the reset failed", || {
         function_level::reset(&access.exclusive(), state).map_err(|failed| failed.error)
+    })
+    .map_err(|failed| match failed.error {
+        EBUSY => StepFailed {
+            cause: "it has virtual functions, which a reset would take away",
+            ..failed
+        },
+        _ => failed,
     })?;
     take(
         ClaimStep::Notify,

@@ -3,7 +3,10 @@
 //! Leaving marks in a device before a reset and looking for them after it.
 
 use super::{raw, Exclusive};
-use crate::pure::mark::{Proof, Register};
+use crate::{
+    kapi::xen::{self, Dom0},
+    pure::mark::{Proof, Register},
+};
 use kernel::bindings;
 
 /// The marks that a device bears: for each register, what was there and what is.
@@ -15,6 +18,8 @@ impl Exclusive<'_> {
         match register {
             Register::CacheLineSize => Some(bindings::PCI_CACHE_LINE_SIZE as i32),
             Register::InterruptLine => Some(bindings::PCI_INTERRUPT_LINE as i32),
+            // vPCI answers a PVH dom0 from memory, which no reset clears.
+            Register::MsixFunctionMask if xen::initial_domain() != Some(Dom0::Pv) => None,
             Register::MsixFunctionMask => {
                 // SAFETY: The device is valid; the field is set when it is found.
                 let capability = unsafe { (*raw(self.device())).msix_cap };
