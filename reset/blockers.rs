@@ -61,7 +61,7 @@ impl<'a> Blockers<'a> {
                         let name = core::str::from_utf8(name.to_bytes()).unwrap_or("?");
                         write!(out, "driver {name}")
                     }
-                    None => out.write_str("driver"), // which is coming or going
+                    None => out.write_str("driver changing"),
                 }
             }
             Why::Unclaimed => out.write_str("no driver"),

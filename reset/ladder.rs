@@ -63,7 +63,13 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Resul
     let mut failure = None;
     let mut tries = 0usize;
     loop {
-        match step(target, tried, start)? {
+        let next = step(target, tried, start).map_err(|failed| {
+            if failed.error != ERESTARTSYS {
+                log_failure(&target.device, None, &failed);
+            }
+            failed.error
+        })?;
+        match next {
             Step::Ended(result) => return result,
             Step::GoDown(rung, error) => {
                 tried.insert(rung);
@@ -84,32 +90,23 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Resul
 }
 
 /// Plans, locks and carries out the next rung.
-fn step(target: &Arc<Claimed>, tried: Rungs, start: Instant<Monotonic>) -> Result<Step> {
-    let snapshot = Snapshot::take()?;
+fn step(target: &Arc<Claimed>, tried: Rungs, start: Instant<Monotonic>) -> Result<Step, Failed> {
+    let snapshot = Snapshot::take().map_err(Failed::at("look-round"))?;
     let Some(place) = place_of(&snapshot, target) else {
-        return Err(refusal::not_claimed(target.sbdf));
+        return Ok(Step::Ended(Err(refusal::not_claimed(target.sbdf))));
     };
     let reset = match snapshot.topology().plan(place, tried) {
         Plan::Reset(reset) => reset,
         plan => return Ok(Step::NoWay(plan, snapshot)),
     };
-    let reach = Reach::of(&snapshot, reset)?;
-    let _reserved = Reservation::take(reach.ours()).inspect_err(|error| {
-        if *error == EAGAIN {
-            log_failure(
-                &target.device,
-                Some(reset.rung()),
-                &Failed::at("reservation")(EAGAIN),
-            );
-        }
-    })?;
+    let reach = Reach::of(&snapshot, reset).map_err(Failed::at("preparation"))?;
+    let _reserved = Reservation::take(reach.ours()).map_err(Failed::at("reservation"))?;
     let shared = matches!(reset, Reset::Below { .. });
     if shared && target.reset_since(start).is_some_and(is_clean) {
         return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
     }
-    let locks = DeviceLocks::new(reach.to_lock()?);
-    let now = Snapshot::take()?;
-    if !still_so(&now, target, tried, reset.rung(), &reach)? {
+    let locks = DeviceLocks::new(reach.to_lock().map_err(Failed::at("preparation"))?);
+    if !still_so(target, tried, reset.rung(), &reach).map_err(Failed::at("second look"))? {
         return Ok(Step::Changed);
     }
     let outcome = reach.reset(&locks, reset, target);
@@ -131,18 +128,13 @@ fn place_of(snapshot: &Snapshot, target: &Arc<Claimed>) -> Option<usize> {
 }
 
 /// Tells whether the plan would be the same now, and reach the same.
-fn still_so(
-    now: &Snapshot,
-    target: &Arc<Claimed>,
-    tried: Rungs,
-    rung: Rung,
-    before: &Reach,
-) -> Result<bool> {
-    let Some(place) = place_of(now, target) else {
+fn still_so(target: &Arc<Claimed>, tried: Rungs, rung: Rung, before: &Reach) -> Result<bool> {
+    let now = Snapshot::take()?;
+    let Some(place) = place_of(&now, target) else {
         return Ok(false);
     };
     match now.topology().plan(place, tried) {
-        Plan::Reset(reset) if reset.rung() == rung => Ok(Reach::of(now, reset)?.is(before)),
+        Plan::Reset(reset) if reset.rung() == rung => Ok(Reach::of(&now, reset)?.is(before)),
         _ => Ok(false),
     }
 }
@@ -246,11 +238,11 @@ fn finish(claimed: &Claimed, record: ResetRecord) {
 /// The line about a step that failed.
 fn log_failure(device: &pci::Device, rung: Option<Rung>, failed: &Failed) {
     let Failed { step, error } = *failed;
-    let by = rung.map_or("no method", Rung::name);
+    let (by, rung) = rung.map_or(("", ""), |rung| (" by ", rung.name()));
     log_limited!(
         dev_err,
         device,
-        "reset_device: {step} by {by} failed ({})\n",
+        "reset_device: {step}{by}{rung} failed ({})\n",
         error.to_errno()
     );
 }

@@ -87,7 +87,7 @@ impl Snapshot {
         let listed = listed_methods(device);
         let consent = if device.never_reset_bus() {
             Consent::Quirk
-        } else if listed.is_empty() && device.has_reset_method_file() {
+        } else if listed.is_empty() && device.was_offered_method() {
             Consent::Emptied
         } else if !listed.has_bus() && device.was_offered_bus() {
             Consent::BusTakenOut

@@ -5,8 +5,8 @@
 //! No lock is held while these are asked, so each answer is one of the moment. None follows a
 //! pointer that the device doesn't keep valid.
 
-use super::{raw, raw_dev, slot, DeviceExt, Header};
-use kernel::{bindings, pci, prelude::*, str::CString};
+use super::{listed_methods, raw, raw_dev, slot, DeviceExt, Header};
+use kernel::{bindings, ffi, pci, prelude::*, str::CString};
 
 /// The kinds of drivers that a device can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +58,10 @@ pub(crate) trait Neighbour: DeviceExt {
     /// it does so for one that has no neighbour then, so for the first on a bus below a bridge.
     fn was_offered_bus(&self) -> bool;
 
-    /// Tells whether the device has the file `reset_method`, which it has if there was any method
-    /// when it was found.
-    fn has_reset_method_file(&self) -> bool;
+    /// Tells whether the kernel offered any reset method when it found the device, as far as that
+    /// can be told from what it offers them for (not for `device_specific` and `acpi`, unless
+    /// there were others besides).
+    fn was_offered_method(&self) -> bool;
 
     /// Tells whether the kernel gave the device up: it was pulled out.
     fn is_disconnected(&self) -> bool;
@@ -112,10 +113,7 @@ impl Neighbour for pci::Device {
     }
 
     fn never_reset_bus(&self) -> bool {
-        // CAST: The flag is in the lower bits.
-        let flag = bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_BUS_RESET as bindings::pci_dev_flags_t;
-        // SAFETY: The device is valid; the flag is set by a quirk when it is found.
-        unsafe { (*raw(self)).dev_flags & flag != 0 }
+        has_flag(self, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_BUS_RESET)
     }
 
     fn was_offered_bus(&self) -> bool {
@@ -128,19 +126,14 @@ impl Neighbour for pci::Device {
         first && self.header() == Header::Normal && self.upstream_bridge().is_some()
     }
 
-    fn has_reset_method_file(&self) -> bool {
-        // SAFETY: The device is valid, and so its directory, if it (still) has one; both functions
-        // take that null for "nothing". The node found is given back.
-        unsafe {
-            let directory = (*raw_dev(self)).kobj.sd;
-            if directory.is_null() {
-                return false;
-            }
-            let name = c"reset_method".as_char_ptr();
-            let node = bindings::kernfs_find_and_get_ns(directory, name, core::ptr::null());
-            bindings::kernfs_put(node);
-            !node.is_null()
-        }
+    fn was_offered_method(&self) -> bool {
+        // Emptying the list clears its first entry only (reset_method_store()).
+        let rest = listed_methods(self).numbers().into_iter().skip(1);
+        rest.into_iter().any(|number| number != 0)
+            || (self.was_offered_bus() && !self.never_reset_bus())
+            || offers_flr(self)
+            || offers_af_flr(self)
+            || offers_pm(self)
     }
 
     fn is_disconnected(&self) -> bool {
@@ -148,4 +141,51 @@ impl Neighbour for pci::Device {
         let state = unsafe { (&raw const (*raw(self)).error_state).read_volatile() };
         state == bindings::pci_channel_io_perm_failure
     }
+}
+
+/// Tells whether a flag is set that a quirk sets when the device is found.
+fn has_flag(device: &pci::Device, flag: bindings::pci_dev_flags) -> bool {
+    // CAST: The flags asked for are in the lower bits.
+    let flag = flag as bindings::pci_dev_flags_t;
+    // SAFETY: The device is valid.
+    unsafe { (*raw(device)).dev_flags & flag != 0 }
+}
+
+/// As `pcie_reset_flr()` decides it.
+fn offers_flr(device: &pci::Device) -> bool {
+    // SAFETY: The device is valid; the field is set when it is found.
+    let capable = unsafe { (*raw(device)).devcap & bindings::PCI_EXP_DEVCAP_FLR != 0 };
+    capable && !has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_FLR_RESET)
+}
+
+/// As `pci_af_flr()` decides it.
+fn offers_af_flr(device: &pci::Device) -> bool {
+    let wanted = (bindings::PCI_AF_CAP_TP | bindings::PCI_AF_CAP_FLR) as u8;
+    let mut capability = 0u8;
+    // SAFETY: The device is valid. A failed read leaves 0 or all ones; of the latter, the look for
+    // the capability would have failed before.
+    unsafe {
+        let at = bindings::pci_find_capability(raw(device), bindings::PCI_CAP_ID_AF as ffi::c_int);
+        if at != 0 {
+            let at = ffi::c_int::from(at).saturating_add(bindings::PCI_AF_CAP as ffi::c_int);
+            bindings::pci_read_config_byte(raw(device), at, &mut capability);
+        }
+    }
+    capability & wanted == wanted
+        && !has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_FLR_RESET)
+}
+
+/// As `pci_pm_reset()` decides it.
+fn offers_pm(device: &pci::Device) -> bool {
+    // SAFETY: The device is valid; the field is set when it is found.
+    let at = unsafe { (*raw(device)).pm_cap };
+    if at == 0 || has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_PM_RESET) {
+        return false;
+    }
+    let at = ffi::c_int::from(at).saturating_add(bindings::PCI_PM_CTRL as ffi::c_int);
+    let mut control = u16::MAX;
+    // SAFETY: The device is valid. From one that doesn't answer, all ones are read, in which case
+    // nothing is offered.
+    unsafe { bindings::pci_read_config_word(raw(device), at, &mut control) };
+    u32::from(control) & bindings::PCI_PM_CTRL_NO_SOFT_RESET == 0
 }
