@@ -131,6 +131,21 @@ impl<'a> Topology<'a> {
             .any(|above| above == bridge)
     }
 
+    /// Tells whether the administrator took `bus` out of an endpoint's reset methods: the kernel
+    /// offers it to one that is alone on its bus below a bridge, and to no other.
+    pub(crate) fn lacks_bus(self, place: usize) -> bool {
+        self.get(place).is_some_and(|function| {
+            let mut neighbours = self
+                .functions()
+                .filter(|(other, neighbour)| *other != place && neighbour.above == function.above);
+            function.kind == Kind::Endpoint
+                && function.physical.is_none()
+                && function.above.is_some()
+                && !function.listed.has_bus()
+                && neighbours.next().is_none()
+        })
+    }
+
     /// Tells whether a reset reaches a function.
     pub(crate) fn reaches(self, reset: Reset, place: usize) -> bool {
         match reset {
@@ -229,6 +244,23 @@ mod tests {
         };
         assert!(Topology(&all).reach(of(0)).eq([0, 1]));
         assert!(Topology(&all).reach(of(1)).eq([1]));
+    }
+
+    #[test]
+    fn bus_is_missed_only_where_the_kernel_offers_it() {
+        let lacks = |all: &[Function], place| Topology(all).lacks_bus(place);
+        let listed = Function {
+            listed: Listed::only(Method::Bus),
+            ..endpoint(1)
+        };
+        assert!(lacks(&[port(0), below(0, endpoint(1))], 1));
+        assert!(!lacks(&[port(0), below(0, listed)], 1));
+        assert!(!lacks(
+            &[port(0), below(0, endpoint(1)), below(0, endpoint(2))],
+            1
+        ));
+        assert!(!lacks(&[endpoint(1)], 0));
+        assert!(!lacks(&[port(0), below(0, port(1))], 1));
     }
 
     #[test]

@@ -55,6 +55,16 @@ impl Snapshot {
                 .entries
                 .push(Entry { device, claimed }, GFP_KERNEL)?;
         }
+        for place in 0..snapshot.functions.len() {
+            if !snapshot.topology().lacks_bus(place) {
+                continue;
+            }
+            if let Some(function) = snapshot.functions.get_mut(place) {
+                if function.consent == Consent::Given {
+                    function.consent = Consent::BusTakenOut;
+                }
+            }
+        }
         Ok(snapshot)
     }
 
@@ -89,8 +99,6 @@ impl Snapshot {
             Consent::Quirk
         } else if listed.is_empty() && device.was_offered_method() {
             Consent::Emptied
-        } else if !listed.has_bus() && device.was_offered_bus() {
-            Consent::BusTakenOut
         } else {
             Consent::Given
         };

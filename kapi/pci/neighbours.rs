@@ -54,10 +54,6 @@ pub(crate) trait Neighbour: DeviceExt {
     /// Tells whether the kernel knows that the device doesn't survive a bus reset.
     fn never_reset_bus(&self) -> bool;
 
-    /// Tells whether the kernel offered `bus` among the device's reset methods when it found it:
-    /// it does so for one that has no neighbour then, so for the first on a bus below a bridge.
-    fn was_offered_bus(&self) -> bool;
-
     /// Tells whether the kernel offered any reset method when it found the device, as far as that
     /// can be told from what it offers them for (not for `device_specific` and `acpi`, unless
     /// there were others besides).
@@ -116,21 +112,11 @@ impl Neighbour for pci::Device {
         has_flag(self, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_BUS_RESET)
     }
 
-    fn was_offered_bus(&self) -> bool {
-        // SAFETY: The device is valid and keeps its bus valid. The list's head is compared with
-        // the address of the device's own entry; nothing is followed.
-        let first = unsafe {
-            let head = (&raw const (*(*raw(self)).bus).devices.next).read_volatile();
-            core::ptr::eq(head, &raw const (*raw(self)).bus_list)
-        };
-        first && self.header() == Header::Normal && self.upstream_bridge().is_some()
-    }
-
     fn was_offered_method(&self) -> bool {
         // Emptying the list clears its first entry only (reset_method_store()).
         let rest = listed_methods(self).numbers().into_iter().skip(1);
         rest.into_iter().any(|number| number != 0)
-            || (self.was_offered_bus() && !self.never_reset_bus())
+            || offers_bus(self)
             || offers_flr(self)
             || offers_af_flr(self)
             || offers_pm(self)
@@ -149,6 +135,21 @@ fn has_flag(device: &pci::Device, flag: bindings::pci_dev_flags) -> bool {
     let flag = flag as bindings::pci_dev_flags_t;
     // SAFETY: The device is valid.
     unsafe { (*raw(device)).dev_flags & flag != 0 }
+}
+
+/// As `pci_parent_bus_reset()` decides it when it finds the device: `bus` is offered to one that
+/// has no neighbour then, so to the first on a bus below a bridge.
+fn offers_bus(device: &pci::Device) -> bool {
+    // SAFETY: The device is valid and keeps its bus valid. The list's head is compared with the
+    // address of the device's own entry; nothing is followed.
+    let first = unsafe {
+        let head = (&raw const (*(*raw(device)).bus).devices.next).read_volatile();
+        core::ptr::eq(head, &raw const (*raw(device)).bus_list)
+    };
+    first
+        && device.header() == Header::Normal
+        && device.upstream_bridge().is_some()
+        && !device.never_reset_bus()
 }
 
 /// As `pcie_reset_flr()` decides it.
