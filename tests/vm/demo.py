@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """What `make demo` does once all is built: the module at work in a PVH dom0.
 
-It claims three devices as a toolstack would, resets each by writing its address
-to `reset_device`, gives them back to their drivers, and ends with a table.
+It claims devices as a toolstack would, resets each by writing its address to
+`reset_device`, shows what keeps a function of a larger device from being reset
+alone, gives all back to their drivers, and ends with a table.
 """
 
 import errno
@@ -20,6 +21,7 @@ from lab.paths import shown
 DRIVER = "/sys/bus/pci/drivers/pciback"
 DEVICES = "/sys/bus/pci/devices"
 CLAIMED = {"igb0": "igb", "nvme0": "nvme", "e1000e0": "e1000e"}
+PAIR = {"pair.0": "e1000e", "pair.1": "e1000e"}
 
 
 @dataclass
@@ -60,23 +62,24 @@ def refusal(dom0: Dom0, bdf: str, shell: str) -> str:
     words = shell.strip().rpartition(": ")[2]  # the shell says "sh: write error: REASON"
     lines = [line for line in dom0.check("dmesg").splitlines() if f"{bdf}: reset_device:" in line]
     said = lines[-1].partition("reset_device: ")[2] if lines else words
-    return f"{names.get(words, words)}, {said.partition(';')[0]}"
+    return f"{names.get(words, words)}, {said.rpartition(' (-')[0]}"
 
 
-def reset(dom0: Dom0, name: str, bdf: str) -> Row:
-    """Reset a claimed device; what the driver then knows of it makes a row."""
-    print(f"  echo {bdf} > {DRIVER}/reset_device")
-    result = dom0.run(f"echo {bdf} > {DRIVER}/reset_device")
+def reset(dom0: Dom0, name: str, bdf: str, address: str = "") -> Row:
+    """Reset a claimed device (or all that `address` covers); what is then known of it makes a row."""
+    address = address or bdf
+    print(f"  echo '{address}' > {DRIVER}/reset_device")
+    result = dom0.run(f"echo '{address}' > {DRIVER}/reset_device")
     gsi = attribute(dom0, f"{DEVICES}/{bdf}/gsi") or "none"
     if not result.ok:
         why = refusal(dom0, bdf, result.out)
         print(f"    refused: {why}")
-        return Row(f"{name} {bdf}", f"refused: {why}", "-", gsi, "(not asked)")
+        return Row(f"{name} {address}", f"refused: {why}", "-", gsi, "(not asked)")
     known = f"{DEVICES}/{bdf}/pciback"
     method, micros, told = (attribute(dom0, f"{known}/last_reset_{what}") for what in ("method", "time_us", "xen"))
     took = f"{int(micros) / 1000:.0f} ms"
     print(f"    reset by {method} in {took}")
-    return Row(f"{name} {bdf}", method, took, gsi, told)
+    return Row(f"{name} {address}", method, took, gsi, told)
 
 
 def give_back(dom0: Dom0, bdf: str, driver: str) -> None:
@@ -114,13 +117,24 @@ def show(dom0: Dom0) -> list[Row]:
     say("reset them")
     rows = [reset(dom0, name, bdf) for name, bdf in bdfs.items()]
 
+    say("a device of two functions, of which only one is claimed")
+    pair = {name: dom0.bdf(name) for name in PAIR}
+    first, second = pair.values()
+    claim(dom0, first)
+    rows.append(reset(dom0, "pair.0", first))
+    print(f"  cat {DEVICES}/{first}/pciback/reset_blockers")
+    print("    " + attribute(dom0, f"{DEVICES}/{first}/pciback/reset_blockers"))
+    say("the same with both: a wildcard resets them together")
+    claim(dom0, second)
+    rows.append(reset(dom0, "pair", first, f"{first.rpartition('.')[0]}.*"))
+
     say(f"the GSI of every device that has one: cat {DEVICES}/*/gsi")
     for line in dom0.check(f"cd {DEVICES}; grep -H . */gsi").splitlines():
         print("  " + re.sub(r"/gsi:", "  ", line))
 
     say("give them back to their drivers, unload the module")
-    for name, bdf in bdfs.items():
-        give_back(dom0, bdf, CLAIMED[name])
+    for name, bdf in {**bdfs, **pair}.items():
+        give_back(dom0, bdf, {**CLAIMED, **PAIR}[name])
     dom0.check("rmmod rust_pciback")
     return rows
 

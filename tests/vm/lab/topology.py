@@ -55,10 +55,10 @@ class Topology:
         port = self.root_port(f"rp-{name}", **({} if hotplug else {"hotplug": "off"}))
         return self.device(driver, name, port, **props)
 
-    def nvme(self, name: str, bus: str, size: int = 16 << 20) -> Topology:
+    def nvme(self, name: str, bus: str, size: int = 16 << 20, **props: Any) -> Topology:
         """An NVMe controller with one namespace on a disk of its own."""
         self.disks[f"disk-{name}"] = size
-        return self.device("nvme", name, bus, serial=name, drive=f"disk-{name}")
+        return self.device("nvme", name, bus, serial=name, drive=f"disk-{name}", **props)
 
     def nvme_on_port(self, name: str, hotplug: bool = True) -> Topology:
         """The same, alone on a root port."""
@@ -81,6 +81,18 @@ class Topology:
             msix_qsize=vfs + 2,
         )
 
+    def dma_for_functions(self, count: int) -> Topology:
+        """Lets functions 1 and up of devices behind ports do DMA.
+
+        QEMU's IOMMU knows a device by the number that its bus had before firmware
+        gave out numbers: 0. So function 1 behind any port does its DMA as 00:00.1,
+        and that must be a device of dom0's.
+        """
+        self.args += ["-global", "mch.multifunction=on"]
+        for function in range(1, count):
+            self.args += ["-device", f"pci-testdev,id=lab-fn{function},bus=pcie.0,addr=0x0.{function}"]
+        return self
+
     def functions(self, driver: str, name: str, count: int, hotplug: bool = True) -> Topology:
         """A multi-function device, NAME.0 ..., on a root port."""
         port = self.root_port(f"rp-{name}", **({} if hotplug else {"hotplug": "off"}))
@@ -93,9 +105,9 @@ class Topology:
         """A conventional PCI bus below a root port; returns the bus."""
         return self._add("pcie-pci-bridge", name, self.root_port(f"rp-{name}"))
 
-    def switch(self, name: str, ports: int) -> list[str]:
-        """A PCIe switch below a root port; returns its downstream ports."""
-        up = self._add("x3130-upstream", name, self.root_port(f"rp-{name}"))
+    def switch(self, name: str, ports: int, bus: str = "", **props: Any) -> list[str]:
+        """A PCIe switch, below a root port of its own if no bus is given; returns its downstream ports."""
+        up = self._add("x3130-upstream", name, bus or self.root_port(f"rp-{name}"), **props)
         downs = []
         for port in range(ports):
             self._chassis += 1
@@ -117,7 +129,7 @@ def _demo() -> Topology:
     """What `make demo` shows."""
     t = Topology("demo")
     t.on_port("igb", "igb0").nvme_on_port("nvme0").on_port("e1000e", "e1000e0")
-    return t.device("edu", "edu0")
+    return t.functions("e1000e", "pair", 2).device("edu", "edu0")
 
 
 def _nopin() -> Topology:
@@ -131,7 +143,7 @@ def _nopin() -> Topology:
 
 def _shared() -> Topology:
     """Devices that share a bus or a slot with others."""
-    t = Topology("shared")
+    t = Topology("shared").dma_for_functions(2)
     t.functions("e1000e", "pair", 2)
     bus = t.conventional("pci0")
     t.device("e1000", "conv0", bus, addr="0x1").device("e1000", "conv1", bus, addr="0x2")
@@ -154,6 +166,25 @@ def _switch() -> Topology:
     return t.device("virtio-net-pci", "vnet0", second, **{"disable-legacy": "on", "iommu_platform": "on"})
 
 
+def _nested() -> Topology:
+    """A switch and an endpoint that are functions of one device: its bus holds nested ones."""
+    t = Topology("nested").dma_for_functions(2)
+    port = t.root_port("rp-card", hotplug="off")
+    t.device("e1000e", "side0", port, addr="0x0.1")
+    first, second = t.switch("sw0", 2, bus=port, addr="0x0.0", multifunction="on")
+    return t.nvme("nvme0", first).device("e1000e", "deep0", second)
+
+
+def _many() -> Topology:
+    """Two devices of eight functions each, all with FLR, and one that others share a bus with."""
+    t = Topology("many").dma_for_functions(8)
+    for name in ("left", "right"):
+        port = t.root_port(f"rp-{name}")
+        for function in reversed(range(8)):
+            t.nvme(f"{name}.{function}", port, size=1 << 20, addr=f"0x0.{function}", multifunction="on")
+    return t.on_port("e1000e", "e1000e0")
+
+
 def _vfs() -> Topology:
     """Virtual functions: up to 7 of igb0, 32 of nvme0."""
     return Topology("vfs").on_port("igb", "igb0").nvme_vfs("nvme0", 32)
@@ -164,7 +195,7 @@ def _none() -> Topology:
     return Topology("none")
 
 
-TOPOLOGIES = {build().name: build for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _vfs)}
+TOPOLOGIES = {build().name: build for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs)}
 
 
 def topology(name: str) -> Topology:
