@@ -52,6 +52,18 @@ impl Register {
         }
     }
 
+    /// Returns the value to write after the look, if any: over a mark that is still there what was
+    /// `found` before; and a mask that was set is cleared even where it is gone, because Xen keeps
+    /// account of it in a PV dom0.
+    pub(crate) const fn cleaned(self, found: u16, marked: u16, now: u16) -> Option<u16> {
+        match self {
+            Self::CacheLineSize | Self::InterruptLine if self.bears(marked, now) => Some(found),
+            Self::CacheLineSize | Self::InterruptLine => None,
+            Self::MsixFunctionMask if now == u16::MAX => None,
+            Self::MsixFunctionMask => Some(now & !self.mask()),
+        }
+    }
+
     /// Tells whether the mark that `marked` has is in `now`. A register that reads as all ones is
     /// one of a device that doesn't answer, and shows no mark.
     pub(crate) const fn bears(self, marked: u16, now: u16) -> bool {
@@ -122,6 +134,20 @@ mod tests {
                 assert!(!register.bears(marked, 0));
             }
         }
+    }
+
+    #[test]
+    fn a_mark_is_taken_away() {
+        for register in [Register::CacheLineSize, Register::InterruptLine] {
+            assert_eq!(register.cleaned(0x10, 0x5a, 0x5a), Some(0x10));
+            assert_eq!(register.cleaned(0x10, 0x5a, 0), None);
+            assert_eq!(register.cleaned(0x10, 0x5a, 0xff), None);
+        }
+        let msix = Register::MsixFunctionMask;
+        assert_eq!(msix.cleaned(0x8003, 0xc003, 0xc003), Some(0x8003));
+        // Not enabled again, though it was before the reset.
+        assert_eq!(msix.cleaned(0x8003, 0xc003, 0x0003), Some(0x0003));
+        assert_eq!(msix.cleaned(0x8003, 0xc003, 0xffff), None);
     }
 
     #[test]

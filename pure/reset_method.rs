@@ -97,9 +97,20 @@ impl Listed {
         Self(numbers)
     }
 
-    /// Returns the list of one method.
-    pub(crate) const fn only(method: Method) -> Self {
-        Self([method.kernel_number(), 0, 0, 0, 0, 0, 0, 0])
+    /// Returns a list that the kernel reads as that of one method, with this one kept behind its
+    /// end, where the kernel keeps nothing.
+    pub(crate) const fn narrowed(self, method: Method) -> Self {
+        let [a, b, c, d, e, f, ..] = self.0;
+        Self([method.kernel_number(), 0, a, b, c, d, e, f])
+    }
+
+    /// Returns the list that was narrowed, or this one if none was.
+    pub(crate) const fn widened(self) -> Self {
+        match self.0 {
+            // An emptied list begins with 0 and keeps the rest, too.
+            [only, 0, a, b, c, d, e, f] if only != 0 && a != 0 => Self([a, b, c, d, e, f, 0, 0]),
+            _ => self,
+        }
     }
 
     /// Returns the kernel's numbers.
@@ -170,7 +181,23 @@ mod tests {
         assert_eq!(function_level([5, 3, 0, 0, 0, 0, 0, 0]), [Flr]); // edited
         let e1000e = Listed::new([5, 6, 0, 0, 0, 0, 0, 0]);
         assert!(e1000e.has(Pm) && e1000e.has(Bus) && e1000e.has_bus() && !e1000e.has(Flr));
-        assert_eq!(Listed::only(Flr).methods().collect::<Vec<_>>(), [Flr]);
+    }
+
+    #[test]
+    fn a_narrowed_list_reads_as_one_and_keeps_the_rest() {
+        for numbers in [
+            [1, 2, 3, 4, 5, 6, 0, 0],
+            [5, 6, 0, 0, 0, 0, 0, 0],
+            [4, 0, 0, 0, 0, 0, 0, 0],
+        ] {
+            let list = Listed::new(numbers);
+            let narrowed = list.narrowed(Method::Pm);
+            assert!(narrowed.methods().eq([Method::Pm]));
+            assert_eq!(narrowed.widened(), list);
+            assert_eq!(list.widened(), list);
+        }
+        let emptied = Listed::new([0, 6, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(emptied.widened(), emptied);
     }
 
     /// Every list of up to four kernel numbers, known or not.

@@ -83,6 +83,16 @@ impl Rungs {
         self.0 |= rung.bit();
     }
 
+    /// Adds all of another set.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// Tells whether nothing is in the set.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Tells whether one is in the set.
     pub(crate) const fn contains(self, rung: Rung) -> bool {
         self.0 & rung.bit() != 0
@@ -97,6 +107,14 @@ impl Rungs {
 }
 
 impl Reset {
+    /// Tells whether both reset the same, by slot or by bus.
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Below { bridge: one, .. }, Self::Below { bridge: two, .. }) => one == two,
+            _ => self == other,
+        }
+    }
+
     /// Returns the rung that this reset is.
     pub(crate) const fn rung(self) -> Rung {
         match self {

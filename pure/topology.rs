@@ -250,7 +250,7 @@ mod tests {
     fn bus_is_missed_only_where_the_kernel_offers_it() {
         let lacks = |all: &[Function], place| Topology(all).lacks_bus(place);
         let listed = Function {
-            listed: Listed::only(Method::Bus),
+            listed: Listed::new([Method::Bus.kernel_number(), 0, 0, 0, 0, 0, 0, 0]),
             ..endpoint(1)
         };
         assert!(lacks(&[port(0), below(0, endpoint(1))], 1));

@@ -56,17 +56,18 @@ pub(crate) struct Member<'a> {
 pub(crate) enum How<'a, 'b> {
     /// One function is reset, by one of its own methods.
     Function(&'b Exclusive<'a>, Method),
-    /// The slot is reset that this device is in.
-    Slot(&'b Exclusive<'a>),
+    /// The slot of this bridge is reset, in which the other device is.
+    Slot(&'b Exclusive<'a>, &'b Exclusive<'a>),
     /// Everything below this bridge is reset.
     Bus(&'b Exclusive<'a>),
 }
 
 impl How<'_, '_> {
-    const fn rung(&self) -> Rung {
+    /// Returns the rung of the ladder that this is.
+    pub(crate) const fn rung(&self) -> Rung {
         match self {
             Self::Function(_, method) => Rung::Function(*method),
-            Self::Slot(_) => Rung::Slot,
+            Self::Slot(..) => Rung::Slot,
             Self::Bus(_) => Rung::Bus,
         }
     }
@@ -79,12 +80,12 @@ impl How<'_, '_> {
         let start = Instant::<Monotonic>::now();
         let (result, bridge) = match self {
             Self::Function(device, method) => return device.run(*method),
-            Self::Slot(device) => (device.reset_slot(), device.device().upstream_bridge()),
-            Self::Bus(bridge) => (bridge.reset_secondary_bus(), Some(bridge.device())),
+            Self::Slot(bridge, inside) => (bridge.reset_slot(inside), bridge),
+            Self::Bus(bridge) => (bridge.reset_secondary_bus(), bridge),
         };
         // The kernel has waited, unless the bus is behind a PCI Express to PCI bridge, or has no
         // device with power management (whose delay it goes by).
-        let due = bridge.map_or(SETTLE, settling) + ASSERTED;
+        let due = settling(bridge.device()) + ASSERTED;
         let left = due - start.elapsed();
         if left > Delta::ZERO {
             fsleep(left);

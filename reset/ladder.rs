@@ -40,7 +40,7 @@ enum Step {
     /// The device is as clean as it gets.
     Ended(Result),
     /// It is not: try the next.
-    GoDown(Rung, Option<Error>),
+    GoDown(Rungs, Option<Error>),
     /// There is no other rung, or none that may be used.
     NoWay(Plan, Snapshot),
     /// The hierarchy changed meanwhile.
@@ -60,10 +60,10 @@ enum Step {
 /// - `EIO`, `ETIMEDOUT`, Xen's errno, others: the last step that failed.
 pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Result {
     let mut tried = Rungs::default();
-    let mut failure = None;
+    let mut failure: Option<Error> = None;
     let mut tries = 0usize;
     loop {
-        let next = step(target, tried, start).map_err(|failed| {
+        let next = step(target, tried, failure.is_some(), start).map_err(|failed| {
             if failed.error != ERESTARTSYS {
                 log_failure(&target.device, None, &failed);
             }
@@ -71,12 +71,12 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Resul
         })?;
         match next {
             Step::Ended(result) => return result,
-            Step::GoDown(rung, error) => {
-                tried.insert(rung);
+            Step::GoDown(rungs, error) => {
+                tried.extend(rungs);
                 failure = error.or(failure);
             }
             Step::NoWay(plan, snapshot) => {
-                return Err(refusal::refuse(target, plan, &snapshot, failure));
+                return Err(refusal::refuse(target, plan, &snapshot, tried, failure));
             }
             Step::Changed => {
                 tries = tries.saturating_add(1);
@@ -89,13 +89,22 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Resul
     }
 }
 
-/// Plans, locks and carries out the next rung.
-fn step(target: &Arc<Claimed>, tried: Rungs, start: Instant<Monotonic>) -> Result<Step, Failed> {
+/// Plans, locks and carries out the next rung. After one that `failed`, a weak one is left out: the
+/// device would not be what it seems.
+fn step(
+    target: &Arc<Claimed>,
+    tried: Rungs,
+    failed: bool,
+    start: Instant<Monotonic>,
+) -> Result<Step, Failed> {
     let snapshot = Snapshot::take().map_err(Failed::at("look-round"))?;
     let Some(place) = place_of(&snapshot, target) else {
         return Ok(Step::Ended(Err(refusal::not_claimed(target.sbdf))));
     };
     let reset = match snapshot.topology().plan(place, tried) {
+        Plan::Reset(reset) if failed && reset.rung().is_weak() => {
+            return Ok(Step::NoWay(Plan::Nothing, snapshot));
+        }
         Plan::Reset(reset) => reset,
         plan => return Ok(Step::NoWay(plan, snapshot)),
     };
@@ -106,13 +115,13 @@ fn step(target: &Arc<Claimed>, tried: Rungs, start: Instant<Monotonic>) -> Resul
         return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
     }
     let locks = DeviceLocks::new(reach.to_lock().map_err(Failed::at("preparation"))?);
-    if !still_so(target, tried, reset.rung(), &reach).map_err(Failed::at("second look"))? {
+    if !still_so(target, tried, reset, &reach).map_err(Failed::at("second look"))? {
         return Ok(Step::Changed);
     }
     let outcome = reach.reset(&locks, reset, target);
     // With the locks still held: by the time that a native driver has a device, Xen must not be
     // told any more to forget what it knows of it.
-    Ok(conclude(target, reset.rung(), &reach, outcome))
+    conclude(target, reset.rung(), &reach, outcome)
 }
 
 /// Tells whether a reset made a device clean.
@@ -128,33 +137,41 @@ fn place_of(snapshot: &Snapshot, target: &Arc<Claimed>) -> Option<usize> {
 }
 
 /// Tells whether the plan would be the same now, and reach the same.
-fn still_so(target: &Arc<Claimed>, tried: Rungs, rung: Rung, before: &Reach) -> Result<bool> {
+fn still_so(target: &Arc<Claimed>, tried: Rungs, plan: Reset, before: &Reach) -> Result<bool> {
     let now = Snapshot::take()?;
     let Some(place) = place_of(&now, target) else {
         return Ok(false);
     };
     match now.topology().plan(place, tried) {
-        Plan::Reset(reset) if reset.rung() == rung => Ok(Reach::of(&now, reset)?.is(before)),
+        Plan::Reset(reset) if reset.is_like(plan) => Ok(Reach::of(&now, reset)?.is(before)),
         _ => Ok(false),
     }
 }
 
 /// Tells Xen, keeps the records, and draws the conclusion for the target.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory; nothing was done.
 fn conclude(
     target: &Arc<Claimed>,
-    rung: Rung,
+    planned: Rung,
     reach: &Reach,
-    outcome: Result<Done, Failed>,
-) -> Step {
-    let Done { micros, findings } = match outcome {
+    outcome: Result<(Rung, Done), Failed>,
+) -> Result<Step, Failed> {
+    let mut tried = Rungs::default();
+    tried.insert(planned);
+    let (rung, Done { micros, findings }) = match outcome {
         Ok(done) => done,
-        Err(failed) if failed.error == EAGAIN => return Step::Changed,
+        Err(failed) if failed.error == EAGAIN => return Ok(Step::Changed),
+        Err(failed) if failed.error == ENOMEM => return Err(failed),
         Err(failed) => {
-            log_failure(&target.device, Some(rung), &failed);
-            finish(target, ResetRecord::failed(rung, failed.error));
-            return Step::GoDown(rung, Some(failed.error));
+            log_failure(&target.device, Some(planned), &failed);
+            finish(target, ResetRecord::failed(planned, failed.error));
+            return Ok(Step::GoDown(tried, Some(failed.error)));
         }
     };
+    tried.insert(rung);
     let mut others = Ok(());
     let mut mine = ResetRecord::failed(rung, ENODEV);
     for ((device, claimed), finding) in reach.members.iter().zip(findings) {
@@ -184,7 +201,7 @@ fn conclude(
         }
         finish(claimed, record);
     }
-    match mine {
+    Ok(match mine {
         ResetRecord {
             cleanness: Cleanness::Clean,
             ..
@@ -202,8 +219,8 @@ fn conclude(
             error: Some(error),
             ..
         } => Step::Ended(Err(error)),
-        ResetRecord { error, .. } => Step::GoDown(rung, error),
-    }
+        ResetRecord { error, .. } => Step::GoDown(tried, error),
+    })
 }
 
 /// Tells Xen of a reset that was carried out (unless it is known that it was none), and returns

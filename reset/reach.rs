@@ -7,8 +7,8 @@ use super::{
     snapshot::{self, Snapshot},
 };
 use crate::{
-    kapi::pci::{DeviceExt, DeviceLocks, Neighbour},
-    pure::topology::{Reset, Secondary},
+    kapi::pci::{DeviceLocks, Neighbour},
+    pure::{reset_plan::Rung, topology::Reset},
     stub::claimed::Claimed,
 };
 use kernel::{
@@ -101,7 +101,8 @@ impl Reach {
             .all(|device| self.members.iter().any(|(member, _)| member.is(&device)))
     }
 
-    /// Carries out the reset, with all locks (those of [`to_lock`](Self::to_lock)) held.
+    /// Carries out the reset, with all locks (those of [`to_lock`](Self::to_lock)) held. Returns
+    /// the rung that it was in the end: a slot may turn out to be none.
     ///
     /// # Errors
     ///
@@ -112,7 +113,7 @@ impl Reach {
         locks: &DeviceLocks,
         reset: Reset,
         target: &Claimed,
-    ) -> Result<Done, Failed> {
+    ) -> Result<(Rung, Done), Failed> {
         let gone = || Failed::at("last look")(ENODEV);
         let skip = usize::from(self.bridge.is_some());
         let mut members = KVec::with_capacity(self.members.len(), GFP_KERNEL)
@@ -134,22 +135,14 @@ impl Reach {
             return Err(Failed::at("presence check")(EIO));
         }
         let bridge = locks.get(0).ok_or_else(gone)?;
-        // All that is directly below a port is in its slot.
-        let in_slot = locks.iter().find(|device| {
-            let above = device.device().upstream_bridge();
-            above.is_some_and(|above| above.is(bridge.device())) && device.device().can_reset_slot()
-        });
+        // Whether there is a slot is known for sure only now. All that is directly below a port is
+        // in its slot.
+        let in_slot = locks.iter().find(|inside| bridge.can_reset_slot(inside));
         let how = match (reset, &in_slot) {
             (Reset::Function { by, .. }, _) => How::Function(&device, by),
-            (
-                Reset::Below {
-                    by: Secondary::Bus, ..
-                },
-                _,
-            ) => How::Bus(&bridge),
-            (Reset::Below { .. }, Some(in_slot)) => How::Slot(in_slot),
-            (Reset::Below { .. }, None) => return Err(gone()), // the slot, that is
+            (Reset::Below { .. }, Some(inside)) => How::Slot(&bridge, inside),
+            (Reset::Below { .. }, None) => How::Bus(&bridge),
         };
-        carry_out(&members, &how, || self.is_all())
+        Ok((how.rung(), carry_out(&members, &how, || self.is_all())?))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     kapi::log::log_limited,
     pure::{
         bdf_grammar::Pattern,
-        reset_plan::{Plan, Rung},
+        reset_plan::{Plan, Rung, Rungs},
         sbdf::Sbdf,
     },
     stub::claimed::Claimed,
@@ -32,6 +32,7 @@ pub(super) fn refuse(
     target: &Claimed,
     plan: Plan,
     snapshot: &Snapshot,
+    tried: Rungs,
     failure: Option<Error>,
 ) -> Error {
     let device = &target.device;
@@ -58,7 +59,7 @@ pub(super) fn refuse(
                     "reset_device: {} ({})\n",
                     if !target.is_endpoint() {
                         "bridges are not reset"
-                    } else if target.last_reset().by.is_some() {
+                    } else if !tried.is_empty() {
                         "no other reset method"
                     } else {
                         "no reset method"

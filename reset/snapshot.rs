@@ -89,8 +89,11 @@ impl Snapshot {
         let above = device
             .upstream_bridge()
             .and_then(|bridge| self.place_of(bridge));
-        if device.can_reset_slot() {
-            if let Some(bridge) = above.and_then(|bridge| self.functions.get_mut(bridge)) {
+        let slot = device
+            .upstream_bridge()
+            .is_some_and(|bridge| device.is_in_slot_of(bridge));
+        if let Some(bridge) = above.and_then(|bridge| self.functions.get_mut(bridge)) {
+            if slot {
                 bridge.secondary = Secondary::Slot;
             }
         }

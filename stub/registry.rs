@@ -2,8 +2,8 @@
 
 //! The claimed devices, by address.
 //!
-//! The lock is a leaf: nothing else is taken, called or freed under it, so that privcmd's hook may
-//! look things up where it must not sleep.
+//! Nothing that sleeps is called under the lock and nothing is freed, so that privcmd's hook may
+//! look things up where it must not sleep. Under it only spinlocks are taken ([`query`]).
 
 use super::claimed::Claimed;
 use crate::{kapi::global::global, pure::sbdf::Sbdf};

@@ -87,10 +87,14 @@ impl Exclusive<'_> {
                 continue;
             };
             left = left.saturating_add(1);
-            let now = self.read(register);
-            if now.is_some_and(|now| register.bears(marked, now)) {
+            let Some(now) = self.read(register) else {
+                continue;
+            };
+            if register.bears(marked, now) {
                 still_there = still_there.saturating_add(1);
-                self.write(register, found);
+            }
+            if let Some(value) = register.cleaned(found, marked, now) {
+                self.write(register, value);
             }
         }
         Proof::of(left, still_there)

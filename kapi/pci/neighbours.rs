@@ -48,8 +48,9 @@ pub(crate) trait Neighbour: DeviceExt {
     /// Tells whether this is a virtual function of `other`.
     fn is_virtual_function_of(&self, other: &pci::Device) -> bool;
 
-    /// Tells whether the device is in a hot-plug slot that can be reset.
-    fn can_reset_slot(&self) -> bool;
+    /// Tells whether the device is in a hot-plug slot of `bridge`, the one above it, that can be
+    /// reset, as far as that can be told.
+    fn is_in_slot_of(&self, bridge: &pci::Device) -> bool;
 
     /// Tells whether the kernel knows that the device doesn't survive a bus reset.
     fn never_reset_bus(&self) -> bool;
@@ -104,8 +105,8 @@ impl Neighbour for pci::Device {
         }
     }
 
-    fn can_reset_slot(&self) -> bool {
-        slot::can_reset(self)
+    fn is_in_slot_of(&self, bridge: &pci::Device) -> bool {
+        slot::could_reset(bridge, self)
     }
 
     fn never_reset_bus(&self) -> bool {

@@ -2,7 +2,7 @@
 
 //! Waiting for a device to come back from a reset.
 
-use super::{raw, Command, Locked};
+use super::{raw, Command, Locked, Neighbour};
 use kernel::{
     bindings,
     prelude::*,
@@ -37,12 +37,12 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// - `ETIMEDOUT`: it doesn't in `patience`.
+    /// - `ETIMEDOUT`: it doesn't in `patience`, or the kernel gave it up (it was pulled out).
     pub(crate) fn wait_until_ready(&self, patience: Delta) -> Result {
         let start = Instant::<Monotonic>::now();
         let mut pause = Delta::from_millis(1);
         while !self.is_ready() {
-            if start.elapsed() >= patience {
+            if start.elapsed() >= patience || self.device().is_disconnected() {
                 return Err(ETIMEDOUT);
             }
             fsleep(pause);

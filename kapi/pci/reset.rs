@@ -14,7 +14,7 @@ pub(crate) fn listed_methods(device: &pci::Device) -> Listed {
     // SAFETY: The device is valid. The kernel rewrites the list when `reset_method` is written,
     // without a lock that we could take; each entry is a byte, so the worst that is read is a
     // mixture of the old and the new list, of which every entry is (or was) allowed.
-    Listed::new(unsafe { (&raw const (*raw(device)).reset_methods).read_volatile() })
+    Listed::new(unsafe { (&raw const (*raw(device)).reset_methods).read_volatile() }).widened()
 }
 
 impl Locked<'_> {
@@ -39,18 +39,23 @@ impl Exclusive<'_> {
     ///   method that the device doesn't have; but only listed methods are run).
     /// - Any other errno of the method.
     pub(crate) fn run(&self, method: Method) -> Result {
-        // The kernel exports a way to walk its list, going on to the next method after a time-out
-        // (and so to weaker ones), but not one to run a given method. So the list is narrowed to
-        // the one meanwhile.
-        let only = Listed::only(method).numbers();
+        if method == Method::Flr {
+            // SAFETY: The device is valid and its lock is held. False: not only a probe.
+            return timed_out(unsafe { bindings::pcie_reset_flr(raw(self.device()), false) });
+        }
+        // Of the others, the kernel exports a way to walk its list, going on to the next method
+        // after a time-out (and so to weaker ones), but not one to run a given method. So the list
+        // is narrowed to the one meanwhile.
+        //
         // SAFETY: The device is valid. Whoever resets it or reads the list to do so holds its lock,
         // which is held here; a concurrent writer (`reset_method` in sysfs) is left its word.
         let result = unsafe {
             let list = &raw mut (*raw(self.device())).reset_methods;
             let listed = list.read_volatile();
-            list.write_volatile(only);
+            let narrowed = Listed::new(listed).narrowed(method).numbers();
+            list.write_volatile(narrowed);
             let result = bindings::__pci_reset_function_locked(raw(self.device()));
-            if list.read_volatile() == only {
+            if list.read_volatile() == narrowed {
                 list.write_volatile(listed);
             }
             result
@@ -71,16 +76,21 @@ impl Exclusive<'_> {
         timed_out(unsafe { bindings::pci_bridge_secondary_bus_reset(raw(self.device())) })
     }
 
-    /// Resets the hot-plug slot that this device is in, and waits as
-    /// [`reset_secondary_bus`](Self::reset_secondary_bus) does.
+    /// Tells whether what is below this bridge is in a hot-plug slot that can be reset. `inside`
+    /// must be one of the devices directly below it.
+    pub(crate) fn can_reset_slot(&self, inside: &Exclusive<'_>) -> bool {
+        slot::can_reset(self, inside)
+    }
+
+    /// Resets that slot, and waits as [`reset_secondary_bus`](Self::reset_secondary_bus) does.
     ///
     /// # Errors
     ///
-    /// - `ENODEV`: its slot cannot be reset (any more).
+    /// - `ENODEV`: there is no slot that can be reset (any more).
     /// - `ETIMEDOUT`: what is in it didn't come back.
     /// - Any other errno of the slot's driver.
-    pub(crate) fn reset_slot(&self) -> Result {
-        timed_out(slot::reset(self).ok_or(ENODEV)?)
+    pub(crate) fn reset_slot(&self, inside: &Exclusive<'_>) -> Result {
+        timed_out(slot::reset(self, inside).ok_or(ENODEV)?)
     }
 }
 

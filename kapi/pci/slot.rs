@@ -8,15 +8,17 @@
 //!
 //! C header: [`include/linux/pci_hotplug.h`](srctree/include/linux/pci_hotplug.h)
 
-use super::{raw, Exclusive};
+use super::{raw, DeviceExt, Exclusive};
 use kernel::{bindings, ffi, pci};
+
+type ResetSlot = unsafe extern "C" fn(*mut HotplugSlot, bool) -> ffi::c_int;
 
 /// `struct hotplug_slot_ops`, as far as needed. (The kernel's bindings don't have it; layout.c
 /// checks this against the C header when the module is built.)
 #[repr(C)]
 struct Operations {
     others: [usize; 8],
-    reset_slot: Option<unsafe extern "C" fn(*mut HotplugSlot, bool) -> ffi::c_int>,
+    reset_slot: Option<ResetSlot>,
 }
 
 /// `struct hotplug_slot`, likewise.
@@ -29,10 +31,14 @@ struct HotplugSlot {
 }
 
 /// Finds the hot-plug side of the slot that a device is in.
-fn hotplug(device: &pci::Device) -> Option<*mut HotplugSlot> {
-    // SAFETY: The device is valid, and so is the slot that it is in: the kernel takes the pointer
-    // away before it frees a slot, which happens when the port's hot-plug driver is unbound. Like
-    // the kernel's own resets (`pci_reset_bus()`), this trusts that nobody does that meanwhile.
+///
+/// # Safety
+///
+/// The lock of the bridge above the device must be held: under it the slot's driver is taken off
+/// the bridge, which frees the slot. (It can also be unbound by itself, through its own sysfs
+/// file. Like the kernel's own `pci_reset_bus()`, this trusts that nobody does that meanwhile.)
+unsafe fn hotplug(device: &pci::Device) -> Option<*mut HotplugSlot> {
+    // SAFETY: The device is valid, and so is the slot that it is in, by the caller's promise.
     let hotplug = unsafe {
         let slot = (&raw const (*raw(device)).slot).read_volatile();
         if slot.is_null() {
@@ -43,21 +49,60 @@ fn hotplug(device: &pci::Device) -> Option<*mut HotplugSlot> {
     (!hotplug.is_null()).then(|| hotplug.cast())
 }
 
-/// Tells whether the slot that a device is in can be reset.
-pub(super) fn can_reset(device: &pci::Device) -> bool {
-    // SAFETY: A hot-plug slot that is not null is valid and has operations, see `hotplug`.
-    hotplug(device).is_some_and(|slot| unsafe { (*(*slot).ops).reset_slot.is_some() })
+/// Finds the function that resets the slot.
+///
+/// # Safety
+///
+/// As for [`hotplug`].
+unsafe fn operation(device: &pci::Device) -> Option<(*mut HotplugSlot, ResetSlot)> {
+    // SAFETY: By the caller's promise; a hot-plug slot that is not null is valid and has
+    // operations.
+    unsafe {
+        let slot = hotplug(device)?;
+        Some((slot, (*(*slot).ops).reset_slot?))
+    }
 }
 
-/// Resets the slot that a device is in. Returns what its driver returned, `None` if there is no
-/// slot that can be reset.
-pub(super) fn reset(device: &Exclusive<'_>) -> Option<ffi::c_int> {
-    let slot = hotplug(device.device())?;
-    // SAFETY: As in `can_reset`. The driver is kept from being unloaded while it is called, and
-    // called as `pci_reset_hotplug_slot()` calls it, with the locks of all devices in the slot
-    // held by the caller.
+/// Tells whether the slot that `inside` is in, which must be directly below `bridge`, can be reset.
+pub(super) fn can_reset(bridge: &Exclusive<'_>, inside: &Exclusive<'_>) -> bool {
+    // SAFETY: The bridge's lock is held.
+    is_below(bridge, inside) && unsafe { operation(inside.device()) }.is_some()
+}
+
+/// The same for whoever holds no lock: where the bridge's isn't free at the moment, the answer is
+/// what the bridge's kind suggests.
+pub(super) fn could_reset(bridge: &pci::Device, inside: &pci::Device) -> bool {
+    // SAFETY: The devices are valid; the pointer is not followed.
+    if unsafe { (&raw const (*raw(inside)).slot).read_volatile().is_null() } {
+        return false;
+    }
+    // SAFETY: The bridge is valid. For want of waiting, nobody can wait for us in turn; under its
+    // lock the slot may be looked at.
     unsafe {
-        let reset_slot = (*(*slot).ops).reset_slot?;
+        if bindings::pci_dev_trylock(raw(bridge)) == 0 {
+            return bindings::pci_dev::is_pciehp_raw(raw(bridge)) != 0;
+        }
+        let found = operation(inside).is_some();
+        bindings::pci_dev_unlock(raw(bridge));
+        found
+    }
+}
+
+fn is_below(bridge: &Exclusive<'_>, inside: &Exclusive<'_>) -> bool {
+    let above = inside.device().upstream_bridge();
+    above.is_some_and(|above| core::ptr::eq(above, bridge.device()))
+}
+
+/// Resets the slot that `inside` is in, which must be directly below `bridge`. Returns what its
+/// driver returned, `None` if there is no slot that can be reset.
+pub(super) fn reset(bridge: &Exclusive<'_>, inside: &Exclusive<'_>) -> Option<ffi::c_int> {
+    if !is_below(bridge, inside) {
+        return None;
+    }
+    // SAFETY: The bridge's lock is held. The slot's driver is kept from being unloaded while it is
+    // called, and called as `pci_reset_hotplug_slot()` calls it.
+    unsafe {
+        let (slot, reset_slot) = operation(inside.device())?;
         let owner = (*slot).owner;
         if !bindings::try_module_get(owner) {
             return None;
