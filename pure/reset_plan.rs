@@ -238,16 +238,11 @@ impl<'a> Topology<'a> {
         match next {
             None => Plan::Nothing,
             Some(reset) if self.is_safe(reset, target) => Plan::Reset(reset),
-            Some(reset) => self.skip(reset, target, tried),
+            // Whatever blocks the first way left blocks the others too: a bus reset reaches all
+            // that the function's own methods reach. A power-state reset might not be blocked, but
+            // is too weak to stand in for another.
+            Some(reset) => Plan::Blocked(reset),
         }
-    }
-
-    /// Plans when `blocked` is: there may be a way around it, but never a weaker one.
-    fn skip(self, blocked: Reset, target: usize, tried: Rungs) -> Plan {
-        self.ladder(target)
-            .filter(|reset| !tried.contains(reset.rung()) && !reset.rung().is_weak())
-            .find(|reset| self.is_safe(*reset, target))
-            .map_or(Plan::Blocked(blocked), Plan::Reset)
     }
 }
 

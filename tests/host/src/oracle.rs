@@ -165,15 +165,10 @@ impl Oracle<'_> {
     pub(crate) fn plan(&self, target: usize, tried: &[Rung]) -> Plan {
         let mut left = self.ladder(target);
         left.retain(|reset| !tried.contains(&rung(*reset)));
-        // Weak only where there is nothing else.
-        if left.iter().any(|reset| rung(*reset) != WEAK) {
-            left.retain(|reset| rung(*reset) != WEAK);
-        }
-        let free = |reset: &&Reset| self.blockers(**reset, target).is_empty();
-        match (left.first(), left.iter().find(free)) {
-            (_, Some(reset)) => Plan::Reset(*reset),
-            (Some(blocked), None) => Plan::Blocked(*blocked),
-            (None, None) => Plan::Nothing,
+        match left.first() {
+            Some(reset) if self.blockers(*reset, target).is_empty() => Plan::Reset(*reset),
+            Some(reset) => Plan::Blocked(*reset),
+            None => Plan::Nothing,
         }
     }
 }
