@@ -6,6 +6,8 @@
 //! Several are left where several can be: a method has reset nothing only if all of them are still
 //! there, so that one sticky register in an odd device condemns no working method.
 
+use super::{reset_method::Method, reset_plan::Rung};
+
 /// A register that can bear a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Register {
@@ -98,6 +100,15 @@ impl Proof {
         }
     }
 
+    /// Takes into account how the reset was done: the kernel's resets for single devices may save
+    /// the configuration space and put it back, marks and all (`reset_chelsio_generic_dev()`).
+    pub(crate) const fn after(self, rung: Rung) -> Self {
+        match (self, rung) {
+            (Self::Disproven, Rung::Function(Method::DeviceSpecific)) => Self::Unknown,
+            _ => self,
+        }
+    }
+
     /// Returns a word for sysfs.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -110,7 +121,7 @@ impl Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::{Proof, Register};
+    use super::{Method, Proof, Register, Rung};
 
     /// Every value that a register can have.
     fn found(register: Register) -> impl Iterator<Item = u16> {
@@ -160,6 +171,16 @@ mod tests {
     #[test]
     fn msix_marks_one_bit_and_leaves_the_rest() {
         assert_eq!(Register::MsixFunctionMask.marked(0x8003), Some(0xc003));
+    }
+
+    #[test]
+    fn resets_for_single_devices_may_restore_marks() {
+        let specific = Rung::Function(Method::DeviceSpecific);
+        assert_eq!(Proof::Disproven.after(specific), Proof::Unknown);
+        assert_eq!(Proof::Proven.after(specific), Proof::Proven);
+        for rung in [Rung::Slot, Rung::Bus, Rung::Function(Method::Flr)] {
+            assert_eq!(Proof::Disproven.after(rung), Proof::Disproven);
+        }
     }
 
     #[test]

@@ -11,12 +11,15 @@ use crate::{
     },
 };
 use core::fmt;
-use kernel::pci;
+use kernel::{error::Result, pci, str::CString};
+
+/// How much is written of a driver's name. (Modules' names have fewer than 64 characters.)
+const LONGEST: usize = 32;
 
 /// How many of them a log line names.
 const NAMED: usize = 4;
 
-/// The blockers of a reset. Displayed as a log line has them, the first few by name.
+/// The blockers of a reset.
 pub(super) struct Blockers<'a> {
     snapshot: &'a Snapshot,
     reset: Reset,
@@ -39,6 +42,15 @@ impl<'a> Blockers<'a> {
         self.snapshot.topology().blockers(self.reset, self.target)
     }
 
+    /// Returns the text for a log line, the first few by name.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(super) fn to_text(&self) -> Result<CString> {
+        CString::try_from_fmt(kernel::prelude::fmt!("{}", Line(self)))
+    }
+
     /// Writes one of them: its address, `before`, the reason.
     ///
     /// # Errors
@@ -59,7 +71,7 @@ impl<'a> Blockers<'a> {
                 match device.and_then(|device| device.driver_name()) {
                     Some(name) => {
                         let name = core::str::from_utf8(name.to_bytes()).unwrap_or("?");
-                        write!(out, "driver {name}")
+                        write!(out, "driver {}", name.get(..LONGEST).unwrap_or(name))
                     }
                     None => out.write_str("driver changing"),
                 }
@@ -73,24 +85,21 @@ impl<'a> Blockers<'a> {
     }
 }
 
-impl fmt::Display for Blockers<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, blocker) in self.iter().take(NAMED).enumerate() {
+/// What a log line says of the blockers.
+struct Line<'a, 'b>(&'b Blockers<'a>);
+
+impl kernel::fmt::Display for Line<'_, '_> {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        for (index, blocker) in self.0.iter().take(NAMED).enumerate() {
             if index > 0 {
                 f.write_str(", ")?;
             }
-            self.write(f, blocker, " (")?;
+            self.0.write(f, blocker, " (")?;
             f.write_str(")")?;
         }
-        match self.iter().skip(NAMED).count() {
+        match self.0.iter().skip(NAMED).count() {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
-    }
-}
-
-impl kernel::fmt::Display for Blockers<'_> {
-    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -28,8 +28,9 @@ const LITTLE_PATIENCE: Delta = Delta::from_millis(100);
 
 /// From the end of the reset of a bus to the first access to what is on it: 100 ms in PCI Express
 /// (PCIe r6.0 sec 6.6.1), 2^25 clocks of 33 MHz and 100 ms on a conventional bus (PCI 3.0 sec
-/// 4.3.2, as in the kernel's `pci_bridge_wait_for_secondary_bus()`).
+/// 4.3.2), as in the kernel's `pci_bridge_wait_for_secondary_bus()`.
 const SETTLE: Delta = Delta::from_millis(100);
+/// The same on a conventional bus.
 const SETTLE_CONVENTIONAL: Delta = Delta::from_millis(1100);
 
 /// How long the kernel holds a bus in reset (`pci_reset_secondary_bus()`).
@@ -118,10 +119,10 @@ pub(crate) struct Done {
     pub(crate) findings: KVec<Result<Proof, Failed>>,
 }
 
-/// A member that is ready to be reset.
-enum Ready {
+/// What a member needs after the reset.
+enum Prepared {
     Ours(Quiet, Marks),
-    Bridge(Result<LiveState>),
+    Bridge(LiveState),
 }
 
 /// Resets the members, which are all that `how` reaches, bridges before what is below them.
@@ -134,6 +135,7 @@ enum Ready {
 /// - `ENOMEM`: no memory.
 /// - `EAGAIN`, step "last look": another device has come.
 /// - `EIO`, step "presence check": a function whose own method is to be used doesn't answer.
+/// - The errno of the step "wake to D0" of such a function, or "save" of a bridge.
 pub(crate) fn carry_out(
     members: &[Member<'_>],
     how: &How<'_, '_>,
@@ -144,9 +146,10 @@ pub(crate) fn carry_out(
         step: "preparation",
         error: ENOMEM,
     };
-    let mut ready = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
-    let mut findings = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
     let mut awake = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut bridges = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut prepared = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut findings = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
 
     for member in members {
         append(&mut awake, Awake::new(member.device.device()));
@@ -161,25 +164,55 @@ pub(crate) fn carry_out(
     if !undisturbed() {
         return Err(Failed::at("last look")(EAGAIN));
     }
+    save_bridges(members, &mut bridges).map_err(Failed::at("save"))?;
 
     let start = Instant::<Monotonic>::now();
-    for member in members {
-        append(&mut ready, prepare(member));
+    for (member, bridge) in members.iter().zip(bridges) {
+        append(&mut prepared, prepare(member, bridge));
     }
     let result = how.perform();
-    let micros = start.elapsed().as_micros_ceil();
+    let elapsed = start.elapsed();
 
-    let patience = if result.is_ok() {
-        PATIENCE
-    } else {
-        LITTLE_PATIENCE
+    // What the first device has used up of the time is not there for the others.
+    let patience = match result {
+        Ok(()) => (PATIENCE - elapsed).max(LITTLE_PATIENCE),
+        Err(_) => LITTLE_PATIENCE,
     };
     let back = Instant::<Monotonic>::now();
-    for (member, ready) in members.iter().zip(ready) {
+    for (member, prepared) in members.iter().zip(prepared) {
         let patience = (patience - back.elapsed()).max(Delta::ZERO);
-        append(&mut findings, finish(member, ready, patience, result));
+        let finding = finish(member, prepared, patience, result);
+        append(&mut findings, finding.map(|proof| proof.after(how.rung())));
     }
-    Ok(Done { micros, findings })
+    Ok(Done {
+        micros: elapsed.as_micros_ceil(),
+        findings,
+    })
+}
+
+/// Saves the configurations of the bridges among the members, `None` for the others; of all or of
+/// none. `saved` has room for all members.
+fn save_bridges(members: &[Member<'_>], saved: &mut KVec<Option<LiveState>>) -> Result {
+    for member in members {
+        if member.state.is_some() {
+            append(saved, None);
+            continue;
+        }
+        // One that doesn't wake shows as one that doesn't answer.
+        let _ = member.device.wake();
+        match member.device.save_live() {
+            Ok(state) => append(saved, Some(state)),
+            Err(error) => {
+                for (member, state) in members.iter().zip(saved.drain_all()) {
+                    if let Some(state) = state {
+                        member.device.resume(state);
+                    }
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Appends to a vector that was given room for all members.
@@ -188,23 +221,23 @@ fn append<T>(vector: &mut KVec<T>, item: T) {
     let _ = vector.push_within_capacity(item);
 }
 
-/// Quiesces a member and leaves marks in it.
-fn prepare(member: &Member<'_>) -> Ready {
+/// Quiesces a member, and leaves marks in it unless it is a bridge, whose configuration was saved.
+fn prepare(member: &Member<'_>, bridge: Option<LiveState>) -> Prepared {
     let device = &member.device;
+    if let Some(state) = bridge {
+        device.quiesce_live();
+        return Prepared::Bridge(state);
+    }
     // One that doesn't wake, or is gone, is lost already; a reset of its bus may bring it back.
     let _ = device.wake();
-    if member.state.is_some() {
-        let quiet = device.quiesce();
-        Ready::Ours(quiet, device.leave_marks())
-    } else {
-        Ready::Bridge(device.save_live())
-    }
+    let quiet = device.quiesce();
+    Prepared::Ours(quiet, device.leave_marks())
 }
 
 /// Waits for a member, looks at its marks and restores it.
 fn finish(
     member: &Member<'_>,
-    ready: Ready,
+    prepared: Prepared,
     patience: Delta,
     result: Result,
 ) -> Result<Proof, Failed> {
@@ -212,8 +245,8 @@ fn finish(
     let came_back = device
         .wait_until_ready(patience)
         .and_then(|()| fault::come_back(device.device().sbdf()));
-    match (ready, member.state) {
-        (Ready::Ours(quiet, marks), Some(state)) => {
+    match (prepared, member.state) {
+        (Prepared::Ours(quiet, marks), Some(state)) => {
             let proof = device.examine(marks);
             // Restored in any case: one that comes back later shall find its addresses.
             let restored = state.restore(device, quiet);
@@ -228,13 +261,13 @@ fn finish(
             restored.map_err(Failed::at("restore"))?;
             Ok(proof)
         }
-        (Ready::Bridge(saved), _) => {
-            let saved = saved.map_err(Failed::at("save"))?;
-            device.restore_live(saved);
-            came_back.map_err(Failed::at("return"))?;
+        (Prepared::Bridge(state), _) => {
+            device.restore_live();
             fsleep(settling(device.device()));
+            device.resume(state);
+            came_back.map_err(Failed::at("return"))?;
             Ok(Proof::Unknown)
         }
-        (Ready::Ours(..), None) => Err(Failed::at("restore")(EINVAL)),
+        (Prepared::Ours(..), None) => Err(Failed::at("restore")(EINVAL)),
     }
 }

@@ -72,6 +72,7 @@ impl Group {
 ///
 /// - One of those of [`ladder::go_down`]; the others were completed.
 /// - `ENOMEM`: no memory; nothing was done.
+/// - `EINTR`: a signal came; the resets go on.
 pub(super) fn reset(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
     let Some((last, others)) = targets.split_last() else {
         return Ok(());
@@ -101,7 +102,13 @@ pub(super) fn reset(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Resu
     group.run(last, start);
     let mut left = group.left.lock();
     while left.jobs > 0 {
-        group.ended.wait(&mut left);
+        // What is under way goes on by itself. (Not ERESTARTSYS: nobody wants it all again.)
+        if group.ended.wait_interruptible(&mut left) {
+            return Err(EINTR);
+        }
     }
-    left.result
+    match left.result {
+        Err(error) if error == ERESTARTSYS => Err(EINTR),
+        result => result,
+    }
 }

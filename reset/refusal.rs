@@ -39,13 +39,17 @@ pub(super) fn refuse(
     match plan {
         Plan::Blocked(reset) => {
             let error = failure.unwrap_or(EBUSY);
-            let blockers = Blockers::new(snapshot, reset, device);
+            // Before it is printed: it takes memory, and a log line is put together where nobody
+            // may sleep.
+            let blockers = Blockers::new(snapshot, reset, device).to_text();
+            let blockers = blockers.as_ref().map_or("others", |text| {
+                core::str::from_utf8(text.to_bytes()).unwrap_or("others")
+            });
             log_limited!(
                 dev_warn,
                 device,
-                "reset_device: not reset: a {} reset would reach {} ({})\n",
+                "reset_device: not reset: a {} reset would reach {blockers} ({})\n",
                 reset.rung(),
-                blockers,
                 error.to_errno()
             );
             error

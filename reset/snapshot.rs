@@ -49,7 +49,7 @@ impl Snapshot {
             }
             let claimed =
                 registry::find(device.sbdf()).filter(|claimed| claimed.device.is(&device));
-            let function = snapshot.describe(&device, claimed.is_some(), ports);
+            let function = snapshot.describe(&device, claimed.as_deref(), ports);
             snapshot.functions.push(function, GFP_KERNEL)?;
             snapshot
                 .entries
@@ -69,13 +69,18 @@ impl Snapshot {
     }
 
     /// Describes a device whose bridges and physical function are in the snapshot already.
-    fn describe(&mut self, device: &pci::Device, claimed: bool, ports: PortDriver) -> Function {
+    fn describe(
+        &mut self,
+        device: &pci::Device,
+        claimed: Option<&Claimed>,
+        ports: PortDriver,
+    ) -> Function {
         let kind = match device.header() {
             Header::Normal => Kind::Endpoint,
             Header::Bridge => Kind::Bridge,
             Header::Other => Kind::Other,
         };
-        let owner = if claimed {
+        let owner = if claimed.is_some() {
             Owner::Pciback {
                 user: xen::domain_of(device),
             }
@@ -100,7 +105,7 @@ impl Snapshot {
         let listed = listed_methods(device);
         let consent = if device.never_reset_bus() {
             Consent::Quirk
-        } else if listed.is_empty() && device.was_offered_method() {
+        } else if listed.is_empty() && claimed.is_some_and(|claimed| claimed.was_offered_method) {
             Consent::Emptied
         } else {
             Consent::Given

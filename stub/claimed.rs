@@ -4,7 +4,7 @@
 
 use crate::{
     kapi::{
-        pci::{DeviceExt, Header, SavedState},
+        pci::{DeviceExt, Header, Neighbour, SavedState},
         xen::Dom0,
     },
     pure::{
@@ -35,6 +35,9 @@ pub(crate) struct Claimed {
     pub(crate) dom0: Dom0,
     /// The GSI that its legacy interrupt pin reaches, if any.
     pub(crate) gsi: Option<u32>,
+    /// Whether the kernel offered a reset method when it found the device: if none is listed any
+    /// more, the administrator emptied the list.
+    pub(crate) was_offered_method: bool,
     /// The configuration as it was when the device was claimed.
     pub(crate) state: SavedState,
     #[pin]
@@ -77,6 +80,7 @@ impl Claimed {
             sbdf,
             dom0,
             gsi,
+            was_offered_method: device.was_offered_method(),
             state,
             history <- kernel::new_spinlock!(history),
             reserved <- kernel::new_mutex!(false),

@@ -58,18 +58,21 @@ fn clean(locked: &Locked<'_>, claim: &Claim) {
     let claimed = &claim.claimed;
     let access = ConfigAccess::block(locked);
     let exclusive = access.exclusive();
-    let result = function_level::reset(&exclusive, &claimed.state).and_then(|mut outcome| {
-        if outcome.record.by.is_none() {
-            let quiet = exclusive.quiesce();
-            return claimed
-                .state
-                .restore(&exclusive, quiet)
-                .map_err(Failed::at("restore"));
-        }
-        function_level::tell(&mut outcome.record, claimed.dom0, device)
-            .map_err(Failed::at("notify"))
-    });
-    if let Err(Failed { step, error }) = result {
+    let log = |Failed { step, error }| {
         dev_err!(device, "release: {step} failed ({})\n", error.to_errno());
+    };
+    let reset = function_level::reset(&exclusive, &claimed.state).map_err(log);
+    match reset {
+        // A reset has restored the device.
+        Ok(mut outcome) if outcome.record.by.is_some() => {
+            function_level::tell(&mut outcome.record, claimed.dom0, device)
+                .map_err(Failed::at("notify"))
+        }
+        _ => {
+            let quiet = exclusive.quiesce();
+            let restored = claimed.state.restore(&exclusive, quiet);
+            restored.map_err(Failed::at("restore"))
+        }
     }
+    .unwrap_or_else(log);
 }

@@ -3,30 +3,106 @@
 //! The configuration of a device that goes on being used by its driver, over a reset: a bridge's.
 
 use super::{raw, Command, Exclusive};
-use kernel::{bindings, error::to_result, prelude::*};
+use kernel::{bindings, error::to_result, ffi::c_int, prelude::*};
 
-/// A configuration that was saved in the kernel's own place for it, and must be restored.
+/// Bits of Slot Control that have a port tell of cards that come and go and of links that go up and
+/// down (PCIe r6.0 sec 7.5.3.10), and the status of the latter two (sec 7.5.3.11).
+const EVENTS: u16 = (bindings::PCI_EXP_SLTCTL_HPIE
+    | bindings::PCI_EXP_SLTCTL_PDCE
+    | bindings::PCI_EXP_SLTCTL_DLLSCE) as u16;
+const CHANGED: u16 = (bindings::PCI_EXP_SLTSTA_PDC | bindings::PCI_EXP_SLTSTA_DLLSC) as u16;
+
+/// A configuration that is in the kernel's own place for it, and must be restored.
 #[must_use]
-pub(crate) struct LiveState(());
+pub(crate) struct LiveState {
+    /// Slot Control of a hot-plug port that was silenced.
+    slot_control: Option<u16>,
+}
 
 impl Exclusive<'_> {
-    /// Saves the configuration as it is now, and quiesces the device, as the kernel does
-    /// (`pci_dev_save_and_disable()`).
+    /// Saves the configuration as it is now. A device that doesn't answer keeps what its driver
+    /// had the kernel save.
+    ///
+    /// A hot-plug port is silenced: its driver would take the link that goes down in the reset for
+    /// a card that is pulled out, and remove what is below.
     ///
     /// # Errors
     ///
+    /// - `EIO`: the device doesn't answer, and nothing was saved before.
     /// - The errno of `pci_save_state()`; the device is as it was.
     pub(crate) fn save_live(&self) -> Result<LiveState> {
+        if Command::read(self).is_none() {
+            // SAFETY: The device is valid; the bit is set and cleared by whoever holds its lock.
+            let saved = unsafe { bindings::pci_dev::state_saved_raw(raw(self.device())) != 0 };
+            return saved.then_some(LiveState { slot_control: None }).ok_or(EIO);
+        }
+        let state = LiveState {
+            slot_control: self.silence(),
+        };
         // SAFETY: The device is valid and its lock is held.
-        to_result(unsafe { bindings::pci_save_state(raw(self.device())) })?;
-        Command::QUIET.write(self);
-        Ok(LiveState(()))
+        match to_result(unsafe { bindings::pci_save_state(raw(self.device())) }) {
+            Ok(()) => Ok(state),
+            Err(error) => {
+                self.resume(state);
+                Err(error)
+            }
+        }
     }
 
-    /// Restores what was saved.
-    pub(crate) fn restore_live(&self, state: LiveState) {
-        let LiveState(()) = state;
-        // SAFETY: As above.
+    /// Quiesces a device whose configuration was saved, as the kernel does
+    /// (`pci_dev_save_and_disable()`).
+    pub(crate) fn quiesce_live(&self) {
+        Command::QUIET.write(self);
+    }
+
+    /// Restores what was saved. [`resume`](Self::resume) must follow, once what is below is back.
+    pub(crate) fn restore_live(&self) {
+        // SAFETY: The device is valid and its lock is held.
         unsafe { bindings::pci_restore_state(raw(self.device())) };
+    }
+
+    /// Has a hot-plug port tell of events again, but not of those meanwhile, and leaves a saved
+    /// configuration behind as the port's driver did.
+    pub(crate) fn resume(&self, state: LiveState) {
+        let device = raw(self.device());
+        // SAFETY: The device is valid and its lock is held. Errors of the accesses are those of a
+        // device that is gone again; an error of saving leaves things as without it.
+        unsafe {
+            if let Some(control) = state.slot_control {
+                // Written as ones to be cleared.
+                bindings::pcie_capability_write_word(
+                    device,
+                    bindings::PCI_EXP_SLTSTA as c_int,
+                    CHANGED,
+                );
+                bindings::pcie_capability_write_word(
+                    device,
+                    bindings::PCI_EXP_SLTCTL as c_int,
+                    control,
+                );
+            }
+            if Command::read(self).is_some() {
+                bindings::pci_save_state(device);
+            }
+        }
+    }
+
+    /// Silences a hot-plug port; returns its Slot Control as it was.
+    fn silence(&self) -> Option<u16> {
+        let device = raw(self.device());
+        let mut control = 0;
+        // SAFETY: The device is valid and its lock is held. A failed read leaves 0 or all ones.
+        unsafe {
+            if bindings::pci_dev::is_pciehp_raw(device) == 0 {
+                return None;
+            }
+            let register = bindings::PCI_EXP_SLTCTL as c_int;
+            bindings::pcie_capability_read_word(device, register, &mut control);
+            if control & EVENTS == 0 || control == u16::MAX {
+                return None;
+            }
+            bindings::pcie_capability_write_word(device, register, control & !EVENTS);
+        }
+        Some(control)
     }
 }

@@ -42,7 +42,7 @@ pub(crate) trait Neighbour: DeviceExt {
     /// Returns what kind of driver the device has.
     fn driver(&self, ports: PortDriver) -> Driver;
 
-    /// Returns the name of its driver, if it has one and its lock is free at the moment.
+    /// Returns the name of its driver, if it has one.
     fn driver_name(&self) -> Option<CString>;
 
     /// Tells whether this is a virtual function of `other`.
@@ -82,18 +82,44 @@ impl Neighbour for pci::Device {
     }
 
     fn driver_name(&self) -> Option<CString> {
-        // SAFETY: The device is valid. The lock keeps its driver, whose name is a C string; for
-        // want of waiting, nobody can wait for us in turn.
-        unsafe {
-            if bindings::pci_dev_trylock(raw(self)) == 0 {
-                return None;
-            }
-            let driver = (*raw_dev(self)).driver;
-            let name = (!driver.is_null()).then(|| CStr::from_char_ptr((*driver).name));
-            let name = name.and_then(|name| CString::try_from(name).ok());
-            bindings::pci_dev_unlock(raw(self));
-            name
+        /// The driver looked for, and its name once it is found.
+        struct Search {
+            wanted: *const bindings::device_driver,
+            name: Option<CString>,
         }
+
+        /// # Safety
+        ///
+        /// To be called by `bus_for_each_drv()`: `data` is a `Search`, used by nobody else.
+        unsafe extern "C" fn look(
+            driver: *mut bindings::device_driver,
+            data: *mut ffi::c_void,
+        ) -> ffi::c_int {
+            // SAFETY: By the caller's promise. The driver stays registered during the call, and
+            // its name is a C string.
+            unsafe {
+                let search = &mut *data.cast::<Search>();
+                if !core::ptr::eq(driver, search.wanted) {
+                    return 0;
+                }
+                search.name = CString::try_from(CStr::from_char_ptr((*driver).name)).ok();
+            }
+            1
+        }
+
+        // SAFETY: The device is valid. The pointer is compared, not followed: the driver may go.
+        let wanted = unsafe { (&raw const (*raw_dev(self)).driver).read_volatile() };
+        let mut search = Search { wanted, name: None };
+        // SAFETY: The bus exists; `look` is called with the search, which outlives the call.
+        unsafe {
+            bindings::bus_for_each_drv(
+                &raw const bindings::pci_bus_type,
+                core::ptr::null_mut(),
+                (&raw mut search).cast(),
+                Some(look),
+            );
+        }
+        search.name
     }
 
     fn is_virtual_function_of(&self, other: &pci::Device) -> bool {

@@ -22,10 +22,18 @@ impl Locked<'_> {
     ///
     /// # Errors
     ///
-    /// - The errno of `pci_set_power_state()`, such as `EIO` for a device that doesn't wake.
+    /// - `EIO`: the device doesn't wake.
+    /// - Any other errno of `pci_set_power_state()`.
     pub(crate) fn wake(&self) -> Result {
         // SAFETY: The device is valid, and its lock is held.
-        to_result(unsafe { bindings::pci_set_power_state(raw(self.device()), PCI_D0) })
+        to_result(unsafe { bindings::pci_set_power_state(raw(self.device()), PCI_D0) })?;
+        // The kernel doesn't count it as an error if the device refuses.
+        // SAFETY: As above.
+        if unsafe { (*raw(self.device())).current_state } == PCI_D0 {
+            Ok(())
+        } else {
+            Err(EIO)
+        }
     }
 }
 

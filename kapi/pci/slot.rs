@@ -69,22 +69,13 @@ pub(super) fn can_reset(bridge: &Exclusive<'_>, inside: &Exclusive<'_>) -> bool 
     is_below(bridge, inside) && unsafe { operation(inside.device()) }.is_some()
 }
 
-/// The same for whoever holds no lock: where the bridge's isn't free at the moment, the answer is
-/// what the bridge's kind suggests.
+/// The same for whoever holds no lock, by what the two look like.
 pub(super) fn could_reset(bridge: &pci::Device, inside: &pci::Device) -> bool {
-    // SAFETY: The devices are valid; the pointer is not followed.
-    if unsafe { (&raw const (*raw(inside)).slot).read_volatile().is_null() } {
-        return false;
-    }
-    // SAFETY: The bridge is valid. For want of waiting, nobody can wait for us in turn; under its
-    // lock the slot may be looked at.
+    // SAFETY: The devices are valid; the pointer is not followed, and the bit is set when the
+    // bridge is found.
     unsafe {
-        if bindings::pci_dev_trylock(raw(bridge)) == 0 {
-            return bindings::pci_dev::is_pciehp_raw(raw(bridge)) != 0;
-        }
-        let found = operation(inside).is_some();
-        bindings::pci_dev_unlock(raw(bridge));
-        found
+        let slot = (&raw const (*raw(inside)).slot).read_volatile();
+        !slot.is_null() && bindings::pci_dev::is_pciehp_raw(raw(bridge)) != 0
     }
 }
 

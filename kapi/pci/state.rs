@@ -3,8 +3,16 @@
 //! Saved configuration space.
 
 use super::{ats::AtsControl, raw, Command, Exclusive, Locked};
+use crate::kapi::global::global;
 use core::ptr::NonNull;
 use kernel::{bindings, error::to_result, prelude::*};
+
+global! {
+    /// Held while a configuration is written back: the kernel also sets up power saving of the
+    /// link there, in registers of the port above (`pci_restore_aspm_l1ss_state()`), which other
+    /// devices below the port share, and whose lock cannot be taken after theirs.
+    static RESTORING(RESTORING_STATE): Mutex<()> = ();
+}
 
 /// A copy of a device's configuration: the header and the capabilities that the kernel knows how
 /// to restore.
@@ -51,12 +59,18 @@ impl SavedState {
     /// - `EINVAL`: the device's capabilities are no longer those saved.
     /// - `EIO`: the device doesn't answer, or didn't take its decode bits back.
     pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
+        // The reset may have turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI
+        // ignores writes to the BARs of a device that decodes.
+        Command::QUIET.write(locked);
         // SAFETY: The device is valid, its lock is held, and by the type invariant so is the state.
         to_result(unsafe {
             bindings::pci_load_saved_state(raw(locked.device()), self.state.as_ptr())
         })?;
-        // SAFETY: As above.
-        unsafe { bindings::pci_restore_state(raw(locked.device())) };
+        {
+            let _restoring = RESTORING.lock();
+            // SAFETY: As above.
+            unsafe { bindings::pci_restore_state(raw(locked.device())) };
+        }
         if let Some(ats) = quiet.ats {
             ats.restore(locked);
         }
