@@ -262,7 +262,7 @@ fn finish(
             Ok(proof)
         }
         (Prepared::Bridge(state), _) => {
-            device.restore_live();
+            device.restore_live(&state);
             fsleep(settling(device.device()));
             device.resume(state);
             came_back.map_err(Failed::at("return"))?;

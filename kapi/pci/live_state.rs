@@ -15,6 +15,8 @@ const CHANGED: u16 = (bindings::PCI_EXP_SLTSTA_PDC | bindings::PCI_EXP_SLTSTA_DL
 /// A configuration that is in the kernel's own place for it, and must be restored.
 #[must_use]
 pub(crate) struct LiveState {
+    /// The Command register as it was, unless nobody answered.
+    command: Option<Command>,
     /// Slot Control of a hot-plug port that was silenced.
     slot_control: Option<u16>,
 }
@@ -31,12 +33,18 @@ impl Exclusive<'_> {
     /// - `EIO`: the device doesn't answer, and nothing was saved before.
     /// - The errno of `pci_save_state()`; the device is as it was.
     pub(crate) fn save_live(&self) -> Result<LiveState> {
-        if Command::read(self).is_none() {
+        let command = Command::read(self);
+        if command.is_none() {
             // SAFETY: The device is valid; the bit is set and cleared by whoever holds its lock.
             let saved = unsafe { bindings::pci_dev::state_saved_raw(raw(self.device())) != 0 };
-            return saved.then_some(LiveState { slot_control: None }).ok_or(EIO);
+            let state = LiveState {
+                command: None,
+                slot_control: None,
+            };
+            return saved.then_some(state).ok_or(EIO);
         }
         let state = LiveState {
+            command,
             slot_control: self.silence(),
         };
         // SAFETY: The device is valid and its lock is held.
@@ -56,9 +64,13 @@ impl Exclusive<'_> {
     }
 
     /// Restores what was saved. [`resume`](Self::resume) must follow, once what is below is back.
-    pub(crate) fn restore_live(&self) {
+    pub(crate) fn restore_live(&self, state: &LiveState) {
         // SAFETY: The device is valid and its lock is held.
         unsafe { bindings::pci_restore_state(raw(self.device())) };
+        // When the MSI is restored, Xen turns INTx on, which the driver had turned off.
+        if let Some(command) = state.command {
+            command.write(self);
+        }
     }
 
     /// Has a hot-plug port tell of events again, but not of those meanwhile, and leaves a saved
