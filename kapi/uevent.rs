@@ -6,7 +6,8 @@
 
 use kernel::{bindings, error::to_result, pci, prelude::*, str::CString};
 
-/// The most variables that an event of ours can have.
+/// The most variables that an event can have here; the kernel's own limit is 64 with its own
+/// (`UEVENT_NUM_ENVP`).
 const MOST: usize = 4;
 
 /// Sends a `change` event of the device with these variables (`NAME=value`).

@@ -18,9 +18,10 @@
 use super::sbdf::Sbdf;
 use core::fmt;
 
-/// Written text that is not of the grammar; `at` is the offset of the first byte that doesn't fit.
+/// Written text that is not of the grammar, and the offset of the first byte that doesn't fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
+    /// That offset.
     pub(crate) at: usize,
 }
 

@@ -32,12 +32,13 @@ use kernel::{
     time::{Instant, Monotonic},
 };
 
-/// How often a plan is made that has changed by the time that everything is locked.
+/// How often a plan is made that has changed by the time that everything is locked. Devices that
+/// come and go do so once; more than that is no coincidence.
 const TRIES: usize = 3;
 
 /// What came of a rung.
 enum Step {
-    /// The device is as clean as it gets.
+    /// No other rung is tried.
     Ended(Result),
     /// It is not: try the next.
     GoDown(Rungs, Option<Error>),

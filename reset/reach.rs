@@ -107,6 +107,8 @@ impl Reach {
     /// # Errors
     ///
     /// - `EIO`, step "presence check": the target was pulled out.
+    /// - `ENODEV`, step "last look": the target is not among what is locked.
+    /// - `ENOMEM`: no memory.
     /// - As for [`carry_out`].
     pub(super) fn reset(
         &self,

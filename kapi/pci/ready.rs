@@ -13,7 +13,7 @@ use kernel::{
 /// makes that visible (Request Retry Status, PCIe r6.0 sec 2.3.2).
 const RETRY: u32 = 0x0001;
 
-/// The longest pause between two looks.
+/// The longest pause between two looks: short beside the minute that a device may take.
 const LONGEST_PAUSE: Delta = Delta::from_millis(256);
 
 impl Locked<'_> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All PCI devices there are, with none coming or going.
+//! All PCI devices there are, with none coming or going if that matters.
 
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{bindings, pci, sync::aref::ARef};

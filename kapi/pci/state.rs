@@ -56,7 +56,7 @@ impl SavedState {
     ///
     /// # Errors
     ///
-    /// - `EINVAL`: the device's capabilities are no longer those saved.
+    /// - `EINVAL`: the kernel keeps other capabilities of the device than those saved.
     /// - `EIO`: the device doesn't answer, or didn't take its decode bits back.
     pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
         // The reset may have turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI
