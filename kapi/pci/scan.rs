@@ -27,7 +27,7 @@ impl Drop for HotplugLock {
 /// An iterator over all PCI devices, in the order of the kernel's list.
 pub(crate) struct PciDevices<'a> {
     last: Option<ARef<pci::Device>>,
-    _no_changes: PhantomData<&'a HotplugLock>,
+    _lifetime: PhantomData<&'a ()>,
 }
 
 impl<'a> PciDevices<'a> {
@@ -35,7 +35,7 @@ impl<'a> PciDevices<'a> {
     pub(crate) fn new(_: &'a HotplugLock) -> Self {
         Self {
             last: None,
-            _no_changes: PhantomData,
+            _lifetime: PhantomData,
         }
     }
 }
@@ -47,7 +47,7 @@ impl PciDevices<'static> {
     pub(crate) fn while_they_change() -> Self {
         Self {
             last: None,
-            _no_changes: PhantomData,
+            _lifetime: PhantomData,
         }
     }
 }
