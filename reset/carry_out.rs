@@ -125,6 +125,10 @@ enum Prepared {
     Bridge(LiveState),
 }
 
+/// How long to wait for a member that didn't answer before the reset: if the reset brought it back,
+/// it answers within a second (PCIe r6.0 sec 6.6.1); most likely there is nobody.
+const HUNG_PATIENCE: Delta = Delta::from_secs(1);
+
 /// Resets the members, which are all that `how` reaches, bridges before what is below them.
 /// `undisturbed` is asked at the last moment whether they still are.
 ///
@@ -168,7 +172,8 @@ pub(crate) fn carry_out(
 
     let start = Instant::<Monotonic>::now();
     for (member, bridge) in members.iter().zip(bridges) {
-        append(&mut prepared, prepare(member, bridge));
+        let answered = member.device.is_ready();
+        append(&mut prepared, (answered, prepare(member, bridge)));
     }
     let result = how.perform();
     let elapsed = start.elapsed();
@@ -179,7 +184,12 @@ pub(crate) fn carry_out(
         Err(_) => LITTLE_PATIENCE,
     };
     let back = Instant::<Monotonic>::now();
-    for (member, prepared) in members.iter().zip(prepared) {
+    for (member, (answered, prepared)) in members.iter().zip(prepared) {
+        let patience = if answered {
+            patience
+        } else {
+            patience.min(HUNG_PATIENCE)
+        };
         let patience = (patience - back.elapsed()).max(Delta::ZERO);
         let finding = finish(member, prepared, patience, result);
         append(&mut findings, finding.map(|proof| proof.after(how.rung())));
