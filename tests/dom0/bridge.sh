@@ -25,7 +25,12 @@ count=$(cat "$PCI/$bridge/enable")
 same "$bridge: is claimed" 0 "$(give "$bridge")"
 same "$bridge: was not reset" not-reset "$(attr "$bridge" state)"
 check "$bridge: goes on decoding" command_has "$bridge" $MEMORY
+same "$bridge: has no plan" none "$(attr "$bridge" reset_plan)"
+dmesg -c >/dev/null
 same "$bridge: reset_device refuses it" $ENOTTY "$(drv_errno reset_device "$bridge")"
+same "$bridge: and one line says why" 1 \
+	"$(dmesg | grep -c "pciback $bridge: reset_device: bridges are not reset (-$ENOTTY)")"
+same "$bridge: its state is what it was" not-reset "$(attr "$bridge" state)"
 sysfs_write "$DRV/unbind" "$bridge"
 same "$bridge: its Command register is as before" "$command" "$(pci_word "$bridge" 4)"
 same "$bridge: its enable count is as before" "$count" "$(cat "$PCI/$bridge/enable")"

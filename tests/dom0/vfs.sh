@@ -11,35 +11,116 @@
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"
 
+. "$here/lib/reset.sh"
+
 VFS=${VFS:-2}
-PF=${PF:-$(pci_find 8086:10c9)}
-[ -n "$PF" ] || skip_all "no device with virtual functions"
+PFS=${PFS:-$(pci_find 8086:10c9) $(pci_find 1b36:0010)}
+[ -n "$PFS" ] || skip_all "no device with virtual functions"
+
+# vfs_of PF: the addresses of its virtual functions.
+vfs_of() {
+	for link in "$PCI/$1"/virtfn*; do
+		vf=$(readlink "$link")
+		echo "${vf##*/}"
+	done
+}
+
+# in_pvh VF: Xen knows no virtual functions there.
+in_pvh() {
+	dmesg -c >/dev/null
+	same "$1: the claim is refused" $ENODEV "$(give "$1")"
+	same "$1: one clear line says why" 1 \
+		"$(dmesg | grep -c "pciback $1: not claimed: known-to-xen: Xen refused")"
+	same "$1: reset_device refuses it" $ENODEV "$(drv_errno reset_device "$1")"
+	same "$1: has no driver" "" "$(pci_driver "$1")"
+	sysfs_write "$DRV/remove_slot" "$1"
+}
+
+# in_pv PF: its virtual functions are claimed, and reset one by one and all at once.
+in_pv() {
+	vfs=$(vfs_of "$1")
+	for vf in $vfs; do
+		same "$vf: is claimed" 0 "$(give "$vf")"
+		same "$vf: was reset" clean "$(attr "$vf" state)"
+		same "$vf: its plan" flr "$(attr "$vf" reset_plan)"
+		same "$vf: a reset of the bus would reach others" 1 \
+			"$(attr "$vf" reset_blockers | grep -c "^$1 driver $(pci_driver "$1")\$")"
+		same "$vf: can be reset" 0 "$(drv_errno reset_device "$vf")"
+		same "$vf: by flr" flr "$(attr "$vf" last_reset_method)"
+		# It has neither a cache line size nor an interrupt line, but a mask in MSI-X.
+		same "$vf: the driver's own proof" proven "$(attr "$vf" last_reset_proof)"
+	done
+	patterns=$(for vf in $vfs; do echo "${vf%.*}.*"; done | sort -u | paste -sd' ')
+	# shellcheck disable=SC2016 # for the inner shell
+	"$PBTOOL" uevents sh -c 'printf %s "$1" | "$0" write "$2" >"$3"' \
+		"$PBTOOL" "$patterns" "$DRV/reset_device" "$tmp/errno" >"$tmp/events"
+	same "all of $1 by '$patterns'" 0 "$(cat "$tmp/errno")"
+	for vf in $vfs; do
+		same "$vf: was reset once" 1 "$(grep -c "/$vf ACTION=.* PCIBACK_STATE=clean PCIBACK_RESET_METHOD=flr" "$tmp/events")"
+	done
+	same "nobody else was" "$(echo "$vfs" | wc -l)" "$(wc -l <"$tmp/events")"
+
+	# Their physical function would take them along.
+	driver=$(pci_driver "$1")
+	dmesg -c >/dev/null
+	printf %s "$1" >"$DRV/new_slot"
+	for vf in $vfs; do
+		sysfs_write "$DRV/unbind" "$vf"
+		sysfs_write "$DRV/remove_slot" "$vf"
+	done
+	sysfs_write "$DRV/remove_slot" "$1"
+	same "$1: keeps its driver" "$driver" "$(pci_driver "$1")"
+}
+
+# without_flr PF: with an FLR that does nothing (in the test build), its virtual functions are
+# unproven, by the mask in MSI-X, and there is nothing stronger that is allowed.
+without_flr() {
+	vf=$(vfs_of "$1" | head -n 1)
+	same "$vf: is claimed, though FLR does nothing" 0 "$(give "$vf")"
+	same "$vf: is unproven" unproven "$(attr "$vf" state)"
+	same "$vf: its mark was still there" disproven "$(attr "$vf" last_reset_proof)"
+	same "$vf: cannot be reset" $EBUSY "$(drv_errno reset_device "$vf")"
+	same "$vf: is unproven" unproven "$(attr "$vf" state)"
+	same "$vf: flr is doubted" flr "$(attr "$vf" unproven_methods)"
+	sysfs_write "$DRV/unbind" "$vf"
+	sysfs_write "$DRV/remove_slot" "$vf"
+}
 
 check "the module loads" module_load
-check "$PF makes $VFS virtual functions" sysfs_write "$PCI/$PF/sriov_numvfs" "$VFS"
-for link in "$PCI/$PF"/virtfn*; do
-	vf=$(readlink "$link")
-	vf=${vf##*/}
-	check_fails "$vf: has no pin, so no gsi file" test -e "$PCI/$vf/gsi"
-	pci_unbind "$vf"
-	dmesg -c >/dev/null
-	bound=$(give "$vf")
-	if is_pvh; then
-		same "$vf: the claim is refused" $ENODEV "$bound"
-		same "$vf: one clear line says why" 1 \
-			"$(dmesg | grep -c "pciback $vf: not claimed: known-to-xen: Xen refused")"
-		same "$vf: reset_device refuses it" $ENODEV "$(drv_errno reset_device "$vf")"
-		same "$vf: has no driver" "" "$(pci_driver "$vf")"
-	else
-		same "$vf: is claimed" 0 "$bound"
-		same "$vf: was reset" clean "$(attr "$vf" state)"
-		same "$vf: can be reset" 0 "$(drv_errno reset_device "$vf")"
-		sysfs_write "$DRV/unbind" "$vf"
-	fi
-	sysfs_write "$DRV/remove_slot" "$vf"
+for pf in $PFS; do
+	identity "$pf" >"$tmp/$pf.identity"
+	check "$pf makes $VFS virtual functions" sysfs_write "$PCI/$pf/sriov_numvfs" "$VFS"
+	for vf in $(vfs_of "$pf"); do
+		check_fails "$vf: has no pin, so no gsi file" test -e "$PCI/$vf/gsi"
+		pci_unbind "$vf"
+		! is_pvh || in_pvh "$vf"
+	done
+	is_pvh || in_pv "$pf"
+	check "the host is alive: $pf works" works "$pf"
 done
-check "the host is alive: $PF works" works "$PF"
-check "$PF drops its virtual functions" sysfs_write "$PCI/$PF/sriov_numvfs" 0
-check "$PF works" works "$PF"
+check "the module unloads" module_unload
+PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}
+if ! is_pvh && grep -q skip_reset "$PCIBACK_MODULE"; then
+	check "loads with an FLR that does nothing" module_load skip_reset=flr
+	for pf in $PFS; do
+		without_flr "$pf"
+	done
+	check "unloads" module_unload
+fi
+# A physical function with virtual ones cannot be claimed: its driver makes them vanish when it
+# goes, or they keep it from being reset.
+check "the module loads" module_load
+for pf in $PFS; do
+	claimed=$(give "$pf")
+	if [ -e "$PCI/$pf/virtfn0" ]; then
+		same "$pf: is not claimed with its virtual functions" $EBUSY "$claimed"
+	else
+		same "$pf: is claimed without its virtual functions" 0 "$claimed"
+	fi
+	take_back "$pf" 2>/dev/null
+	check "$pf drops its virtual functions" sysfs_write "$PCI/$pf/sriov_numvfs" 0
+	check "$pf works" works "$pf"
+	same "$pf: is the same" "$(cat "$tmp/$pf.identity")" "$(identity "$pf")"
+done
 check "the module unloads" module_unload
 finish

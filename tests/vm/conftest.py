@@ -48,7 +48,7 @@ class Pool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
-    config.addinivalue_line("markers", "dom0(topology, *flavours, xl=False, fresh=False, kernel='', xen='')")
+    config.addinivalue_line("markers", "dom0(topology, *flavours, xl=False, fresh=False, kernel='', xen='', pv_cpus=1)")
     config.addinivalue_line("markers", "klog_allow(*regexes): console lines that the test expects")
 
 
@@ -58,8 +58,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is None or "dom0" not in metafunc.fixturenames:
         return
     topology, *flavours = mark.args
-    options = {key: value for key, value in mark.kwargs.items() if key != "fresh"}
-    kinds = [Kind(topology, flavour, **options) for flavour in flavours or ["pvh"]]
+    options = {key: value for key, value in mark.kwargs.items() if key not in ("fresh", "pv_cpus")}
+    cpus = {"pv": {"cpus": mark.kwargs.get("pv_cpus", 1)}}
+    kinds = [Kind(topology, flavour, **options, **cpus.get(flavour, {})) for flavour in flavours or ["pvh"]]
     params = [pytest.param(kind, id=str(kind), marks=pytest.mark.xdist_group(str(kind))) for kind in kinds]
     metafunc.parametrize("dom0", params, indirect=True)
 

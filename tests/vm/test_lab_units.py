@@ -37,6 +37,8 @@ def test_quiet_log() -> None:
     [
         "(XEN) d0: existing mapping (mfn: 1, type: 2) at 0 clobbers MSIX MMIO area.",
         "(XEN) d0v0 Setup of vPCI failed: -19",
+        "(XEN) d0v0 0000:01:00.0: ignored BAR 0 write while mapped",
+        "(XEN) d0v0 0000:01:00.0: ignored ROM BAR write while mapped",
         "(XEN) Xen WARN at drivers/vpci/vpci.c:1",
         "(XEN) FATAL PAGE FAULT",
         "(XEN) Assertion 'x' failed at y.c:1",

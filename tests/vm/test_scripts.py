@@ -3,8 +3,8 @@
 
 A script may say in a line of its own where it is to run, and what it provokes:
 
-    # lab: TOPOLOGY FLAVOUR...       (default: main pvh pv)
-    # klog: REGEX                    a console line that it expects
+    # lab: TOPOLOGY FLAVOUR... [cpus=N]      (default: main pvh pv)
+    # klog: REGEX                            a console line that it expects
 """
 
 import re
@@ -23,7 +23,11 @@ SECONDS = 600
 def places(script: Path) -> list[Kind]:
     """Where a script runs."""
     lines = re.findall(r"^# lab: (.*)$", script.read_text(), re.MULTILINE) or ["main pvh pv"]
-    return [Kind(topology, flavour) for topology, *flavours in map(str.split, lines) for flavour in flavours]
+    kinds = []
+    for topology, *words in map(str.split, lines):
+        options = {name: int(value) for name, _, value in (word.partition("=") for word in words) if value}
+        kinds += [Kind(topology, word, **options) for word in words if "=" not in word]
+    return kinds
 
 
 def expects(script: Path) -> pytest.MarkDecorator:

@@ -62,3 +62,25 @@ def test_device_works_after_xl(dom0: Dom0) -> None:
         dom0.check(f"xl pci-assignable-remove -r {dom0.bdf(name)}")
         assert dom0.check(f"for i in $(seq 100); do [ -e {path} ] && break; sleep 0.1; done; cat {path}") == before
     dom0.check("rmmod rust_pciback")
+
+
+@pytest.mark.dom0("shared", "pvh", "pv", xl=True)
+def test_two_functions(dom0: Dom0) -> None:
+    """Two functions of a card that can be reset together only: libxl's write to do_flr is
+    refused while one of them is dom0's, and resets both when they are assignable."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
+    # As libxl__device_pci_reset() does it: one write of the address, without a newline.
+    do_flr = f"printf %s {two} | /tests/pbtool write /sys/bus/pci/drivers/pciback/do_flr"
+    dom0.check(f"xl pci-assignable-add {two[5:]}")
+    assert dom0.check(do_flr) == "16\n", "EBUSY"
+    assert driver(dom0, one) == "e1000e"
+    dom0.check(f"xl pci-assignable-add {one[5:]}")
+    assert assignable(dom0) == [one, two]
+    assert dom0.check(do_flr) == "0\n"
+    for bdf in (one, two):
+        shown = f"/sys/bus/pci/devices/{bdf}/pciback"
+        assert dom0.check(f"cat {shown}/state {shown}/last_reset_method").split() == ["clean", "slot"]
+        dom0.check(f"xl pci-assignable-remove -r {bdf[5:]}")
+        assert driver(dom0, bdf) == "e1000e"
+    dom0.check("rmmod rust_pciback")

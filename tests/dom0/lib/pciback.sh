@@ -92,15 +92,31 @@ works() {
 		wait_for 20 grep -q live "$PCI/$1"/nvme/nvme*/state &&
 			[ -n "$(tr -d ' ' <"$(echo "$PCI/$1"/nvme/nvme*/serial)")" ]
 		;;
-	igb | e1000e | e1000)
-		wait_for 20 test -d "$PCI/$1/net" && mac_of "$1" | grep -q '^..:..:..:..:..:..$' &&
+	igb | e1000e | e1000 | 8139cp | vmxnet3)
+		wait_for 20 mac_of "$1" && mac_of "$1" | grep -q '^..:..:..:..:..:..$' &&
 			! mac_of "$1" | grep -q '^00:00:00:00:00:00$'
 		;;
+	virtio-pci) wait_for 20 features_of_virtio "$1" ;;
+	xhci_hcd) wait_for 20 hubs_of_xhci "$1" ;;
+	ahci) wait_for 20 ports_of_ahci "$1" ;;
 	*)
 		echo "$1 has driver '$(pci_driver "$1")', which this test cannot use"
 		return 1
 		;;
 	esac
+}
+
+# (A function, so that the pattern is expanded anew each time.)
+ports_of_ahci() {
+	ls -d "$PCI/$1"/ata*/host*/scsi_host/host*
+}
+
+features_of_virtio() {
+	cat "$PCI/$1"/virtio*/features
+}
+
+hubs_of_xhci() {
+	cat "$PCI/$1"/usb*/speed
 }
 
 mac_of() {
@@ -111,7 +127,9 @@ mac_of() {
 identity() {
 	case $(pci_driver "$1") in
 	nvme) wait_for 20 grep -q live "$PCI/$1"/nvme/nvme*/state && cat "$PCI/$1"/nvme/nvme*/serial ;;
-	*) wait_for 20 test -d "$PCI/$1/net" && mac_of "$1" ;;
+	igb | e1000e | e1000 | 8139cp | vmxnet3) wait_for 20 mac_of "$1" && mac_of "$1" ;;
+	virtio-pci) wait_for 20 features_of_virtio "$1" && features_of_virtio "$1" ;;
+	*) pci_driver "$1" ;;
 	esac
 }
 

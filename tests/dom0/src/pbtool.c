@@ -6,15 +6,21 @@
  *                           last, 0 for success
  *   pbtool gsi BDF          privcmd's IOCTL_PRIVCMD_PCIDEV_GET_GSI; prints the GSI, or -errno
  *   pbtool mmio BDF BAR OFFSET [VALUE]    reads a 32-bit register of a device, or writes it
+ *   pbtool uevents COMMAND...   runs the command; then prints, one a line, the uevents that came
+ *                               meanwhile and have a variable PCIBACK_*
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* include/uapi/xen/privcmd.h of Linux 6.13 and later */
@@ -86,6 +92,38 @@ static int do_mmio(const char *bdf, const char *bar, unsigned long offset, const
 	return 0;
 }
 
+/* The kernel sends an event before it goes on, so when the command has ended all are there. */
+static int do_uevents(char **command)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_KOBJECT_UEVENT);
+	int room = 16 << 20;
+	static char event[16384];
+	ssize_t length;
+	int status;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+	    bind(fd, (struct sockaddr *)&kernel, sizeof(kernel))) {
+		perror("netlink");
+		return 2;
+	}
+	if (!fork()) {
+		execvp(command[0], command);
+		perror(command[0]);
+		_exit(127);
+	}
+	wait(&status);
+	while ((length = recv(fd, event, sizeof(event) - 1, MSG_DONTWAIT)) > 0) {
+		event[length] = 0;
+		if (!memmem(event, length, "\0PCIBACK_", 9))
+			continue;
+		for (char *text = event; text < event + length; text += strlen(text) + 1)
+			printf("%s%s", text == event ? "" : " ", text);
+		printf("\n");
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 int main(int argc, char **argv)
 {
 	if ((argc == 3 || argc == 4) && !strcmp(argv[1], "write"))
@@ -94,6 +132,8 @@ int main(int argc, char **argv)
 		return do_gsi(argv[2]);
 	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "mmio"))
 		return do_mmio(argv[2], argv[3], strtoul(argv[4], NULL, 0), argv[5]);
+	if (argc >= 3 && !strcmp(argv[1], "uevents"))
+		return do_uevents(argv + 2);
 	fprintf(stderr, "usage: see the head of the source\n");
 	return 2;
 }

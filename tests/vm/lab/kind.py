@@ -19,14 +19,17 @@ class Kind:
     xl: bool = False
     kernel: str = ""
     xen: str = ""
+    cpus: int = 1
 
     def __str__(self) -> str:
         extra = re.sub(r"[^\w.=]+", "_", f"{self.kernel} {self.xen}".strip())
-        return "-".join(filter(None, [self.topology, self.flavour, "xl" if self.xl else "", extra]))
+        cpus = f"{self.cpus}cpus" if self.cpus > 1 else ""
+        return "-".join(filter(None, [self.topology, self.flavour, cpus, "xl" if self.xl else "", extra]))
 
     def boot(self) -> Dom0:
         """Start such a machine, with the module and the in-dom0 tests in it."""
-        dom0 = Dom0(self.topology, self.flavour, xl=self.xl, kernel=self.kernel, xen=self.xen, name=str(self))
+        options = {"xl": self.xl, "kernel": self.kernel, "xen": self.xen, "cpus": self.cpus}
+        dom0 = Dom0(self.topology, self.flavour, name=str(self), **options)
         if MODULE.exists():
             dom0.put_module()
         if FAULTS_MODULE.exists():

@@ -38,6 +38,7 @@ LINUX = (
 XEN = (
     r"existing mapping",
     r"Setup of vPCI failed",
+    r"ignored (?:guest |ROM )?BAR\b.*write",
     r"\(XEN\).*\bFATAL\b",
     r"\(XEN\).*Assertion .* failed",
     r"Xen (?:BUG|WARN) at",

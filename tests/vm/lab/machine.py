@@ -133,12 +133,17 @@ class Dom0:
         console = "ttyS0" if self.flavour == "bare" else "hvc0"
         # No search for an AGP bridge, which takes 0.6 s; no watchdog that finds the
         # emulated clock slow, five times a second.
-        kernel = f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog {self._kernel}"
+        kernel = (
+            f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog {self.topology.kernel} {self._kernel}"
+        )
         if self.xl:
             kernel += " lab.root=vda"
         xen = f"console=com1 com1=115200,8n1 noreboot dom0={self.flavour} dom0_mem={memory}M,max:{memory}M {self._xen}"
         initrd = f"{IMAGE}/vmlinuz {kernel.replace(',', ',,')},{IMAGE}/initrd"
-        args = ["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "qemu64,+svm,+npt"]
+        # Two processors take turns: each in a thread of its own, the machine freezes now and then,
+        # without this module as well.
+        accel = "tcg,thread=single" if self._cpus > 1 else "tcg"
+        args = ["qemu-system-x86_64", "-accel", accel, "-machine", "q35", "-cpu", "qemu64,+svm,+npt"]
         args += ["-smp", str(self._cpus), "-m", f"{memory + 512}M", "-nodefaults", "-no-reboot"]
         args += ["-display", "none", "-name", self.name]
         # Native hot-plug, so that ports have slot reset, and AER.

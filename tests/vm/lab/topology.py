@@ -23,6 +23,8 @@ class Topology:
     disks: dict[str, int] = field(default_factory=dict)
     #: Names of what was added, bridges excluded.
     devices: list[str] = field(default_factory=list)
+    #: What dom0's command line must say.
+    kernel: str = ""
     _slot: int = 4
     _chassis: int = 0
 
@@ -81,25 +83,23 @@ class Topology:
             msix_qsize=vfs + 2,
         )
 
-    def dma_for_functions(self, count: int) -> Topology:
-        """Lets functions 1 and up of devices behind ports do DMA.
+    def functions(self, driver: str, name: str, count: int, hotplug: bool = True, **first: Any) -> Topology:
+        """A multi-function device, NAME.0 ..., on a root port.
 
-        QEMU's IOMMU knows a device by the number that its bus had before firmware
-        gave out numbers: 0. So function 1 behind any port does its DMA as 00:00.1,
-        and that must be a device of dom0's.
+        QEMU's IOMMU knows a device by the number that its bus had before firmware gave
+        out numbers, which is 0. So function 1 behind a port does its DMA as 00:00.1,
+        which isn't there: only functions 0 can do DMA.
         """
-        self.args += ["-global", "mch.multifunction=on"]
-        for function in range(1, count):
-            self.args += ["-device", f"pci-testdev,id=lab-fn{function},bus=pcie.0,addr=0x0.{function}"]
-        return self
-
-    def functions(self, driver: str, name: str, count: int, hotplug: bool = True) -> Topology:
-        """A multi-function device, NAME.0 ..., on a root port."""
         port = self.root_port(f"rp-{name}", **({} if hotplug else {"hotplug": "off"}))
         for function in reversed(range(count)):  # function 0 makes it visible
-            multi = {"multifunction": "on"} if function == 0 else {}
+            multi = {"multifunction": "on"} | first if function == 0 else {}
             self.device(driver, f"{name}.{function}", port, addr=f"0x0.{function}", **multi)
         return self
+
+    def hub(self, name: str) -> dict[str, str]:
+        """A place on the one network hub, for a NIC of that name."""
+        self.args += ["-netdev", f"hubport,id=hub-{name},hubid=0"]
+        return {"netdev": f"hub-{name}"}
 
     def conventional(self, name: str) -> str:
         """A conventional PCI bus below a root port; returns the bus."""
@@ -142,11 +142,11 @@ def _nopin() -> Topology:
 
 
 def _shared() -> Topology:
-    """Devices that share a bus or a slot with others."""
-    t = Topology("shared").dma_for_functions(2)
-    t.functions("e1000e", "pair", 2)
+    """Devices that share a bus or a slot with others; pair.0 and conv0 are on one network."""
+    t = Topology("shared")
+    t.functions("e1000e", "pair", 2, **t.hub("pair.0"))
     bus = t.conventional("pci0")
-    t.device("e1000", "conv0", bus, addr="0x1").device("e1000", "conv1", bus, addr="0x2")
+    t.device("e1000", "conv0", bus, addr="0x1", **t.hub("conv0")).device("e1000", "conv1", bus, addr="0x2")
     return t.device("rtl8139", "rtl0")
 
 
@@ -168,7 +168,7 @@ def _switch() -> Topology:
 
 def _nested() -> Topology:
     """A switch and an endpoint that are functions of one device: its bus holds nested ones."""
-    t = Topology("nested").dma_for_functions(2)
+    t = Topology("nested")
     port = t.root_port("rp-card", hotplug="off")
     t.device("e1000e", "side0", port, addr="0x0.1")
     first, second = t.switch("sw0", 2, bus=port, addr="0x0.0", multifunction="on")
@@ -176,8 +176,11 @@ def _nested() -> Topology:
 
 
 def _many() -> Topology:
-    """Two devices of eight functions each, all with FLR, and one that others share a bus with."""
-    t = Topology("many").dma_for_functions(8)
+    """Two devices of eight functions each, all with FLR, and one without.
+
+    They stay without drivers: that of nvme waits a minute for the DMA of functions 1 to 7.
+    """
+    t = Topology("many", kernel="lab.drivers=n")
     for name in ("left", "right"):
         port = t.root_port(f"rp-{name}")
         for function in reversed(range(8)):
@@ -195,7 +198,9 @@ def _none() -> Topology:
     return Topology("none")
 
 
-TOPOLOGIES = {build().name: build for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs)}
+TOPOLOGIES = {
+    build().name: build for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs)
+}
 
 
 def topology(name: str) -> Topology:
