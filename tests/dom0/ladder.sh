@@ -93,8 +93,10 @@ resets() {
 			was_reset "$dev" "$rung" "$target"
 			if [ -n "$has_mark" ]; then
 				check_fails "$target by $rung: the hardware of $dev was reset" bears_mark "$dev"
-			else
+			elif markable "$dev"; then
 				not_ok "$target by $rung: the hardware of $dev was reset" "it takes no mark"
+			else
+				skip "$target by $rung: the hardware of $dev was reset" "no register known"
 			fi
 			: "${time:=$(attr "$dev" last_reset_time_us)}"
 			same "$target by $rung: one reset for all, $dev too" "$time" "$(attr "$dev" last_reset_time_us)"

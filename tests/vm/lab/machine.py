@@ -206,7 +206,7 @@ class Dom0:
         for file in sorted(DOM0_HELPERS.glob("*")):
             self.put(file, f"/tests/{file.name}")
 
-    def sync_console(self, text: str, seconds: float = 20) -> int:
+    def sync_console(self, text: str, seconds: float = 60) -> int:
         """Put a line into the kernel log and wait until the console shows it.
 
         All that was said before is then in the log; returns the position after.
