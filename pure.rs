@@ -11,8 +11,10 @@
 pub(crate) mod bdf_grammar;
 pub(crate) mod claim_step;
 pub(crate) mod cleanness;
+pub(crate) mod config_field;
 pub(crate) mod devfn_set;
 pub(crate) mod domid;
+pub(crate) mod error_recovery;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
 pub(crate) mod mark;
@@ -21,4 +23,7 @@ pub(crate) mod reset_method;
 pub(crate) mod reset_plan;
 pub(crate) mod sbdf;
 pub(crate) mod slot_lines;
+pub(crate) mod text_window;
 pub(crate) mod topology;
+pub(crate) mod virtual_bus;
+pub(crate) mod xenbus;

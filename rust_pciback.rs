@@ -5,12 +5,14 @@
 //!
 //! - [`stub`] takes and releases devices,
 //! - [`reset`] resets them,
+//! - [`backend`] is the side of the guests that use them,
 //! - [`gsi`] knows their interrupts,
 //! - [`sysfs`] is how users talk to the driver, [`hypercall`] how the driver talks to Xen,
 //! - [`pure`] makes the decisions, [`kapi`] is the only part with `unsafe` code.
 //!
 //! See Documentation/architecture.md.
 
+mod backend;
 mod gsi;
 mod hypercall;
 mod kapi;
@@ -20,13 +22,14 @@ mod stub;
 mod sysfs;
 
 use crate::{
+    backend::Backend,
     gsi::{files::GsiFiles, hook::Hook},
     kapi::{
         param::{string_param, switch_param},
         pci_driver::Adapter,
     },
     reset::parallel::Workers,
-    stub::{registry::Registry, slots::Slots, Stub},
+    stub::{registry::Registry, sleep::Guard, slots::Slots, virtual_functions::Watch, Stub},
 };
 use kernel::{driver, prelude::*, InPlaceModule, ThisModule};
 
@@ -50,7 +53,16 @@ switch_param!(
     /// Whether guests get devices only that were cleaned by a reset.
     STRICT_RESET,
     "strict_reset",
-    "give guests no device that was not cleaned by a reset (0)"
+    "give guests no device that was not cleaned by a reset (0)",
+    0o644
+);
+
+switch_param!(
+    /// Whether guests see devices at their real addresses.
+    PASSTHROUGH,
+    "passthrough",
+    "guests see their devices at the real addresses, not on a virtual bus (0)",
+    0o444
 );
 
 #[cfg(pciback_faults)]
@@ -88,7 +100,13 @@ string_param!(
 /// The module. Its fields are dropped in this order, which undoes [`PciBack::init`] in reverse.
 #[pin_data]
 struct PciBack {
+    #[pin]
+    _backend: Backend,
     _hook: Hook,
+    #[pin]
+    _sleep: Guard,
+    #[pin]
+    _virtual_functions: Watch,
     #[pin]
     _driver: driver::Registration<Adapter<Stub>>,
     #[pin]
@@ -110,6 +128,10 @@ impl InPlaceModule for PciBack {
             _driver <- driver::Registration::new(stub::NAME, module),
             // After the driver: its name being ours proves that the C driver's hook isn't there.
             _hook: Hook::new(),
+            _virtual_functions <- Watch::new(),
+            _sleep <- Guard::new(),
+            // Last: guests may be waiting.
+            _backend <- Backend::new(module),
         })
     }
 }

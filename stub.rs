@@ -6,10 +6,14 @@
 
 pub(crate) mod claim;
 pub(crate) mod claimed;
+mod errors;
 mod fault;
 pub(crate) mod registry;
 mod release;
+pub(crate) mod settings;
+pub(crate) mod sleep;
 pub(crate) mod slots;
+pub(crate) mod virtual_functions;
 
 use crate::{
     kapi::{
@@ -18,6 +22,7 @@ use crate::{
         pci_driver::StubDriver,
         xen,
     },
+    pure::error_recovery::{Answer, Channel},
     sysfs,
 };
 use core::ffi::CStr;
@@ -70,6 +75,18 @@ impl pci::Driver for Stub {
 impl StubDriver for Stub {
     const DRIVER_GROUPS: &'static Groups<DriverAttribute> = &sysfs::driver::GROUPS;
     const DEVICE_GROUPS: &'static Groups<DeviceAttribute> = &sysfs::device::GROUPS;
+
+    fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer {
+        errors::detected(device, channel)
+    }
+
+    fn link_was_reset(device: &Locked<'_>) -> Answer {
+        errors::link_was_reset(device)
+    }
+
+    fn recovered(device: &Locked<'_>) {
+        errors::recovered(device);
+    }
 }
 
 /// Tells whether the device is meant for this driver: by name (`driver_override`), because it is

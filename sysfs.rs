@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The attributes: [`driver`] in the driver's directory, [`device`] in that of each claimed
+//! The attributes: [`driver`] and [`settings`] in the driver's directory, [`device`] in that of each claimed
 //! device. (The `gsi` file, which every PCI device gets, is in [`crate::gsi::files`].)
 //!
 //! Formats and errors are described in Documentation/ABI/testing/sysfs-driver-pciback.
@@ -9,3 +9,4 @@
 
 pub(crate) mod device;
 pub(crate) mod driver;
+mod settings;

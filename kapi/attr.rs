@@ -145,8 +145,32 @@ impl LargeAttribute {
         }
         // SAFETY: All bytes zero is a valid attribute: no size limit, no other callback.
         let mut bin: bindings::bin_attribute = unsafe { core::mem::zeroed() };
-        bin.attr = attribute(T::NAME, 0o444);
+        bin.attr = attribute(<T as LargeShow>::NAME, 0o444);
         bin.read = Some(read::<T>);
+        Self(bin)
+    }
+
+    /// Builds the attribute of a type, readable by all and writable by root. Each `write()` counts
+    /// for itself.
+    pub(crate) const fn read_write<T: LargeShow + DriverStore>() -> Self {
+        /// # Safety
+        ///
+        /// To be called by sysfs: `text` holds `count` bytes.
+        unsafe extern "C" fn write<T: DriverStore>(
+            _file: *mut bindings::file,
+            _kobject: *mut bindings::kobject,
+            _attribute: *const bindings::bin_attribute,
+            text: *mut ffi::c_char,
+            _pos: bindings::loff_t,
+            count: usize,
+        ) -> isize {
+            // SAFETY: sysfs passes a buffer of `count` bytes.
+            let text = unsafe { core::slice::from_raw_parts(text.cast::<u8>(), count) };
+            count_or_errno(T::store(text).map(|()| count))
+        }
+        let Self(mut bin) = Self::read_only::<T>();
+        bin.attr.mode = 0o644;
+        bin.write = Some(write::<T>);
         Self(bin)
     }
 

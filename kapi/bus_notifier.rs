@@ -11,10 +11,13 @@ use kernel::{bindings, container_of, error::to_result, ffi, pci, prelude::*, typ
 pub(crate) trait Listener {
     /// A device was added to the PCI bus; no driver has seen it yet. The caller holds no lock of
     /// the device.
-    fn added(device: &pci::Device);
+    fn added(_device: &pci::Device) {}
 
     /// A device is about to be removed; its sysfs directory still exists.
-    fn removing(device: &pci::Device);
+    fn removing(_device: &pci::Device) {}
+
+    /// A device is about to lose its driver. The caller holds the device's lock.
+    fn unbinding(_device: &pci::Device) {}
 }
 
 /// A registered [`Listener`]; dropping it unregisters and waits for calls under way.
@@ -67,6 +70,7 @@ impl<T: Listener> Registration<T> {
         let told = match u32::try_from(action) {
             Ok(bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE) => T::added,
             Ok(bindings::bus_notifier_event_BUS_NOTIFY_DEL_DEVICE) => T::removing,
+            Ok(bindings::bus_notifier_event_BUS_NOTIFY_UNBIND_DRIVER) => T::unbinding,
             _ => return bindings::NOTIFY_DONE as ffi::c_int,
         };
         let dev = data.cast::<bindings::device>();

@@ -78,13 +78,14 @@ macro_rules! string_param {
 }
 pub(crate) use string_param;
 
-/// Declares a switch that root may change: `switch_param!(STRICT, "strict", "what it is");`
+/// Declares a switch: `switch_param!(STRICT, "strict", "what it is", 0o644);` where the mode of its
+/// file in sysfs says whether root may change it later.
 macro_rules! switch_param {
-    ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
+    ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal, $mode:literal) => {
         $(#[$meta])*
         static $value: $crate::kapi::param::SwitchParam = $crate::kapi::param::SwitchParam::off();
         $crate::kapi::param::module_param!(
-            $value, $name, $description, "bool", $crate::kapi::param::switch_ops(), 0o644);
+            $value, $name, $description, "bool", $crate::kapi::param::switch_ops(), $mode);
     };
 }
 pub(crate) use switch_param;

@@ -58,6 +58,13 @@ pub(super) fn raw_bridge_device(device: &pci::Device) -> *mut bindings::device {
     unsafe { (*(*raw(device)).bus).bridge }
 }
 
+/// Has the driver core release the device from its driver. Sleeps until its lock is free and the
+/// driver is done with it, so the caller must hold no device's lock and be in no notifier.
+pub(crate) fn release_driver(device: &pci::Device) {
+    // SAFETY: The device is valid; one without a driver, or that was removed, is left alone.
+    unsafe { bindings::device_release_driver(raw_dev(device)) };
+}
+
 /// The layout of a function's configuration header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Header {
@@ -87,6 +94,9 @@ pub(crate) trait DeviceExt {
 
     /// Returns the layout of the header.
     fn header(&self) -> Header;
+
+    /// Tells whether the function is a virtual one.
+    fn is_virtual_function(&self) -> bool;
 
     /// Tells whether the function has an MSI-X capability.
     fn has_msix(&self) -> bool;
@@ -137,6 +147,11 @@ impl DeviceExt for pci::Device {
             1 => Header::Bridge,
             _ => Header::Other,
         }
+    }
+
+    fn is_virtual_function(&self) -> bool {
+        // SAFETY: The device is valid; the bit is set before a virtual function is added.
+        unsafe { bindings::pci_dev::is_virtfn_raw(raw(self)) != 0 }
     }
 
     fn has_msix(&self) -> bool {
@@ -194,8 +209,7 @@ impl DeviceExt for pci::Device {
 impl Locked<'_> {
     /// Returns the physical function that a virtual function belongs to, `None` for any other.
     pub(crate) fn physical_function(&self) -> Option<&pci::Device> {
-        // SAFETY: The device is valid; the bit is set before a virtual function is added.
-        if unsafe { bindings::pci_dev::is_virtfn_raw(raw(self.device())) == 0 } {
+        if !self.device().is_virtual_function() {
             return None;
         }
         // SAFETY: A virtual function has this member of the union. It holds a reference to what it

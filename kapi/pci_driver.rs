@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A PCI driver with what `kernel::pci::Adapter` doesn't set: driver and device attributes, and
-//! DMA that is managed by somebody else.
+//! A PCI driver with what `kernel::pci::Adapter` doesn't set: driver and device attributes, error
+//! handlers, and DMA that is managed by somebody else.
 //!
 //! The adapter here fills in those fields and lets the kernel's own adapter do the rest.
 
-use super::attr::{DeviceAttribute, DriverAttribute, Groups};
+use super::{
+    attr::{DeviceAttribute, DriverAttribute, Groups},
+    pci::Locked,
+};
+use crate::pure::error_recovery::{Answer, Channel};
 use core::{ffi::CStr, marker::PhantomData};
 use kernel::{bindings, driver, pci, prelude::*, types::Opaque, ThisModule};
 
@@ -16,10 +20,91 @@ pub(crate) trait StubDriver: pci::Driver {
 
     /// Attributes in the directory of each bound device, from after `probe` to before `unbind`.
     const DEVICE_GROUPS: &'static Groups<DeviceAttribute>;
+
+    /// The kernel found an error in the device or above it. It holds up the recovery of all
+    /// devices below the same port until each has answered.
+    fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer;
+
+    /// The link was reset. The device's configuration is what the reset made of it.
+    fn link_was_reset(device: &Locked<'_>) -> Answer;
+
+    /// The recovery is over: the device may work again.
+    fn recovered(device: &Locked<'_>);
 }
 
 /// A type for [`driver::Registration`] that registers `T`.
 pub(crate) struct Adapter<T: StubDriver>(PhantomData<T>);
+
+impl<T: StubDriver> Adapter<T> {
+    const ERROR_HANDLERS: bindings::pci_error_handlers = bindings::pci_error_handlers {
+        error_detected: Some(Self::error_detected),
+        mmio_enabled: Some(Self::mmio_enabled),
+        slot_reset: Some(Self::slot_reset),
+        reset_prepare: None,
+        reset_done: None,
+        resume: Some(Self::resume),
+        cor_error_detected: None,
+    };
+
+    /// # Safety
+    ///
+    /// To be called by the kernel's error recovery for a device bound to this driver, with the
+    /// device's lock held.
+    unsafe extern "C" fn error_detected(
+        device: *mut bindings::pci_dev,
+        channel: bindings::pci_channel_state_t,
+    ) -> bindings::pci_ers_result_t {
+        let channel = match channel {
+            bindings::pci_channel_io_normal => Channel::Normal,
+            bindings::pci_channel_io_frozen => Channel::Frozen,
+            _ => Channel::Lost,
+        };
+        // SAFETY: By the caller's promise.
+        answer(T::error_detected(&unsafe { locked(device) }, channel))
+    }
+
+    /// # Safety
+    ///
+    /// As for `error_detected`.
+    unsafe extern "C" fn mmio_enabled(_: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {
+        // Nothing is to be found out from the device's registers: `resume` follows.
+        answer(Answer::Recovered)
+    }
+
+    /// # Safety
+    ///
+    /// As for `error_detected`.
+    unsafe extern "C" fn slot_reset(device: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {
+        // SAFETY: By the caller's promise.
+        answer(T::link_was_reset(&unsafe { locked(device) }))
+    }
+
+    /// # Safety
+    ///
+    /// As for `error_detected`.
+    unsafe extern "C" fn resume(device: *mut bindings::pci_dev) {
+        // SAFETY: By the caller's promise.
+        T::recovered(&unsafe { locked(device) });
+    }
+}
+
+/// # Safety
+///
+/// `device` must be valid and its lock held, for as long as the result lives.
+unsafe fn locked<'a>(device: *mut bindings::pci_dev) -> Locked<'a> {
+    // SAFETY: By the caller's promise. CAST: `pci::Device` is a transparent wrapper.
+    unsafe { Locked::assume(&*device.cast::<pci::Device>()) }
+}
+
+/// Returns the kernel's number of an answer.
+fn answer(answer: Answer) -> bindings::pci_ers_result_t {
+    match answer {
+        Answer::CanRecover => bindings::pci_ers_result_PCI_ERS_RESULT_CAN_RECOVER,
+        Answer::NeedReset => bindings::pci_ers_result_PCI_ERS_RESULT_NEED_RESET,
+        Answer::Recovered => bindings::pci_ers_result_PCI_ERS_RESULT_RECOVERED,
+        Answer::Disconnect => bindings::pci_ers_result_PCI_ERS_RESULT_DISCONNECT,
+    }
+}
 
 // SAFETY:
 // - `bindings::pci_driver` is `repr(C)` and embeds a `struct device_driver` at the given offset.
@@ -45,6 +130,7 @@ unsafe impl<T: StubDriver> driver::RegistrationOps for Adapter<T> {
             (*driver.get()).dev_groups = T::DEVICE_GROUPS.as_ptr();
             // The guest's DMA is not the kernel's business: keep the IOMMU's default domain out.
             (*driver.get()).driver_managed_dma = true;
+            (*driver.get()).err_handler = const { &Self::ERROR_HANDLERS };
         }
         // SAFETY: The caller's promises are those that this function asks for.
         unsafe { <pci::Adapter<T> as driver::RegistrationOps>::register(driver, name, module) }

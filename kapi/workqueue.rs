@@ -8,7 +8,12 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use core::ptr::NonNull;
-use kernel::{bindings, prelude::*, workqueue::Queue};
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::Arc,
+    workqueue::{HasWork, Queue, WorkItem},
+};
 
 /// A workqueue for work that sleeps for long, as much of it at the same time as there is.
 ///
@@ -51,10 +56,22 @@ impl OwnQueue {
     ///
     /// - `ENOMEM`: no memory.
     pub(crate) fn spawn<F: FnOnce() + Send + 'static>(&self, work: F) -> Result {
-        // SAFETY: By the type invariant, and `self` keeps it valid for this call. Work that is
+        Ok(self.queue().try_spawn(GFP_KERNEL, work)?)
+    }
+
+    /// Has a work item called by the queue, unless it waits to be called already.
+    pub(crate) fn enqueue<T>(&self, item: Arc<T>)
+    where
+        T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static,
+    {
+        // An error is the item given back: it waits already.
+        let _ = self.queue().enqueue(item);
+    }
+
+    fn queue(&self) -> &Queue {
+        // SAFETY: By the type invariant, and `self` keeps it valid for this borrow. Work that is
         // under way when the queue goes is waited for.
-        let queue = unsafe { Queue::from_raw(self.queue.as_ptr()) };
-        Ok(queue.try_spawn(GFP_KERNEL, work)?)
+        unsafe { Queue::from_raw(self.queue.as_ptr()) }
     }
 }
 

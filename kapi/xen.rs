@@ -6,7 +6,7 @@
 //! [`include/xen/pci.h`](srctree/include/xen/pci.h)
 
 use crate::pure::domid::DomId;
-use kernel::{bindings, ffi, pci};
+use kernel::{bindings, error::to_result, ffi, pci, prelude::*, sync::aref::ARef};
 
 /// `SIF_INITDOMAIN` of Xen's start info flags (xen/interface/xen.h): this is the initial domain.
 const SIF_INITDOMAIN: u32 = 1 << 1;
@@ -37,15 +37,59 @@ pub(crate) fn initial_domain() -> Option<Dom0> {
     }
 }
 
-/// Returns the domain that the kernel's books say uses the device. The driver's side for guests
-/// enters it there when it connects a device, and takes it out when it disconnects.
+extern "C" {
+    // include/xen/pci.h; the argument is a `struct pci_dev *`.
+    fn xen_find_device_domain_owner(device: *mut ffi::c_void) -> ffi::c_int;
+    fn xen_register_device_domain_owner(device: *mut ffi::c_void, domain: u16) -> ffi::c_int;
+    fn xen_unregister_device_domain_owner(device: *mut ffi::c_void) -> ffi::c_int;
+}
+
+/// Returns the domain that the kernel's books say uses the device.
 pub(crate) fn domain_of(device: &pci::Device) -> Option<DomId> {
-    extern "C" {
-        // include/xen/pci.h; the argument is a `struct pci_dev *`.
-        fn xen_find_device_domain_owner(device: *mut ffi::c_void) -> ffi::c_int;
-    }
     // SAFETY: The device is valid; the function compares its address with those in a list, under a
     // spinlock.
     let number = unsafe { xen_find_device_domain_owner(super::pci::raw(device).cast()) };
     u16::try_from(number).ok().and_then(DomId::new)
+}
+
+/// An entry in the kernel's books that a domain uses a device; dropping it takes it out. (In a PV
+/// dom0 the kernel maps the device's interrupts to that domain.)
+pub(crate) struct Owner {
+    device: ARef<pci::Device>,
+    domain: DomId,
+}
+
+impl Owner {
+    /// Makes the entry.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: the books say that a domain uses the device.
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn enter(device: &pci::Device, domain: DomId) -> Result<Self> {
+        // SAFETY: The device is valid, and stays so until the entry is taken out: it is referenced.
+        let result = to_result(unsafe {
+            xen_register_device_domain_owner(super::pci::raw(device).cast(), domain.number())
+        });
+        match result {
+            Ok(()) => Ok(Self {
+                device: device.into(),
+                domain,
+            }),
+            Err(EEXIST) => Err(EBUSY),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the domain.
+    pub(crate) fn domain(&self) -> DomId {
+        self.domain
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // SAFETY: The device is valid. The only error is that there is no entry.
+        unsafe { xen_unregister_device_domain_owner(super::pci::raw(&self.device).cast()) };
+    }
 }

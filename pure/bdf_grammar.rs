@@ -58,6 +58,14 @@ impl Pattern {
                 Unit::Bus => true,
             }
     }
+
+    /// Returns the function that it stands for if it is no wildcard.
+    pub(crate) const fn single(self) -> Option<Sbdf> {
+        match self.unit {
+            Unit::Function(devfn) => Some(Sbdf::new(self.domain as u32, self.bus, devfn)),
+            Unit::Device(_) | Unit::Bus => None,
+        }
+    }
 }
 
 impl fmt::Display for Pattern {

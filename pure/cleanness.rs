@@ -13,6 +13,8 @@ pub(crate) enum Cleanness {
     Unproven,
     /// It was not reset since it was claimed.
     NotReset,
+    /// A guest has it, or had it, and it was not reset since.
+    Used,
     /// A reset was tried and failed, or Xen refused to hear of it.
     Failed,
 }
@@ -20,11 +22,12 @@ pub(crate) enum Cleanness {
 impl Cleanness {
     /// All of them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Clean,
         Self::Weak,
         Self::Unproven,
         Self::NotReset,
+        Self::Used,
         Self::Failed,
     ];
 
@@ -35,6 +38,7 @@ impl Cleanness {
             Self::Weak => "weak",
             Self::Unproven => "unproven",
             Self::NotReset => "not-reset",
+            Self::Used => "used",
             Self::Failed => "failed",
         }
     }
@@ -44,8 +48,10 @@ impl Cleanness {
     pub(crate) const fn verdict(self, strict: bool) -> Verdict {
         match self {
             Self::Clean => Verdict::Yes,
-            Self::Weak | Self::Unproven | Self::NotReset if !strict => Verdict::WithWarning,
-            Self::Weak | Self::Unproven | Self::NotReset | Self::Failed => Verdict::No,
+            Self::Weak | Self::Unproven | Self::NotReset | Self::Used if !strict => {
+                Verdict::WithWarning
+            }
+            _ => Verdict::No,
         }
     }
 }
@@ -89,7 +95,12 @@ mod tests {
     #[test]
     fn failed_never_passes_and_strict_stops_the_doubtful() {
         assert_eq!(Cleanness::Failed.verdict(false), Verdict::No);
-        for state in [Cleanness::Weak, Cleanness::Unproven, Cleanness::NotReset] {
+        for state in [
+            Cleanness::Weak,
+            Cleanness::Unproven,
+            Cleanness::NotReset,
+            Cleanness::Used,
+        ] {
             assert_eq!(state.verdict(false), Verdict::WithWarning);
             assert_eq!(state.verdict(true), Verdict::No);
         }

@@ -20,6 +20,11 @@ impl DomId {
             None
         }
     }
+
+    /// Returns its number.
+    pub(crate) const fn number(self) -> u16 {
+        self.0
+    }
 }
 
 impl fmt::Display for DomId {

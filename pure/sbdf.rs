@@ -29,6 +29,16 @@ impl Sbdf {
         Self::new(u16::from_le_bytes([low, high]) as u32, bus, devfn)
     }
 
+    /// Returns the domain.
+    pub(crate) const fn domain(self) -> u32 {
+        self.domain
+    }
+
+    /// Returns another function of the same bus.
+    pub(crate) const fn with_devfn(self, devfn: u8) -> Self {
+        Self { devfn, ..self }
+    }
+
     /// Returns the bus number.
     pub(crate) const fn bus(self) -> u8 {
         self.bus

@@ -40,6 +40,31 @@ impl Drop for Workers {
     }
 }
 
+/// Has a claimed device reset in the background. What comes of it is in the device's record and,
+/// when it fails, in the log.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - `ENODEV`: the module goes.
+pub(crate) fn reset_later(target: Arc<Claimed>) -> Result {
+    spawn(move || {
+        // The result is recorded and logged.
+        let _ = ladder::go_down(&target, Instant::now());
+    })
+}
+
+/// Has work done in the background that may wait for hardware, but not for other such work.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - `ENODEV`: the module goes.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
+    let queue = QUEUE.lock().clone().ok_or(ENODEV)?;
+    queue.spawn(work)
+}
+
 /// Work under way.
 #[pin_data]
 struct Group {

@@ -56,12 +56,21 @@ pub(crate) fn reset_devices(text: &[u8], malformed: impl Fn(Malformed) -> Error)
             targets.push(claimed.clone(), GFP_KERNEL)?;
         }
     }
-    let reset = match targets.split_first() {
+    result.and(reset_together(&targets, start))
+}
+
+/// Resets the devices by the whole ladder, a shared bus once for all of them, and tells Xen. A
+/// reset that ended after `start` counts as theirs.
+///
+/// # Errors
+///
+/// One of those of [`reset_devices`], but for the first; the others were completed.
+pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
+    match targets.split_first() {
         None => Ok(()),
         Some((only, [])) => super::ladder::go_down(only, start),
-        Some(_) => reset_many(&targets, start),
-    };
-    result.and(reset)
+        Some(_) => reset_many(targets, start),
+    }
 }
 
 /// Resets several devices: those that lead first, then what their resets didn't reach after all.

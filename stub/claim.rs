@@ -149,7 +149,6 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
     if let Some(enabled) = &enabled {
         enabled.disable(locked);
     }
-    locked.set_assigned(true);
     Ok(Claim { claimed, enabled })
 }
 

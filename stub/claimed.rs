@@ -2,12 +2,15 @@
 
 //! What is known of a claimed device.
 
+use super::settings::Settings;
 use crate::{
     kapi::{
         pci::{DeviceExt, Header, Neighbour, SavedState},
-        xen::Dom0,
+        xen::{Dom0, Owner},
     },
     pure::{
+        cleanness::Cleanness,
+        domid::DomId,
         reset_plan::{Rung, Rungs},
         sbdf::Sbdf,
     },
@@ -49,6 +52,21 @@ pub(crate) struct Claimed {
     #[pin]
     pub(crate) unreserved: CondVar,
     warned: AtomicBool,
+    /// What the administrator allows the guest that uses it.
+    #[pin]
+    pub(crate) settings: Settings,
+    #[pin]
+    user: Mutex<User>,
+}
+
+/// Who uses a claimed device.
+enum User {
+    /// Nobody.
+    Nobody,
+    /// A domain, and the entry in the kernel's books that says so.
+    Domain(Owner),
+    /// It was released: nobody, and nobody can any more.
+    Released,
 }
 
 /// The resets since the claim.
@@ -86,6 +104,8 @@ impl Claimed {
             reserved <- kernel::new_mutex!(false),
             unreserved <- kernel::new_condvar!(),
             warned: AtomicBool::new(false),
+            settings <- Settings::new(),
+            user <- kernel::new_mutex!(User::Nobody),
         })
     }
 
@@ -121,6 +141,50 @@ impl Claimed {
     /// Records that a rung reset nothing.
     pub(crate) fn disprove(&self, rung: Rung) {
         self.history.lock().unproven.insert(rung);
+    }
+
+    /// Notes that a guest has, or had, the device: it isn't what the last reset left any more.
+    pub(crate) fn dirtied(&self) {
+        self.record(ResetRecord {
+            cleanness: Cleanness::Used,
+            ..self.last_reset()
+        });
+    }
+
+    /// Enters a domain as the user of the device. Whoever calls this holds the device's
+    /// [`Reservation`](crate::reset::reservation::Reservation), so no reset is under way.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: a domain uses it.
+    /// - `ENODEV`: it was released.
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn enter_user(&self, domain: DomId) -> Result {
+        let mut user = self.user.lock();
+        match *user {
+            User::Nobody => {
+                *user = User::Domain(Owner::enter(&self.device, domain)?);
+                Ok(())
+            }
+            User::Domain(_) => Err(EBUSY),
+            User::Released => Err(ENODEV),
+        }
+    }
+
+    /// Takes the user out.
+    pub(crate) fn leave_user(&self) {
+        let mut user = self.user.lock();
+        if matches!(*user, User::Domain(_)) {
+            *user = User::Nobody;
+        }
+    }
+
+    /// Ends all use, for good. Returns the domain that used the device until now.
+    pub(super) fn end_use(&self) -> Option<DomId> {
+        match core::mem::replace(&mut *self.user.lock(), User::Released) {
+            User::Domain(owner) => Some(owner.domain()),
+            User::Nobody | User::Released => None,
+        }
     }
 
     /// Tells whether this is the first time that somebody is to be warned of the device's state.

@@ -77,6 +77,11 @@ pub(crate) fn find(sbdf: Sbdf) -> Option<Arc<Claimed>> {
         .and_then(|devices| devices.get(&sbdf).cloned())
 }
 
+/// Tells whether the device is still claimed, and not released or claimed anew since it was found.
+pub(crate) fn has(claimed: &Arc<Claimed>) -> bool {
+    find(claimed.sbdf).is_some_and(|now| Arc::ptr_eq(&now, claimed))
+}
+
 /// Returns all claimed devices in ascending order of their addresses.
 ///
 /// # Errors

@@ -18,6 +18,12 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     // From here on nobody finds the device any more; who found it before takes its lock and looks
     // again.
     registry::leave(claim.claimed.sbdf);
+    if let Some(domain) = claim.claimed.end_use() {
+        dev_warn!(
+            device,
+            "released while domain {domain} uses it, which may still reach it\n"
+        );
+    }
     let present = locked.is_present();
     if present {
         clean(&locked, claim);

@@ -2,6 +2,9 @@
 
 //! Attributes in `/sys/bus/pci/drivers/pciback`.
 
+use super::settings::{
+    AllowInterruptControl, IrqHandlerState, IrqHandlers, Permissive, Quirks, Restrictive,
+};
 use crate::{
     kapi::{
         attr::{attribute_groups, DriverStore, LargeShow},
@@ -15,7 +18,7 @@ use core::ffi::CStr;
 use kernel::prelude::*;
 
 /// Says in the log that what was written is no device address.
-fn malformed(file: &'static str) -> impl Fn(Malformed) -> Error {
+pub(super) fn malformed(file: &'static str) -> impl Fn(Malformed) -> Error {
     move |Malformed { at }| {
         log_limited!(pr_warn, "{file}: not a device address at byte {at}\n");
         EINVAL
@@ -85,6 +88,14 @@ attribute_groups!(
         REMOVE_SLOT = DriverAttribute::write_only::<RemoveSlot>(),
         RESET_DEVICE = DriverAttribute::write_only::<ResetDevice>(),
         DO_FLR = DriverAttribute::write_only::<DoFlr>(),
+        RESTRICTIVE = DriverAttribute::write_only::<Restrictive>(),
+        IRQ_HANDLER_STATE = DriverAttribute::write_only::<IrqHandlerState>(),
     ],
-    [SLOTS = LargeAttribute::read_only::<Slots>()]
+    [
+        SLOTS = LargeAttribute::read_only::<Slots>(),
+        PERMISSIVE = LargeAttribute::read_write::<Permissive>(),
+        ALLOW_INTERRUPT_CONTROL = LargeAttribute::read_write::<AllowInterruptControl>(),
+        IRQ_HANDLERS = LargeAttribute::read_only::<IrqHandlers>(),
+        QUIRKS = LargeAttribute::read_write::<Quirks>(),
+    ]
 );

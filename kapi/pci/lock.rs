@@ -20,6 +20,15 @@ impl<'a> Locked<'a> {
         Self::held(device)
     }
 
+    /// For callbacks that the kernel makes with the lock held.
+    ///
+    /// # Safety
+    ///
+    /// The caller, or its caller, holds the device's lock for as long as the result lives.
+    pub(in crate::kapi) unsafe fn assume(device: &'a pci::Device) -> Self {
+        Self::held(device)
+    }
+
     /// For the types here that hold the lock.
     fn held(device: &'a pci::Device) -> Self {
         Self {

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the toolstack writes to a backend's directory, and what is answered there.
+
+use super::export::Export;
+use crate::{
+    kapi::xenbus::{store::Transaction, XenbusDevice},
+    pure::{
+        bdf_grammar::parse_pattern,
+        sbdf::Sbdf,
+        xenbus::{Seen, State},
+    },
+};
+use kernel::{prelude::*, str::CString};
+
+/// The most devices that a guest can have: a bus full of functions, and some.
+const MOST: u32 = 1024;
+
+/// How often a transaction is tried that others write into. The toolstack makes a handful of
+/// writes for each device.
+const TRIES: usize = 32;
+
+/// One entry of the toolstack's list.
+pub(super) struct Entry {
+    index: u32,
+    /// The device, if the text is an address.
+    pub(super) device: Option<Sbdf>,
+    /// What is to become of it, or has.
+    pub(super) state: State,
+}
+
+/// Reads a decimal number.
+fn number(transaction: &Transaction, dir: &CStr, node: &CStr) -> Result<Option<u32>> {
+    let text = transaction.read(dir, node)?;
+    let text = text.as_deref().map(|text| text.trim_ascii());
+    Ok(text
+        .and_then(|text| core::str::from_utf8(text).ok())
+        .and_then(|text| text.parse().ok()))
+}
+
+fn state(transaction: &Transaction, dir: &CStr, node: &CStr) -> Result<State> {
+    number(transaction, dir, node).map(State::from_number)
+}
+
+fn indexed(name: &str, index: u32) -> Result<CString> {
+    CString::try_from_fmt(fmt!("{name}-{index}"))
+}
+
+fn decimal(value: u32) -> Result<CString> {
+    CString::try_from_fmt(fmt!("{value}"))
+}
+
+/// Looks at the backend's own state and the frontend's.
+///
+/// # Errors
+///
+/// - xenstored's errno.
+pub(super) fn look(device: &XenbusDevice) -> Result<Seen> {
+    let (own, other) = (device.node(), device.other_end());
+    let none = &Transaction::NONE;
+    Ok(Seen {
+        own: state(none, own, c"state")?,
+        front: state(none, other, c"state")?,
+        online: number(none, own, c"online")? == Some(1),
+        wants_operations: none.exists(other, c"pci-op-ref"),
+    })
+}
+
+/// Reads the list; `None` if there is none yet.
+///
+/// # Errors
+///
+/// - `E2BIG`: it is longer than any guest's can be.
+/// - `ENOMEM`: no memory.
+/// - xenstored's errno.
+pub(super) fn read(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<Entry>>> {
+    let Some(count) = number(transaction, dir, c"num_devs")? else {
+        return Ok(None);
+    };
+    if count > MOST {
+        return Err(E2BIG);
+    }
+    let mut entries = KVec::new();
+    for index in 0..count {
+        let Some(text) = transaction.read(dir, &indexed("dev", index)?)? else {
+            continue;
+        };
+        let entry = Entry {
+            index,
+            device: parse_pattern(&text).ok().and_then(|device| device.single()),
+            state: state(transaction, dir, &indexed("state", index)?)?,
+        };
+        entries.push(entry, GFP_KERNEL)?;
+    }
+    Ok(Some(entries))
+}
+
+/// Writes what became of each device of the list: where the guest sees it, or that it was refused;
+/// and the roots of the buses that the guest sees. A backend that was [`State::Reconfiguring`] is
+/// `after` that.
+///
+/// # Errors
+///
+/// - `EAGAIN`: others write all the time.
+/// - `ENOMEM`: no memory.
+/// - xenstored's errno.
+pub(super) fn answer(dir: &CStr, exports: &[Export], refused: &[Entry], after: State) -> Result {
+    for _ in 0..TRIES {
+        let transaction = Transaction::start()?;
+        answer_in(&transaction, dir, exports, refused, after)?;
+        match transaction.commit() {
+            Err(EAGAIN) => {}
+            result => return result,
+        }
+    }
+    Err(EAGAIN)
+}
+
+fn answer_in(
+    transaction: &Transaction,
+    dir: &CStr,
+    exports: &[Export],
+    refused: &[Entry],
+    after: State,
+) -> Result {
+    let write = |node: &CStr, text: &CStr| transaction.write(dir, node, text);
+    let write_state = |entry: &Entry, state: State| {
+        if entry.state == state {
+            return Ok(());
+        }
+        write(&indexed("state", entry.index)?, &decimal(state.number())?)
+    };
+    // The toolstack renumbers its list when a device goes.
+    for entry in read(transaction, dir)?.unwrap_or_default() {
+        let exported = exports
+            .iter()
+            .find(|export| Some(export.placed.real) == entry.device);
+        let was_refused = refused.iter().any(|other| other.device == entry.device);
+        match exported {
+            _ if matches!(entry.state, State::Closing | State::Closed) => {}
+            Some(export) if !export.withheld => {
+                let node = indexed("vdev", entry.index)?;
+                let text = seen_as(export.placed.seen)?;
+                if transaction.read(dir, &node)?.as_deref() != Some(text.to_bytes()) {
+                    write(&node, &text)?;
+                }
+                write_state(&entry, State::Initialised)?;
+            }
+            Some(_) => write_state(&entry, State::Closed)?,
+            None if was_refused => write_state(&entry, State::Closed)?,
+            None => {}
+        }
+    }
+    answer_roots(transaction, dir, exports)?;
+    if after == State::Initialised && state(transaction, dir, c"state")? == State::Reconfiguring {
+        // xenbus believes that this is still our state, and would not write it.
+        write(c"state", &decimal(after.number())?)?;
+    }
+    Ok(())
+}
+
+/// The form of `vdev-N`, in which a function has two digits.
+fn seen_as(seen: Sbdf) -> Result<CString> {
+    CString::try_from_fmt(fmt!(
+        "{:04x}:{:02x}:{:02x}.{:02x}",
+        seen.domain(),
+        seen.bus(),
+        seen.slot(),
+        seen.function()
+    ))
+}
+
+/// Adds the buses that are not yet listed as roots. (None is ever taken out: frontends couldn't
+/// follow.)
+fn answer_roots(transaction: &Transaction, dir: &CStr, exports: &[Export]) -> Result {
+    let before = number(transaction, dir, c"root_num")?
+        .unwrap_or(0)
+        .min(MOST);
+    let mut roots = KVec::new();
+    for index in 0..before {
+        let text = transaction.read(dir, &indexed("root", index)?)?;
+        if let Some(text) = text {
+            roots.push(
+                CString::try_from_fmt(fmt!("{}", printable(&text)))?,
+                GFP_KERNEL,
+            )?;
+        }
+    }
+    let mut count = before;
+    for export in exports.iter().filter(|export| !export.withheld) {
+        let seen = export.placed.seen;
+        let text = CString::try_from_fmt(fmt!("{:04x}:{:02x}", seen.domain(), seen.bus()))?;
+        if roots.iter().any(|root| **root == *text) {
+            continue;
+        }
+        transaction.write(dir, &indexed("root", count)?, &text)?;
+        roots.push(text, GFP_KERNEL)?;
+        count = count.saturating_add(1);
+    }
+    if count != before {
+        transaction.write(dir, c"root_num", &decimal(count)?)?;
+    }
+    Ok(())
+}
+
+/// The text if it can be printed.
+fn printable(text: &[u8]) -> &str {
+    core::str::from_utf8(text).unwrap_or("")
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Telling the toolstack that a guest has lost a device to an error.
+
+use super::queue;
+use crate::{
+    kapi::{log::log_limited, uevent, xenbus::store::Transaction},
+    pure::{domid::DomId, error_recovery::Channel},
+    stub::claimed::Claimed,
+};
+use kernel::{prelude::*, str::CString, sync::Arc};
+
+/// How often a transaction is tried that others write into.
+const TRIES: usize = 32;
+
+/// Has the toolstack told, in the background: by `aerState` in the directory of the guest's
+/// devices, as the C driver does it, and by an event of the device.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - `ENODEV`: the module goes.
+pub(crate) fn taken_away(claimed: &Arc<Claimed>, domain: DomId, channel: Channel) -> Result {
+    let claimed = claimed.clone();
+    queue::spawn(move || {
+        if let Err(error) = send(&claimed, domain, channel).and(write(domain)) {
+            log_limited!(
+                dev_err,
+                &claimed.device,
+                "domain {domain} is not told of the error ({})\n",
+                error.to_errno()
+            );
+        }
+    })
+}
+
+fn send(claimed: &Claimed, domain: DomId, channel: Channel) -> Result {
+    let variables = [
+        CString::try_from_fmt(fmt!("PCIBACK_ERROR={}", channel.name()))?,
+        CString::try_from_fmt(fmt!("PCIBACK_DOMAIN={domain}"))?,
+    ];
+    uevent::changed(&claimed.device, &variables)
+}
+
+/// Writes the node, unless the guest has gone: it would bring its directory back.
+fn write(domain: DomId) -> Result {
+    let dir = CString::try_from_fmt(fmt!("/local/domain/0/backend/pci/{domain}/0"))?;
+    for _ in 0..TRIES {
+        let transaction = Transaction::start()?;
+        if !transaction.exists(&dir, c"state") {
+            return Ok(());
+        }
+        transaction.write(&dir, c"aerState", c"aerfail")?;
+        match transaction.commit() {
+            Err(EAGAIN) => {}
+            result => return result,
+        }
+    }
+    Err(EAGAIN)
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Backends on xenbus: devices that the toolstack describes in xenstore and a driver here serves.
+//!
+//! [`Registration`] registers a [`Backend`], [`XenbusDevice`] is what it gets for each device, and
+//! [`store`] reads and writes xenstore.
+//!
+//! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
+
+mod device;
+mod driver;
+mod raw;
+pub(crate) mod store;
+
+pub(crate) use self::{
+    device::XenbusDevice,
+    driver::{Backend, Registration},
+};

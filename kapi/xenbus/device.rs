@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A device on xenbus, as its backend sees it.
+
+use super::raw;
+use crate::pure::{domid::DomId, xenbus::State};
+use core::ptr::NonNull;
+use kernel::{bindings, ffi::c_int, prelude::*, str::CString};
+
+/// A device on xenbus, with a reference to it.
+///
+/// The names are copies: the kernel frees the other end's when the driver is unbound.
+///
+/// # Invariants
+///
+/// `raw` is a valid `struct xenbus_device` of which a reference is held.
+pub(crate) struct XenbusDevice {
+    raw: NonNull<raw::Device>,
+    node: CString,
+    other_end: CString,
+    other_domain: DomId,
+}
+
+// SAFETY: References may be given back in any thread.
+unsafe impl Send for XenbusDevice {}
+
+// SAFETY: What is done through `&XenbusDevice` may be done in any thread; switches of the state
+// are the caller's to serialise, and read and write plain integers and xenstore.
+unsafe impl Sync for XenbusDevice {}
+
+impl XenbusDevice {
+    /// Takes a reference.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - `EINVAL`: the other end's domain has no valid number.
+    ///
+    /// # Safety
+    ///
+    /// `device` must be a valid `struct xenbus_device` that is bound to a driver or being probed.
+    pub(super) unsafe fn new(device: NonNull<raw::Device>) -> Result<Self> {
+        // SAFETY: By the caller's promise; both names are C strings while a driver is bound.
+        let (node, other_end, number) = unsafe {
+            let raw = device.as_ptr();
+            (
+                CString::try_from(CStr::from_char_ptr((*raw).nodename))?,
+                CString::try_from(CStr::from_char_ptr((*raw).otherend))?,
+                (*raw).otherend_id,
+            )
+        };
+        let number = u16::try_from(number).ok().and_then(DomId::new);
+        let other_domain = number.ok_or(EINVAL)?;
+        // SAFETY: The device is valid.
+        unsafe { bindings::get_device(&raw mut (*device.as_ptr()).dev) };
+        // INVARIANT: The reference was just taken.
+        Ok(Self {
+            raw: device,
+            node,
+            other_end,
+            other_domain,
+        })
+    }
+
+    /// Returns its directory in xenstore.
+    pub(crate) fn node(&self) -> &CStr {
+        &self.node
+    }
+
+    /// Returns the other end's directory.
+    pub(crate) fn other_end(&self) -> &CStr {
+        &self.other_end
+    }
+
+    /// Returns the domain of the other end.
+    pub(crate) fn other_domain(&self) -> DomId {
+        self.other_domain
+    }
+
+    /// Writes its state to xenstore, unless it is what was last written. Errors close it, as
+    /// [`XenbusDevice::fatal`] does. Calls must not overlap.
+    pub(crate) fn switch_state(&self, state: State) {
+        // SAFETY: The device is valid by the type invariant. The result is always 0.
+        unsafe { raw::xenbus_switch_state(self.raw.as_ptr(), state.number()) };
+    }
+
+    /// Writes an error to the log and to xenstore (`error/.../error`).
+    pub(crate) fn error(&self, error: Error, text: &CStr) {
+        // SAFETY: The device is valid by the type invariant; the format takes one string.
+        unsafe {
+            raw::xenbus_dev_error(
+                self.raw.as_ptr(),
+                errno(error),
+                c"%s".as_char_ptr(),
+                text.as_char_ptr(),
+            )
+        };
+    }
+
+    /// The same, and the device's state becomes [`State::Closing`].
+    pub(crate) fn fatal(&self, error: Error, text: &CStr) {
+        // SAFETY: As above.
+        unsafe {
+            raw::xenbus_dev_fatal(
+                self.raw.as_ptr(),
+                errno(error),
+                c"%s".as_char_ptr(),
+                text.as_char_ptr(),
+            )
+        };
+    }
+}
+
+fn errno(error: Error) -> c_int {
+    error.to_errno()
+}
+
+impl Drop for XenbusDevice {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::put_device(&raw mut (*self.raw.as_ptr()).dev) };
+    }
+}

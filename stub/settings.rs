@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the administrator allows the guest that uses a device, and the C driver's account of its
+//! interrupt handler. All of it ends with the guest's use.
+
+use crate::pure::config_field::ConfigField;
+use kernel::{
+    prelude::*,
+    sync::{Mutex, SpinLock},
+};
+
+/// The settings of one claimed device.
+#[pin_data]
+pub(crate) struct Settings {
+    #[pin]
+    flags: SpinLock<Flags>,
+    #[pin]
+    fields: Mutex<KVec<ConfigField>>,
+}
+
+/// Those that are on or off.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Flags {
+    /// The guest may write fields of the configuration space that are not known to be harmless.
+    pub(crate) permissive: bool,
+    /// A stub domain may turn MSI, MSI-X and INTx on and off.
+    pub(crate) interrupt_control: bool,
+    /// The handler of the legacy interrupt is wanted.
+    pub(crate) handler: bool,
+    /// It acknowledges.
+    pub(crate) acknowledges: bool,
+}
+
+/// The most fields that can be listed for a device: one for each byte of the configuration space.
+const MOST_FIELDS: usize = 4096;
+
+impl Settings {
+    /// All off.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            flags <- kernel::new_spinlock!(Flags::default()),
+            fields <- kernel::new_mutex!(KVec::new()),
+        })
+    }
+
+    /// Returns the flags.
+    pub(crate) fn flags(&self) -> Flags {
+        *self.flags.lock()
+    }
+
+    /// Changes the flags; returns what they were.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Flags)) -> Flags {
+        let mut flags = self.flags.lock();
+        let before = *flags;
+        change(&mut flags);
+        before
+    }
+
+    /// Lists a field. The same twice is no error.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - `ENOSPC`: there are as many as there can be.
+    pub(crate) fn add_field(&self, field: ConfigField) -> Result {
+        let mut fields = self.fields.lock();
+        if fields.contains(&field) {
+            return Ok(());
+        }
+        if fields.len() >= MOST_FIELDS {
+            return Err(ENOSPC);
+        }
+        Ok(fields.push(field, GFP_KERNEL)?)
+    }
+
+    /// Shows each listed field to `show`, until that fails.
+    ///
+    /// # Errors
+    ///
+    /// - Those of `show`.
+    pub(crate) fn each_field(&self, mut show: impl FnMut(&ConfigField) -> Result) -> Result {
+        self.fields.lock().iter().try_for_each(&mut show)
+    }
+
+    /// Turns all off.
+    pub(crate) fn clear(&self) {
+        *self.flags.lock() = Flags::default();
+        self.fields.lock().clear();
+    }
+}

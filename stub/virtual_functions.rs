@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Virtual functions go when the driver of their physical function does.
+//!
+//! Some drivers take their virtual functions away when they go; others leave them, without anybody
+//! to serve them. Either way a claimed one that no guest uses is released.
+
+use super::{claimed::Claimed, registry};
+use crate::{
+    kapi::{
+        bus_notifier::{Listener, Registration},
+        pci::{release_driver, DeviceExt, Neighbour},
+        xen,
+    },
+    reset::parallel,
+};
+use kernel::{pci, prelude::*, sync::Arc};
+
+/// The registration, held as long as the driver is.
+pub(crate) type Watch = Registration<PhysicalFunctions>;
+
+/// Physical functions that lose their drivers.
+pub(crate) struct PhysicalFunctions;
+
+impl Listener for PhysicalFunctions {
+    /// The physical function's lock is held, and that of the notifier chain, so the release of a
+    /// virtual function, which takes its lock and calls the chain, is left to others.
+    fn unbinding(device: &pci::Device) {
+        if device.is_virtual_function() {
+            return;
+        }
+        let result = registry::all().map(|all| {
+            for claimed in all {
+                if claimed.device.is_virtual_function_of(device) {
+                    lose(claimed);
+                }
+            }
+        });
+        if let Err(error) = result {
+            dev_err!(
+                device,
+                "its virtual functions are not released ({})\n",
+                error.to_errno()
+            );
+        }
+    }
+}
+
+/// Has a virtual function released, if no guest uses it.
+fn lose(claimed: Arc<Claimed>) {
+    if let Some(domain) = xen::domain_of(&claimed.device) {
+        dev_warn!(
+            &claimed.device,
+            "its physical function loses its driver while domain {domain} uses this one\n"
+        );
+        return;
+    }
+    let device = claimed.device.clone();
+    let release = move || {
+        // It may have gone with its physical function by now, or been given to a guest.
+        if registry::has(&claimed) && xen::domain_of(&claimed.device).is_none() {
+            release_driver(&claimed.device);
+        }
+    };
+    if let Err(error) = parallel::spawn(release) {
+        dev_err!(&device, "not released ({})\n", error.to_errno());
+    }
+}
