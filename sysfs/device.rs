@@ -7,6 +7,7 @@ use crate::{
     kapi::{
         attr::{attribute_groups, DeviceShow, Page},
         pci::DeviceExt,
+        xen,
     },
     pure::{mark::Proof, reset_plan::Rung},
     reset::{explain, policy},
@@ -81,6 +82,20 @@ one_line!(
     |claimed| claimed.last_reset().told.map_or("none", Told::name)
 );
 
+/// `used_by`: the domain that uses it.
+struct UsedBy;
+
+impl DeviceShow for UsedBy {
+    const NAME: &'static CStr = c"used_by";
+
+    fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
+        match xen::domain_of(device) {
+            Some(domain) => line(page, format_args!("{domain}\n")),
+            None => line(page, format_args!("none\n")),
+        }
+    }
+}
+
 /// `reset_plan`: what a reset would do now.
 struct ResetPlan;
 
@@ -125,6 +140,7 @@ attribute_groups!(
     [
         STATE = DeviceAttribute::read_only::<State>(),
         ASSIGNABLE = DeviceAttribute::read_only::<Assignable>(),
+        USED_BY = DeviceAttribute::read_only::<UsedBy>(),
         PLAN = DeviceAttribute::read_only::<ResetPlan>(),
         BLOCKERS = DeviceAttribute::read_only::<ResetBlockers>(),
         UNPROVEN = DeviceAttribute::read_only::<UnprovenMethods>(),

@@ -193,13 +193,24 @@ def _vfs() -> Topology:
     return Topology("vfs").on_port("igb", "igb0").nvme_vfs("nvme0", 32)
 
 
+def _errors() -> Topology:
+    """A card of two functions that reports errors (AER), and an igb elsewhere."""
+    t = Topology("errors")
+    modern = {"disable-legacy": "on", "iommu_platform": "on", "aer": "on"}
+    port = t.root_port("rp-card")
+    t.device("virtio-net-pci", "card.1", port, addr="0x0.1", **modern)
+    t.device("virtio-net-pci", "card.0", port, addr="0x0.0", multifunction="on", **modern)
+    return t.on_port("igb", "igb0")
+
+
 def _none() -> Topology:
     """Nothing but what the chipset has."""
     return Topology("none")
 
 
 TOPOLOGIES = {
-    build().name: build for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs)
+    build().name: build
+    for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs, _errors)
 }
 
 
