@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The xenbus backend, driven node by node: what a toolstack and a guest can write, in any order.
+
+Real guests are in test_guest*.py; here is what those never do, or not on demand.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from lab.machine import Dom0
+from lab.toolstack import (
+    CLOSED,
+    CLOSING,
+    CONNECTED,
+    INITIALISED,
+    INITIALISING,
+    RECONFIGURED,
+    RECONFIGURING,
+    PciBackend,
+    wait_until,
+)
+
+IN_BOTH = pytest.mark.dom0("main", "pvh", "pv", xl=True)
+DRIVER = "/sys/bus/pci/drivers/pciback"
+NAMES = ("igb0", "nvme0", "e1000e0")
+
+
+@pytest.fixture
+def claimed(dom0: Dom0, request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """The module with three claimed devices; given back with their drivers at the end."""
+    dom0.check(f"insmod /root/rust_pciback.ko {getattr(request, 'param', '')}")
+    bdfs = [dom0.bdf(name) for name in NAMES]
+    for bdf in bdfs:
+        dom0.check(f"xl pci-assignable-add {bdf}")
+    yield bdfs
+    # A test that failed may have left guests.
+    dom0.run("xenstore-rm /local/domain/0/backend/pci")
+    for bdf in bdfs:
+        dom0.run(f"xl pci-assignable-remove -r {bdf}")
+    # While a guest is connected it can't be unloaded; when its devices are back, it can.
+    wait_until(dom0, "rmmod rust_pciback 2>/dev/null")
+
+
+def shown(dom0: Dom0, bdf: str, *names: str) -> list[str]:
+    """Attributes of a claimed device."""
+    files = " ".join(f"/sys/bus/pci/devices/{bdf}/pciback/{name}" for name in names)
+    return dom0.check(f"cat {files}").split()
+
+
+def wait_idle(dom0: Dom0, bdf: str) -> None:
+    """Wait until no guest has it any more."""
+    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{bdf}/pciback/used_by")
+
+
+@IN_BOTH
+def test_life_of_a_connection(dom0: Dom0, claimed: list[str]) -> None:
+    """Set up, add, remove, and the end: states, addresses and what becomes of the devices."""
+    igb, nvme, e1000e = claimed
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    assert guest.read("state-0") == "3"
+    assert guest.read("vdev-0") == "0000:00:00.00"
+    assert guest.read("root-0") == "0000:00"
+    assert guest.read("root_num") == "1"
+    assert shown(dom0, igb, "used_by", "state") == ["7", "used"]
+    assert shown(dom0, nvme, "used_by") == ["none"]
+    # A running guest gets another one, and one more without another state, as a guest that is
+    # being made does.
+    guest.add(nvme)
+    guest.wait("state-1", INITIALISED)
+    guest.wait("state", INITIALISED)
+    assert guest.read("vdev-1") == "0000:00:01.00"
+    guest.set(**{"dev-2": e1000e, "state-2": INITIALISING, "num_devs": 3})
+    guest.wait("state-2", INITIALISED)
+    assert guest.read("vdev-2") == "0000:00:02.00"
+    assert guest.read("root_num") == "1"
+    # It is asked for by its state, and by its going from the list.
+    guest.detach(0)
+    wait_idle(dom0, igb)
+    assert shown(dom0, igb, "state", "last_reset_method") == ["clean", "flr"]
+    guest.set(**{"dev-0": nvme, "state-0": INITIALISED, "dev-1": e1000e, "state-1": INITIALISED})
+    guest.set(num_devs=1, state=RECONFIGURING)
+    wait_idle(dom0, e1000e)
+    assert shown(dom0, e1000e, "state", "last_reset_method") == ["clean", "slot"]
+    assert shown(dom0, nvme, "used_by") == ["7"]
+    # The guest is gone.
+    guest.remove()
+    wait_idle(dom0, nvme)
+    assert shown(dom0, nvme, "state", "last_reset_method") == ["clean", "flr"]
+
+
+@IN_BOTH
+def test_what_a_guest_writes_gives_nothing_back(dom0: Dom0, claimed: list[str]) -> None:
+    """The frontend's nodes are the guest's. Whatever it writes, the devices stay its own, the
+    toolstack can still add and remove, and the driver is well."""
+    igb, nvme, _ = claimed
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    for state in (CLOSED, 0, RECONFIGURING, CONNECTED, RECONFIGURED, 99, "nonsense", "x" * 2000, CONNECTED):
+        guest.guest_writes(state=state)
+    assert shown(dom0, igb, "used_by") == ["7"]
+    guest.add(nvme)
+    guest.wait("state-1", INITIALISED)
+    dom0.check(f"xenstore-rm {guest.front}/state")
+    guest.detach(1)
+    wait_idle(dom0, nvme)
+    assert shown(dom0, igb, "used_by") == ["7"]
+    # A frontend that closes is answered, and the device is still the guest's.
+    guest.guest_writes(state=CLOSING)
+    guest.wait("state", CLOSING)
+    guest.guest_writes(state=CLOSED)
+    guest.wait("state", CLOSED)
+    assert shown(dom0, igb, "used_by") == ["7"]
+    guest.remove()
+    wait_idle(dom0, igb)
+
+
+@IN_BOTH
+@pytest.mark.klog_allow("not supported")
+def test_a_pv_frontend_is_refused(dom0: Dom0, claimed: list[str]) -> None:
+    """It publishes a ring: an error says that there is nobody to serve it, and the end is clean."""
+    igb = claimed[0]
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    guest.guest_writes(pci_op_ref=8, event_channel=1, magic=7)
+    guest.guest_writes(state=INITIALISED)
+    guest.wait("state", CLOSED)
+    assert "not supported" in guest.error()
+    assert shown(dom0, igb, "used_by") == ["7"], "until the toolstack says otherwise"
+    guest.remove()
+    wait_idle(dom0, igb)
+    assert shown(dom0, igb, "state") == ["clean"]
+    # The next guest is served.
+    guest = PciBackend(dom0, 8)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    guest.remove()
+    wait_idle(dom0, igb)
+
+
+@IN_BOTH
+@pytest.mark.klog_allow("is not exported", "a device is not exported")
+def test_a_failed_export_gives_all_back(dom0: Dom0, claimed: list[str]) -> None:
+    """No such device, another domain's, no address: refused with the reason, and nothing is kept."""
+    igb, nvme, _ = claimed
+    owner = PciBackend(dom0, 7)
+    owner.create(igb)
+    owner.wait("state", INITIALISED)
+    bad = {
+        "0000:7f:00.0": "not claimed",
+        igb: "another domain",
+        "nonsense": "no device address",
+        "01:00.*": "no device",
+    }
+    for domain, (device, why) in enumerate(bad.items(), 8):
+        guest = PciBackend(dom0, domain)
+        guest.create(nvme, device)
+        guest.wait("state", CLOSED)
+        assert why in guest.error()
+        wait_idle(dom0, nvme)
+        guest.remove()
+    # To a guest that has devices, only the one is refused.
+    owner.add("0000:7f:00.0")
+    owner.wait("state-1", CLOSED)
+    assert "not claimed" in owner.error()
+    owner.wait("state", INITIALISED)
+    owner.add(nvme)
+    owner.wait("state-2", INITIALISED)
+    assert owner.read("vdev-1") is None
+    assert shown(dom0, nvme, "used_by") == ["7"]
+    owner.remove()
+    wait_idle(dom0, igb)
+    wait_idle(dom0, nvme)
+
+
+@IN_BOTH
+@pytest.mark.klog_allow("which may still reach it")
+def test_released_and_claimed_anew_while_used(dom0: Dom0, claimed: list[str]) -> None:
+    """A device that is unbound is taken from its guest. What it is then is nothing of that guest's."""
+    igb = claimed[0]
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    dom0.check(f"echo {igb} >{DRIVER}/unbind; echo {igb} >{DRIVER}/bind")
+    assert shown(dom0, igb, "used_by", "state") == ["none", "clean"]
+    other = PciBackend(dom0, 8)
+    other.create(igb)
+    other.wait("state", INITIALISED)
+    guest.remove()
+    assert shown(dom0, igb, "used_by") == ["8"]
+    other.remove()
+    wait_idle(dom0, igb)
+
+
+@IN_BOTH
+def test_settings_end_with_the_use(dom0: Dom0, claimed: list[str]) -> None:
+    """What was allowed to one guest is not allowed to the next."""
+    igb = claimed[0]
+    dom0.check(f"cd {DRIVER}; echo {igb} >permissive; echo {igb} >allow_interrupt_control")
+    dom0.check(f"cd {DRIVER}; echo {igb}-40:2:ff >quirks; echo {igb} >irq_handler_state")
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    assert dom0.check(f"cat {DRIVER}/permissive {DRIVER}/allow_interrupt_control").split() == [igb, igb]
+    assert "\t\t00000040:2:000000ff\n" in dom0.check(f"cat {DRIVER}/quirks")
+    assert f"{igb}:on:acking:0\n" in dom0.check(f"cat {DRIVER}/irq_handlers")
+    guest.remove()
+    wait_idle(dom0, igb)
+    assert dom0.check(f"cat {DRIVER}/permissive {DRIVER}/allow_interrupt_control") == ""
+    assert "\t\t" not in dom0.check(f"cat {DRIVER}/quirks")
+    assert f"{igb}:off:not acking:0\n" in dom0.check(f"cat {DRIVER}/irq_handlers")
+
+
+@IN_BOTH
+def test_the_toolstack_closes(dom0: Dom0, claimed: list[str]) -> None:
+    """online=0 and state=5, and the backend closes; the module cannot go before."""
+    igb = claimed[0]
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    assert not dom0.run("rmmod rust_pciback").ok
+    guest.set(online=0, state=CLOSING)
+    guest.wait("state", CLOSED)
+    assert shown(dom0, igb, "used_by", "state") == ["none", "clean"]
+    guest.remove()
+
+
+@IN_BOTH
+def test_a_guest_is_there_before_the_driver(dom0: Dom0) -> None:
+    """The driver is loaded, by hide=, when a guest's devices are listed already; and unbound from
+    the connection while that is in use."""
+    igb = dom0.bdf("igb0")
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    dom0.check(f"echo {igb} >/sys/bus/pci/drivers/igb/unbind; insmod /root/rust_pciback.ko 'hide=({igb})'")
+    guest.wait("state", INITIALISED)
+    assert shown(dom0, igb, "used_by") == ["7"]
+    dom0.check("echo pci-7-0 >/sys/bus/xen-backend/drivers/pciback/unbind")
+    wait_idle(dom0, igb)
+    assert shown(dom0, igb, "state") == ["clean"]
+    assert guest.read("state") == str(CLOSED)
+    dom0.check(f"rmmod rust_pciback; echo {igb} >/sys/bus/pci/drivers_probe")
+    guest.remove()
+
+
+@IN_BOTH
+@pytest.mark.parametrize("claimed", ["passthrough=1"], indirect=True)
+def test_real_addresses(dom0: Dom0, claimed: list[str]) -> None:
+    """With passthrough=1 a guest sees its devices where they are, each bus a root."""
+    igb, nvme, _ = claimed
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    guest.add(nvme)
+    guest.wait("state-1", INITIALISED)
+    assert guest.read("vdev-0") == igb.replace(".0", ".00")
+    assert guest.read("vdev-1") == nvme.replace(".0", ".00")
+    assert [guest.read(f"root-{n}") for n in range(3)] == [igb[:7], nvme[:7], None]
+    assert guest.read("root_num") == "2"
+    guest.remove()
+    wait_idle(dom0, igb)
+    wait_idle(dom0, nvme)
