@@ -143,12 +143,16 @@ impl Claimed {
         self.history.lock().unproven.insert(rung);
     }
 
-    /// Notes that a guest has, or had, the device: it isn't what the last reset left any more.
+    /// Notes that a guest has, or had, the device: it isn't what the last reset left any more. (One
+    /// whose reset failed stays failed.)
     pub(crate) fn dirtied(&self) {
-        self.record(ResetRecord {
-            cleanness: Cleanness::Used,
-            ..self.last_reset()
-        });
+        let last = self.last_reset();
+        if last.cleanness != Cleanness::Failed {
+            self.record(ResetRecord {
+                cleanness: Cleanness::Used,
+                ..last
+            });
+        }
     }
 
     /// Enters a domain as the user of the device. Whoever calls this holds the device's

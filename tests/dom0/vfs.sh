@@ -72,6 +72,41 @@ in_pv() {
 	same "$1: keeps its driver" "$driver" "$(pci_driver "$1")"
 }
 
+# claimed_now: how many of the virtual functions are claimed.
+claimed_now() {
+	count=0
+	for vf in $vfs; do
+		[ "$(pci_driver "$vf" 2>/dev/null)" != pciback ] || count=$((count + 1))
+	done
+	echo $count
+}
+
+none_claimed() {
+	[ "$(claimed_now)" = 0 ]
+}
+
+# goes PF: its driver goes, and with it what is claimed of its virtual functions.
+goes() {
+	vfs=$(vfs_of "$1")
+	driver=$(pci_driver "$1")
+	for vf in $vfs; do
+		give "$vf" >/dev/null
+	done
+	same "$1: its virtual functions are claimed" "$(echo "$vfs" | wc -l)" "$(claimed_now)"
+	dmesg -c >/dev/null
+	check "$1: its driver goes" pci_unbind "$1"
+	check "$1: none is claimed any more" wait_for 20 none_claimed
+	same "$1: a line for each" "$(echo "$vfs" | wc -l)" "$(dmesg | grep -c 'pciback .*: released')"
+	for vf in $vfs; do
+		sysfs_write "$DRV/remove_slot" "$vf"
+	done
+	check "$1: its driver comes back" sysfs_write "/sys/bus/pci/drivers/$driver/bind" "$1"
+	[ -e "$PCI/$1/virtfn0" ] || sysfs_write "$PCI/$1/sriov_numvfs" "$VFS"
+	for vf in $(vfs_of "$1"); do
+		pci_unbind "$vf"
+	done
+}
+
 # without_flr PF: with an FLR that does nothing (in the test build), its virtual functions are
 # unproven, by the mask in MSI-X, and there is nothing stronger that is allowed.
 without_flr() {
@@ -95,7 +130,10 @@ for pf in $PFS; do
 		pci_unbind "$vf"
 		! is_pvh || in_pvh "$vf"
 	done
-	is_pvh || in_pv "$pf"
+	if ! is_pvh; then
+		in_pv "$pf"
+		goes "$pf"
+	fi
 	check "the host is alive: $pf works" works "$pf"
 done
 check "the module unloads" module_unload

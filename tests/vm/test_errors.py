@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Recovery from PCI Express errors (AER), which QEMU injects into a card of two functions."""
+
+from collections.abc import Iterator
+
+import pytest
+from lab.machine import Dom0
+from lab.toolstack import INITIALISED, PciBackend, wait_until
+
+IN_BOTH = pytest.mark.dom0("errors", "pvh", "pv", xl=True)
+EXPECTED = pytest.mark.klog_allow(r"AER:|PCIe Bus Error|error status/mask|\[12\] TLP|PCI Express error")
+DRIVER = "/sys/bus/pci/drivers/pciback"
+#: Errors by the words that QEMU and the driver have for them.
+KINDS = {"POISON_TLP": "nonfatal", "DLP": "fatal"}
+LIB = "here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
+
+
+@pytest.fixture
+def card(dom0: Dom0) -> Iterator[list[str]]:
+    """The module with both functions of the card and the neighbour claimed."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    bdfs = [dom0.bdf(name) for name in ("card.0", "card.1", "igb0")]
+    for bdf in bdfs:
+        dom0.check(f"xl pci-assignable-add {bdf}")
+    yield bdfs
+    dom0.run("xenstore-rm /local/domain/0/backend/pci")
+    for bdf in bdfs:
+        dom0.run(f"xl pci-assignable-remove -r {bdf}")
+    wait_until(dom0, "rmmod rust_pciback 2>/dev/null")
+
+
+def inject(dom0: Dom0, error: str) -> None:
+    """Have function 0 report an error; returns when the kernel's recovery is over, which must be soon."""
+    mark = dom0.console.mark()
+    dom0.qmp.human(f"pcie_aer_inject_error card.0 {error}")
+    ended = dom0.console.wait_for("AER: device recovery", 15, mark)
+    assert ended is not None, "the recovery hangs"
+    assert any("device recovery successful" in line for line in dom0.console.since(mark))
+
+
+def state(dom0: Dom0, bdf: str) -> str:
+    """The state of a claimed device."""
+    return dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state").strip()
+
+
+@IN_BOTH
+@EXPECTED
+@pytest.mark.parametrize("error", KINDS)
+def test_idle_devices_recover(dom0: Dom0, card: list[str], error: str) -> None:
+    """All functions of the card are clean again, reset by the driver itself; the neighbour is left alone."""
+    dom0.check(f"{LIB} set -e; for f in {' '.join(card)}; do leave_mark $f; done")
+    inject(dom0, error)
+    for bdf in card[:2]:
+        wait_until(dom0, f"grep -qx clean /sys/bus/pci/devices/{bdf}/pciback/state")
+    assert state(dom0, card[2]) == "clean"
+    facts = (
+        "bears_mark $f && echo marked; command_has $f $MEMORY && echo decodes; command_has $f $MASTER && echo masters"
+    )
+    found = dom0.check(f"{LIB} for f in {' '.join(card)}; do {facts}; echo .; done").split(".")
+    assert [fact.split() for fact in found] == [["decodes"], ["decodes"], ["marked", "decodes"], []]
+
+
+@IN_BOTH
+@EXPECTED
+@pytest.mark.parametrize("error", KINDS)
+def test_a_guest_loses_its_device(dom0: Dom0, card: list[str], error: str) -> None:
+    """The toolstack is told in xenstore and by an event, the device is silent and for nobody until it was
+    reset; the other function, which nobody uses, recovers at once."""
+    used, other, neighbour = card
+    guest = PciBackend(dom0, 7)
+    guest.create(used)
+    guest.wait("state", INITIALISED)
+    events = "/tests/pbtool uevents sh -c 'touch /root/armed; while [ -e /root/armed ]; do sleep 0.1; done'"
+    dom0.check(f"rm -f /root/armed; (exec {events} >/root/events 2>&1 </dev/null) & true")
+    wait_until(dom0, "[ -e /root/armed ]")
+    inject(dom0, error)
+    guest.wait("aerState", "aerfail")
+    assert state(dom0, used) == "failed"
+    assert dom0.check(f"cat /sys/bus/pci/devices/{used}/pciback/used_by") == "7\n"
+    assert not dom0.run(f"{LIB} command_has {used} $MASTER").ok
+    wait_until(dom0, f"grep -qx clean /sys/bus/pci/devices/{other}/pciback/state")
+    assert state(dom0, neighbour) == "clean"
+    dom0.check("rm /root/armed")
+    wait_until(dom0, "grep -q PCIBACK_ERROR /root/events")
+    told = dom0.check("cat /root/events")
+    assert f"PCIBACK_ERROR={KINDS[error]}" in told
+    assert "PCIBACK_DOMAIN=7" in told
+    # Given back, it is reset and well.
+    guest.remove()
+    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
+    assert state(dom0, used) == "clean"
+    next_guest = PciBackend(dom0, 8)
+    next_guest.create(used)
+    next_guest.wait("state", INITIALISED)
+    assert next_guest.read("aerState") is None
+    assert next_guest.read("vdev-0") == "0000:00:00.00"
+    next_guest.remove()
+    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
+
+
+@pytest.mark.dom0("errors", "pvh", xl=True)
+@EXPECTED
+@pytest.mark.klog_allow("is not exported")
+def test_a_failed_device_is_withheld(dom0: Dom0, card: list[str]) -> None:
+    """A device that a guest has lost is refused by the GSI ioctl; exported all the same, it counts as
+    used, but the frontend is not told of it."""
+    used = card[0]
+    dom0.check(f"echo '' >/sys/bus/pci/devices/{used}/reset_method")
+    guest = PciBackend(dom0, 7)
+    guest.create(used)
+    guest.wait("state", INITIALISED)
+    inject(dom0, "POISON_TLP")
+    guest.wait("aerState", "aerfail")
+    guest.remove()  # Nothing can reset it.
+    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
+    assert dom0.check(f"cat /sys/bus/pci/devices/{used}/pciback/assignable") == "no\n"
+    assert dom0.check(f"/tests/pbtool gsi {used}").strip() == "-1", "EPERM"
+    guest = PciBackend(dom0, 8)
+    guest.create(used)
+    guest.wait("state", INITIALISED)
+    guest.wait("state-0", 6)
+    assert "pciback/state" in guest.error()
+    assert guest.read("vdev-0") is None
+    assert dom0.check(f"cat /sys/bus/pci/devices/{used}/pciback/used_by") == "8\n"
+    dom0.check(f"echo default >/sys/bus/pci/devices/{used}/reset_method")
+    guest.remove()
+    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
+    assert state(dom0, used) == "clean"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Suspend of dom0 with claimed devices."""
+
+import pytest
+from lab.machine import Dom0
+from lab.toolstack import INITIALISED, PciBackend, wait_until
+
+DRIVER = "/sys/bus/pci/drivers/pciback"
+NAMES = ("igb0", "nvme0", "e1000e0")
+#: All devices go to sleep, and the kernel waits a second instead of the processors' and firmware's sleep.
+#: (The next stage, `platform`, unbalances an interrupt of the kernel's own under Xen.)
+NEARLY = "echo 1 >/sys/module/suspend/parameters/pm_test_delay; echo devices >/sys/power/pm_test; "
+CONFIG = "od -An -v -tx1 /sys/bus/pci/devices/{}/config"
+
+
+def claim(dom0: Dom0, bdf: str) -> None:
+    """Claim one device."""
+    unbind = f"[ ! -e /sys/bus/pci/devices/{bdf}/driver ] || echo {bdf} >/sys/bus/pci/devices/{bdf}/driver/unbind"
+    dom0.check(f"{unbind}; echo {bdf} >{DRIVER}/new_slot; echo {bdf} >{DRIVER}/bind")
+
+
+def give_back(dom0: Dom0, bdfs: list[str]) -> None:
+    """Unload, and have the native drivers take their devices."""
+    dom0.check("rmmod rust_pciback")
+    for bdf in bdfs:
+        dom0.check(f"echo {bdf} >/sys/bus/pci/drivers_probe; test -e /sys/bus/pci/devices/{bdf}/driver")
+
+
+@pytest.mark.dom0("main", "pvh", "pv")
+def test_idle_devices_sleep(dom0: Dom0) -> None:
+    """Suspend to idle, all but the last part: the configuration is what it was, and resets work."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    bdfs = [dom0.bdf(name) for name in NAMES]
+    for bdf in bdfs:
+        claim(dom0, bdf)
+    before = [dom0.check(CONFIG.format(bdf)) for bdf in bdfs]
+    dom0.check(f"{NEARLY} echo freeze >/sys/power/state; echo none >/sys/power/pm_test", 120)
+    assert [dom0.check(CONFIG.format(bdf)) for bdf in bdfs] == before
+    for bdf in bdfs:
+        dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
+        assert dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state") == "clean\n"
+    give_back(dom0, bdfs)
+
+
+@pytest.mark.dom0("main", "pv")
+@pytest.mark.klog_allow("ACPI Error: Could not disable RealTimeClock")
+@pytest.mark.usefixtures("discard")
+def test_real_sleep(dom0: Dom0) -> None:
+    """ACPI S3 of the host, in which the devices lose all they had."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    bdfs = [dom0.bdf(name) for name in ("igb0", "nvme0")]
+    for bdf in bdfs:
+        claim(dom0, bdf)
+    header = "od -An -v -tx1 -N 64 /sys/bus/pci/devices/{}/config"
+    before = [dom0.check(header.format(bdf)) for bdf in bdfs]
+    mark = dom0.console.mark()
+    dom0.check("echo +3 >/sys/class/rtc/rtc0/wakealarm; echo mem >/sys/power/state", 120)
+    assert any("Finishing wakeup from ACPI S3" in line for line in dom0.console.since(mark))
+    assert [dom0.check(header.format(bdf)) for bdf in bdfs] == before
+    for bdf in bdfs:
+        dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
+        assert dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state") == "clean\n"
+    give_back(dom0, bdfs)
+
+
+@pytest.mark.dom0("main", "pvh", xl=True)
+def test_a_guests_device_keeps_dom0_awake(dom0: Dom0) -> None:
+    """Refused with EBUSY and a line that names the device, before anything sleeps; not any more when the
+    guest has gone."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    bdf = dom0.bdf("igb0")
+    claim(dom0, bdf)
+    guest = PciBackend(dom0, 7)
+    guest.create(bdf)
+    guest.wait("state", INITIALISED)
+    mark = dom0.console.mark()
+    assert dom0.check(f"{NEARLY} printf freeze | /tests/pbtool write /sys/power/state") == "16\n"
+    dom0.sync_console("refused")
+    said = [line for line in dom0.console.since(mark) if f"pciback {bdf}" in line]
+    assert len(said) == 1
+    assert "used by domain 7: dom0 can't sleep (-16)" in said[0]
+    guest.remove()
+    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{bdf}/pciback/used_by")
+    dom0.check("printf freeze | /tests/pbtool write /sys/power/state | grep -qx 0; echo none >/sys/power/pm_test", 120)
+    give_back(dom0, [bdf])
