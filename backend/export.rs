@@ -55,7 +55,13 @@ fn model() -> Model {
     }
 }
 
-/// Exports a device: from here on the domain uses it.
+/// The longest that a device is waited for that its last guest has just given back, in
+/// milliseconds: a device that doesn't come back from its reset is given a minute by the kernel
+/// (`PCIE_RESET_READY_POLL_MS`), and then the next rung is tried.
+const PATIENCE: u32 = 100_000;
+
+/// Exports a device: from here on the domain uses it. Sleeps until a guest that has just given it
+/// back has left.
 ///
 /// # Errors
 ///
@@ -78,6 +84,9 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
         claimed.device.is_virtual_function(),
     )
     .ok_or_else(|| Refusal::because("the guest's bus is full")(ENOSPC))?;
+    claimed
+        .wait_left(PATIENCE)
+        .map_err(Refusal::because("it is being reset"))?;
     let _reserved = Reservation::take([claimed.clone()].into_iter())
         .map_err(Refusal::because("it is being reset"))?;
     let locks = lock(&claimed.device).map_err(Refusal::because("out of memory"))?;

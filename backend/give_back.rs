@@ -23,6 +23,7 @@ pub(super) fn give_back(mut exports: KVec<Export>, domain: DomId) {
     // Not those that were unbound meanwhile: they are nobody's already, or somebody else's.
     exports.retain(|export| registry::has(&export.claimed));
     for Export { claimed, .. } in &exports {
+        claimed.begin_leaving();
         claimed.settings.clear();
         claimed.dirtied();
     }

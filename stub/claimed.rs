@@ -20,8 +20,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     pci,
     prelude::*,
-    sync::{aref::ARef, CondVar, Mutex, SpinLock},
-    time::{Delta, Instant, Monotonic},
+    sync::{aref::ARef, CondVar, CondVarTimeoutResult, Mutex, SpinLock},
+    time::{msecs_to_jiffies, Delta, Instant, Monotonic},
 };
 
 /// A claimed device, from the end of its claim to its release.
@@ -57,14 +57,22 @@ pub(crate) struct Claimed {
     pub(crate) settings: Settings,
     #[pin]
     user: Mutex<User>,
+    /// Notified when a domain has left.
+    #[pin]
+    left: CondVar,
 }
 
 /// Who uses a claimed device.
 enum User {
     /// Nobody.
     Nobody,
-    /// A domain, and the entry in the kernel's books that says so.
-    Domain(Owner),
+    /// A domain.
+    Domain {
+        /// The entry in the kernel's books that says so.
+        owner: Owner,
+        /// It has given the device back, which is being cleaned.
+        leaving: bool,
+    },
     /// It was released: nobody, and nobody can any more.
     Released,
 }
@@ -106,6 +114,7 @@ impl Claimed {
             warned: AtomicBool::new(false),
             settings <- Settings::new(),
             user <- kernel::new_mutex!(User::Nobody),
+            left <- kernel::new_condvar!(),
         })
     }
 
@@ -167,26 +176,59 @@ impl Claimed {
         let mut user = self.user.lock();
         match *user {
             User::Nobody => {
-                *user = User::Domain(Owner::enter(&self.device, domain)?);
+                *user = User::Domain {
+                    owner: Owner::enter(&self.device, domain)?,
+                    leaving: false,
+                };
                 Ok(())
             }
-            User::Domain(_) => Err(EBUSY),
+            User::Domain { .. } => Err(EBUSY),
             User::Released => Err(ENODEV),
+        }
+    }
+
+    /// Notes that the user has given the device back. It still counts as the user's.
+    pub(crate) fn begin_leaving(&self) {
+        if let User::Domain { leaving, .. } = &mut *self.user.lock() {
+            *leaving = true;
         }
     }
 
     /// Takes the user out.
     pub(crate) fn leave_user(&self) {
         let mut user = self.user.lock();
-        if matches!(*user, User::Domain(_)) {
+        if matches!(*user, User::Domain { .. }) {
             *user = User::Nobody;
+            self.left.notify_all();
         }
+    }
+
+    /// Waits until a user that has given the device back has left.
+    ///
+    /// # Errors
+    ///
+    /// - `EAGAIN`: it takes more than `patience` milliseconds.
+    pub(crate) fn wait_left(&self, patience: u32) -> Result {
+        let mut user = self.user.lock();
+        let mut patience = msecs_to_jiffies(patience);
+        while matches!(*user, User::Domain { leaving: true, .. }) {
+            patience = match self.left.wait_interruptible_timeout(&mut user, patience) {
+                CondVarTimeoutResult::Woken { jiffies } => jiffies,
+                CondVarTimeoutResult::Signal { .. } | CondVarTimeoutResult::Timeout => {
+                    return Err(EAGAIN)
+                }
+            };
+        }
+        Ok(())
     }
 
     /// Ends all use, for good. Returns the domain that used the device until now.
     pub(super) fn end_use(&self) -> Option<DomId> {
-        match core::mem::replace(&mut *self.user.lock(), User::Released) {
-            User::Domain(owner) => Some(owner.domain()),
+        let user = core::mem::replace(&mut *self.user.lock(), User::Released);
+        self.left.notify_all();
+        match user {
+            // A guest that has given it back doesn't reach it any more.
+            User::Domain { owner, leaving } => (!leaving).then(|| owner.domain()),
             User::Nobody | User::Released => None,
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn detected(device: &Locked<'_>, channel: Channel) -> Answer {
             "recovering"
         }
     );
-    let Some(claimed) = registry::find(pdev.sbdf()) else {
+    let Some(claimed) = registry::find(pdev.sbdf()).filter(|claimed| claimed.is_endpoint()) else {
         return response.answer;
     };
     claimed.record(ResetRecord {

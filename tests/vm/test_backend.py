@@ -196,6 +196,28 @@ def test_released_and_claimed_anew_while_used(dom0: Dom0, claimed: list[str]) ->
 
 
 @IN_BOTH
+def test_the_next_guest_waits_for_the_last(dom0: Dom0, claimed: list[str]) -> None:
+    """A guest's devices are listed for the next one before they are clean, as when it is rebooted: that
+    one has them, cleaned, and not an error."""
+    bdfs = claimed[:2]
+    last = PciBackend(dom0, 7)
+    last.create(*bdfs)
+    last.wait("state", INITIALISED)
+    for domain in range(8, 11):
+        following = PciBackend(dom0, domain)
+        dom0.check(f"xenstore-rm {last.back}")
+        following.create(*bdfs)
+        following.wait("state", INITIALISED)
+        assert following.error() == ""
+        for bdf in bdfs:
+            assert shown(dom0, bdf, "used_by", "state") == [str(domain), "used"]
+        last = following
+    last.remove()
+    for bdf in bdfs:
+        wait_idle(dom0, bdf)
+
+
+@IN_BOTH
 def test_settings_end_with_the_use(dom0: Dom0, claimed: list[str]) -> None:
     """What was allowed to one guest is not allowed to the next."""
     igb = claimed[0]
@@ -263,3 +285,44 @@ def test_real_addresses(dom0: Dom0, claimed: list[str]) -> None:
     guest.remove()
     wait_idle(dom0, igb)
     wait_idle(dom0, nvme)
+
+
+@pytest.mark.dom0("shared", "pvh", xl=True)
+@pytest.mark.klog_allow("reset_device: not reset", "given back by domain")
+def test_functions_of_one_card(dom0: Dom0) -> None:
+    """One guest's functions are reset together when it ends. Those of two guests can't be: the one that is
+    given back stays used, and says what is in the way, until the other is back too."""
+    dom0.check("insmod /root/rust_pciback.ko")
+    one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
+    for bdf in (one, two):
+        dom0.check(f"xl pci-assignable-add {bdf}")
+    guest = PciBackend(dom0, 7)
+    guest.create(one)
+    guest.wait("state", INITIALISED)
+    guest.add(two)
+    guest.wait("state-1", INITIALISED)
+    assert [guest.read("vdev-0"), guest.read("vdev-1")] == ["0000:00:00.00", "0000:00:00.01"]
+    # As libxl does it, while the guest still has both.
+    assert dom0.check(f"printf {one} | /tests/pbtool write {DRIVER}/do_flr") == "0\n"
+    guest.remove()
+    wait_idle(dom0, one)
+    wait_idle(dom0, two)
+    facts = [shown(dom0, bdf, "state", "last_reset_method", "last_reset_time_us") for bdf in (one, two)]
+    assert facts[0] == facts[1], "they were not reset by one reset"
+    assert facts[0][:2] == ["clean", "slot"]
+    # One each.
+    guests = [PciBackend(dom0, domain) for domain in (7, 8)]
+    for guest, bdf in zip(guests, (one, two), strict=True):
+        guest.create(bdf)
+        guest.wait("state", INITIALISED)
+    assert dom0.check(f"cat /sys/bus/pci/devices/{one}/pciback/reset_blockers") == f"{two} domain 8\n"
+    guests[0].remove()
+    wait_idle(dom0, one)
+    assert shown(dom0, one, "state", "assignable") == ["used", "with-warning"]
+    assert shown(dom0, two, "used_by", "state") == ["8", "used"]
+    guests[1].remove()
+    wait_idle(dom0, two)
+    assert [shown(dom0, bdf, "state") for bdf in (one, two)] == [["clean"], ["clean"]]
+    for bdf in (one, two):
+        dom0.check(f"xl pci-assignable-remove -r {bdf}")
+    dom0.check("rmmod rust_pciback")
