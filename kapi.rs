@@ -15,6 +15,7 @@ pub(crate) mod fmt;
 pub(crate) mod global;
 pub(crate) mod gsi_hook;
 pub(crate) mod log;
+mod notifier;
 pub(crate) mod param;
 pub(crate) mod pci;
 pub(crate) mod pci_driver;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Being told when PCI devices come and go.
+//! Being told when PCI devices, and their drivers, come and go.
 //!
 //! C header: [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h)
 
-use core::{marker::PhantomData, ptr::addr_of_mut};
-use kernel::{bindings, container_of, error::to_result, ffi, pci, prelude::*, types::Opaque};
+use super::notifier::{self, Chain};
+use core::marker::PhantomData;
+use kernel::{bindings, container_of, ffi, pci, prelude::*};
 
 /// What is told; every method may sleep.
 pub(crate) trait Listener {
@@ -21,76 +22,35 @@ pub(crate) trait Listener {
 }
 
 /// A registered [`Listener`]; dropping it unregisters and waits for calls under way.
-#[pin_data(PinnedDrop)]
-pub(crate) struct Registration<T: Listener> {
-    #[pin]
-    block: Opaque<bindings::notifier_block>,
-    _listener: PhantomData<T>,
-}
+pub(crate) type Registration<T> = notifier::Registration<PciBus<T>>;
 
-// SAFETY: Nothing can be done through `&Registration`.
-unsafe impl<T: Listener> Sync for Registration<T> {}
+/// The chain of the PCI bus.
+pub(crate) struct PciBus<T: Listener>(PhantomData<T>);
 
-// SAFETY: Notifiers may be unregistered from any thread.
-unsafe impl<T: Listener> Send for Registration<T> {}
-
-impl<T: Listener> Registration<T> {
-    /// Registers the listener on the PCI bus.
-    ///
-    /// # Errors
-    ///
-    /// - The errno of `bus_register_notifier()`; none is known for a bus that exists.
-    pub(crate) fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            block <- Opaque::try_ffi_init(|slot: *mut bindings::notifier_block| {
-                let block = bindings::notifier_block {
-                    notifier_call: Some(Self::callback),
-                    next: core::ptr::null_mut(),
-                    priority: 0,
-                };
-                // SAFETY: `try_ffi_init` guarantees that `slot` is valid for a write.
-                unsafe { slot.write(block) };
-                // SAFETY: The block is initialised and pinned, and stays so until `drop`.
-                to_result(unsafe {
-                    bindings::bus_register_notifier(&raw const bindings::pci_bus_type, slot)
-                })
-            }),
-            _listener: PhantomData,
-        })
+// SAFETY: `unregister` undoes `register`, and waits, as the chain is a blocking one.
+unsafe impl<T: Listener> Chain for PciBus<T> {
+    unsafe fn register(block: *mut bindings::notifier_block) -> ffi::c_int {
+        // SAFETY: By the caller's promise; the bus exists.
+        unsafe { bindings::bus_register_notifier(&raw const bindings::pci_bus_type, block) }
     }
 
-    /// # Safety
-    ///
-    /// To be called by the PCI bus's notifier chain: `data` is the device.
-    unsafe extern "C" fn callback(
-        _block: *mut bindings::notifier_block,
-        action: ffi::c_ulong,
-        data: *mut ffi::c_void,
-    ) -> ffi::c_int {
-        let told = match u32::try_from(action) {
-            Ok(bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE) => T::added,
-            Ok(bindings::bus_notifier_event_BUS_NOTIFY_DEL_DEVICE) => T::removing,
-            Ok(bindings::bus_notifier_event_BUS_NOTIFY_UNBIND_DRIVER) => T::unbinding,
-            _ => return bindings::NOTIFY_DONE as ffi::c_int,
+    unsafe fn unregister(block: *mut bindings::notifier_block) {
+        // SAFETY: As above. The only error is that it isn't registered.
+        unsafe { bindings::bus_unregister_notifier(&raw const bindings::pci_bus_type, block) };
+    }
+
+    unsafe fn called(action: u32, data: *mut ffi::c_void) -> Option<Result> {
+        let told = match action {
+            bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE => T::added,
+            bindings::bus_notifier_event_BUS_NOTIFY_DEL_DEVICE => T::removing,
+            bindings::bus_notifier_event_BUS_NOTIFY_UNBIND_DRIVER => T::unbinding,
+            _ => return None,
         };
         let dev = data.cast::<bindings::device>();
         // SAFETY: Notifiers of the PCI bus get a `struct device` that is embedded in a
         // `struct pci_dev`, valid for the duration of the call.
         let pdev = unsafe { &*container_of!(dev, bindings::pci_dev, dev).cast::<pci::Device>() };
         told(pdev);
-        bindings::NOTIFY_OK as ffi::c_int
-    }
-}
-
-#[pinned_drop]
-impl<T: Listener> PinnedDrop for Registration<T> {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: `new` registered the block. The only error is that it isn't registered.
-        unsafe {
-            bindings::bus_unregister_notifier(
-                &raw const bindings::pci_bus_type,
-                addr_of_mut!(*self.block.get()),
-            )
-        };
+        Some(Ok(()))
     }
 }
