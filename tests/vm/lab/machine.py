@@ -136,24 +136,32 @@ class Dom0:
         kernel = (
             f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog {self.topology.kernel} {self._kernel}"
         )
+        xen = f"console=com1 com1=115200,8n1 noreboot dom0={self.flavour} dom0_mem={memory}M,max:{memory}M {self._xen}"
         if self.xl:
             kernel += " lab.root=vda"
-        xen = f"console=com1 com1=115200,8n1 noreboot dom0={self.flavour} dom0_mem={memory}M,max:{memory}M {self._xen}"
+            # A guest's firmware lets a passed-through NVMe controller assert its INTx pin and never
+            # acknowledges it. By default Xen leaves such an interrupt in service, which keeps those
+            # of lower priority, the disk's for one, from the only processor there is. And Xen takes
+            # this processor's page tables for ones that Intel's IOMMU could share.
+            xen += " ioapic_ack=old iommu=no-sharept"
         initrd = f"{IMAGE}/vmlinuz {kernel.replace(',', ',,')},{IMAGE}/initrd"
         # Two processors take turns: each in a thread of its own, the machine freezes now and then,
         # without this module as well.
         accel = "tcg,thread=single" if self._cpus > 1 else "tcg"
         args = ["qemu-system-x86_64", "-accel", accel, "-machine", "q35", "-cpu", "qemu64,+svm,+npt"]
-        args += ["-smp", str(self._cpus), "-m", f"{memory + 512}M", "-nodefaults", "-no-reboot"]
-        args += ["-display", "none", "-name", self.name]
+        args += ["-smp", str(self._cpus), "-m", f"{memory + (1024 if self.xl else 512)}M", "-nodefaults", "-no-reboot"]
+        args += ["-display", "none", "-name", f"guest={self.name}"]
         # Native hot-plug, so that ports have slot reset, and AER.
         args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
         if self.flavour == "bare":
             args += ["-kernel", f"{IMAGE}/vmlinuz", "-initrd", f"{IMAGE}/initrd", "-append", kernel]
         else:
             args += ["-kernel", f"{IMAGE}/xen", "-initrd", initrd, "-append", xen]
-            # Without interrupt remapping Xen refuses this IOMMU.
-            args += ["-device", "amd-iommu,intremap=on"]
+            # Without interrupt remapping Xen refuses the emulated AMD IOMMU. That one knows a device
+            # by the number that its bus had before firmware gave out numbers, so the DMA of a guest's
+            # device below a root port would go to dom0's memory. With guests it is Intel's; Xen takes
+            # it beside an AMD processor too.
+            args += ["-device", "intel-iommu,intremap=on" if self.xl else "amd-iommu,intremap=on"]
         args += ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
         args += ["-chardev", f"socket,id=qmp,fd={fds[0]}", "-mon", "chardev=qmp,mode=control"]
         # dom0's devices work behind the IOMMU, or not at all.
@@ -165,10 +173,15 @@ class Dom0:
         if self.xl:
             drive = f"file={IMAGE}/xlroot.ext4,format=raw,if=none,id=lab-root,snapshot=on"
             args += ["-drive", drive]
-            args += ["-device", f"virtio-blk-pci,id=lab-disk,bus=pcie.0,addr=0x3,drive=lab-root,{modern}"]
+            where = "bus=pcie.0,addr=0x3.{function},multifunction=on"
+            args += ["-device", f"virtio-blk-pci,id=lab-disk,{where.format(function=0)},drive=lab-root,{modern}"]
+            drive = f"file={IMAGE}/guest.ext4,format=raw,if=none,id=lab-guest,readonly=on"
+            args += ["-drive", drive]
+            args += ["-device", f"virtio-blk-pci,id=lab-guest,{where.format(function=1)},drive=lab-guest,{modern}"]
         for disk, size in self.topology.disks.items():
             path = Path(self._dir.name) / f"{disk}.raw"
             with path.open("wb") as backing:
+                backing.write(self.topology.contents.get(disk, b""))
                 backing.truncate(size)
             args += ["-drive", f"file={path},format=raw,if=none,id={disk}"]
         return args + self.topology.args

@@ -12,6 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+#: The first block of the disk of the topology `guest`.
+NVME_TEXT = b"what the test wrote".ljust(512, b".")
+
 
 @dataclass
 class Topology:
@@ -21,6 +24,8 @@ class Topology:
     args: list[str] = field(default_factory=list)
     #: Names of the raw disks the devices want, with their sizes in bytes.
     disks: dict[str, int] = field(default_factory=dict)
+    #: What is at the beginning of disks.
+    contents: dict[str, bytes] = field(default_factory=dict)
     #: Names of what was added, bridges excluded.
     devices: list[str] = field(default_factory=list)
     #: What dom0's command line must say.
@@ -203,6 +208,14 @@ def _errors() -> Topology:
     return t.on_port("igb", "igb0")
 
 
+def _guest() -> Topology:
+    """What guests get: no boot ROMs, which would be run in each of them."""
+    t = Topology("guest")
+    t.on_port("igb", "igb0", romfile="").nvme_on_port("nvme0").on_port("e1000e", "e1000e0", romfile="")
+    t.contents["disk-nvme0"] = NVME_TEXT
+    return t
+
+
 def _none() -> Topology:
     """Nothing but what the chipset has."""
     return Topology("none")
@@ -210,7 +223,7 @@ def _none() -> Topology:
 
 TOPOLOGIES = {
     build().name: build
-    for build in (_none, _demo, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs, _errors)
+    for build in (_none, _demo, _guest, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs, _errors)
 }
 
 

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0
+"""HVM guests of a dom0 with the toolstack, made and driven by stock xl.
+
+The guest is the lab's stock kernel with a small initramfs (tests/vm/image/guest-init). It
+loads a native driver for each PCI device that it finds. Its agent listens on the PV console,
+which is much faster than an emulated serial port; dom0 talks to it through
+tests/dom0/src/guestrun.c.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from .agent import AgentError, Result
+from .machine import CommandError, Dom0
+
+#: What makes it boot in time: no scan of all buses by port I/O (25 s), no trial of emulated
+#: timers (3 s), no probing of serial ports and keyboards. And a panic is told to Xen as a crash,
+#: where the kernel would else wait and then reboot.
+CMDLINE = (
+    "console=hvc0 quiet xen_legacy_crash pci=noearly no_timer_check tsc=unstable mitigations=off"
+    " 8250.nr_uarts=0 i8042.nokbd i8042.noaux cryptomgr.notests"
+)
+
+
+class GuestError(AssertionError):
+    """The guest did not do what it must."""
+
+
+class Guest:
+    """One guest, by its name; made by `create`, also after a reboot the same object.
+
+    `devices` are addresses in dom0, `cmdline` is added to the kernel's, `config` to what xl
+    is told.
+    """
+
+    #: From `xl create` to a guest that takes commands: 45 to 60 s alone on an idle machine.
+    BOOT = 240.0
+
+    def __init__(
+        self,
+        dom0: Dom0,
+        name: str = "guest",
+        devices: Iterable[str] = (),
+        *,
+        cmdline: str = "",
+        on_crash: str = "destroy",
+        config: str = "",
+    ) -> None:
+        self.dom0, self.name = dom0, name
+        self._devices = list(devices)
+        self._cmdline, self._on_crash, self._config = cmdline, on_crash, config
+        #: Seconds that the last boot took.
+        self.boot_seconds = 0.0
+        self._domid: int | None = None
+        self._tty = ""
+
+    # Life
+
+    def create(self) -> Guest:
+        """Make it and wait until it takes commands."""
+        dom0 = self.dom0
+        pci = ", ".join(f'"{device}"' for device in self._devices)
+        config = f"""
+            type = "hvm"
+            name = "{self.name}"
+            memory = 256
+            vcpus = 1
+            kernel = "/guest/vmlinuz"
+            ramdisk = "/guest/initrd"
+            cmdline = "{CMDLINE} {self._cmdline}"
+            vga = "none"
+            nographic = 1
+            vnc = 0
+            usb = 0
+            pci = [ {pci} ]
+            on_crash = "{self._on_crash}"
+            on_reboot = "restart"
+            {self._config}
+        """
+        dom0.write(f"/root/{self.name}.cfg", re.sub(r"(?m)^ +", "", config).encode())
+        began = time.monotonic()
+        self._forget_log()
+        result = dom0.run(f"xl create /root/{self.name}.cfg", 120)
+        if not result.ok:
+            raise CommandError(f"xl create: status {result.status}\n{result.out}\n{self.emulator_log()}")
+        self._wait_ready(began)
+        return self
+
+    def _forget_log(self) -> None:
+        self.dom0.check(f": >{self._console}")
+
+    def _wait_ready(self, began: float) -> None:
+        """Wait for the guest's word, or for its end."""
+        script = (
+            f"for i in $(seq {self.BOOT * 2:.0f}); do grep -q '^guest: ready' {self._console} && exit 0;"
+            f" xl domid {self.name} >/dev/null 2>&1 || sleep 2; sleep 0.5; done; exit 1"
+        )
+        try:
+            if not self.dom0.run(script, self.BOOT).ok:
+                raise GuestError(f"{self.name} did not come up:\n{self.log()[-2000:]}\n{self.emulator_log()}")
+            self._find()
+        finally:
+            self.keep_log()
+        self.boot_seconds = time.monotonic() - began
+
+    def _find(self) -> None:
+        """Ask for the domain's number, and for the terminal of its agent."""
+        self._domid = int(self.dom0.check(f"xl domid {self.name}"))
+        self._tty = self.dom0.check(f"xenstore-read /local/domain/{self._domid}/console/tty").strip()
+
+    @property
+    def domid(self) -> int:
+        """Its number."""
+        if self._domid is None:
+            raise GuestError(f"{self.name} does not run")
+        return self._domid
+
+    @property
+    def running(self) -> bool:
+        """Whether a domain of its name exists."""
+        return self.dom0.run(f"xl domid {self.name}").ok
+
+    def destroy(self) -> None:
+        """End it, as when the plug is pulled, and wait until nothing of it is left."""
+        self.dom0.check(f"xl destroy {self.name}", 120)
+        self.wait_gone()
+
+    def wait_gone(self, seconds: float = 120) -> None:
+        """Wait until the domain has gone, the zombie of it included."""
+        domid = self.domid
+        script = (
+            f"for i in $(seq {seconds * 2:.0f}); do xl list {domid} >/dev/null 2>&1 || exit 0; sleep 0.5; done; exit 1"
+        )
+        if not self.dom0.run(script, seconds + 30).ok:
+            raise GuestError(f"domain {domid} does not go away:\n{self.dom0.run('xl list').out}")
+        self.keep_log()
+        self._domid = None
+
+    def reboot(self) -> None:
+        """Reboot from the inside; afterwards it is a domain with another number."""
+        self._restart("reboot -f")
+
+    def crash(self) -> None:
+        """Panic. What comes of it is up to on_crash."""
+        self._start("echo c >/proc/sysrq-trigger")
+        if self._on_crash == "restart":
+            self._wait_other()
+        else:
+            self.wait_gone()
+            if self.running:
+                raise GuestError(f"{self.name} has come again though on_crash is {self._on_crash}")
+
+    def _restart(self, command: str) -> None:
+        self._start(command)
+        self._wait_other()
+
+    def _start(self, command: str) -> None:
+        """Have a command run that gives no answer any more."""
+        self.run(f"(sleep 1; {command}) >/dev/null 2>&1 &")
+
+    def _wait_other(self) -> None:
+        """Wait until a domain with the name but another number has come up."""
+        began, old = time.monotonic(), self.domid
+        script = (
+            f"for i in $(seq 240); do d=$(xl domid {self.name} 2>/dev/null) && [ $d != {old} ] && exit 0;"
+            " sleep 0.5; done; exit 1"
+        )
+        if not self.dom0.run(script, 150).ok:
+            raise GuestError(f"{self.name} did not restart:\n{self.dom0.run('xl list').out}")
+        # The log goes on in the same file; what the old domain said is kept.
+        self.keep_log()
+        self._forget_log()
+        self._wait_ready(began)
+
+    # Commands in the guest
+
+    def run(self, command: str, seconds: float = 60) -> Result:
+        """Run a shell command in the guest."""
+        quoted = command.replace("'", "'\\''")
+        result = self.dom0.run(f"/tests/guestrun {self._tty} {seconds:.0f} '{quoted}'", seconds + 40)
+        if result.status == 125:
+            raise AgentError(f"{self.name}: {command}: {result.out}")
+        return Result(command, result.status, result.raw)
+
+    def check(self, command: str, seconds: float = 60) -> str:
+        """Run a command in the guest that must succeed; returns its output."""
+        result = self.run(command, seconds)
+        if not result.ok:
+            raise CommandError(f"status {result.status} in {self.name} of: {command}\n{result.out}")
+        return result.out
+
+    def wait(self, condition: str, seconds: int = 60) -> None:
+        """Wait, in the guest, until a shell condition holds."""
+        script = f"for i in $(seq {seconds * 5}); do {condition} && exit; usleep 200000; done; exit 1"
+        if not self.run(script, seconds + 30).ok:
+            raise GuestError(f"{self.name}: in vain waited for: {condition}\n{self.run('dmesg | tail -30').out}")
+
+    # Devices
+
+    def slot(self, vendor: str, device: str) -> str:
+        """The address in the guest of the device with these IDs, which must be one only."""
+        script = (
+            "cd /sys/bus/pci/devices; for d in *; do"
+            f' [ "$(cat $d/vendor) $(cat $d/device)" = "0x{vendor} 0x{device}" ] && echo $d; done; true'
+        )
+        found = self.check(script).split()
+        if len(found) != 1:
+            raise GuestError(f"{self.name} has {len(found)} devices {vendor}:{device}, not one")
+        return found[0]
+
+    def wait_driver(self, slot: str, driver: str, seconds: int = 90) -> None:
+        """Wait until a device has that driver."""
+        link = f"/sys/bus/pci/devices/{slot}/driver"
+        self.wait(f'[ "$(basename "$(readlink {link})")" = {driver} ]', seconds)
+
+    def config_space(self, slot: str) -> bytes:
+        """The configuration space of a device, as the guest sees it."""
+        text = self.check(f"xxd -p /sys/bus/pci/devices/{slot}/config")
+        return bytes.fromhex("".join(text.split()))
+
+    def attach(self, device: str) -> None:
+        """Give it a device of dom0 while it runs."""
+        self.dom0.check(f"xl pci-attach {self.name} {device}", 120)
+
+    def detach(self, device: str) -> None:
+        """Take a device from it while it runs."""
+        self.dom0.check(f"xl pci-detach {self.name} {device}", 120)
+
+    # Logs
+
+    @property
+    def _console(self) -> str:
+        return f"/var/log/xen/console/guest-{self.name}.log"
+
+    def log(self) -> str:
+        """What it said on its console."""
+        return self.dom0.run(f"cat {self._console}").out
+
+    def emulator_log(self) -> str:
+        """What its device model said."""
+        return self.dom0.run(f"cat /var/log/xen/qemu-dm-{self.name}.log").out
+
+    def keep_log(self) -> None:
+        """Save both beside the log of the machine."""
+        if self.dom0.alive:
+            path = Path(f"{self.dom0.log}.{self.name}")
+            path.write_text(f"{self.log()}\n--- device model\n{self.emulator_log()}")
+
+
+def msix_enabled(config: bytes) -> bool:
+    """Whether MSI-X is on, which lspci calls `MSI-X: Enable+`."""
+    return _walk(config, 0x11, lambda at: bool(config[at + 3] & 0x80))
+
+
+def msi_enabled(config: bytes) -> bool:
+    """Whether MSI is on."""
+    return _walk(config, 0x05, lambda at: bool(config[at + 2] & 0x01))
+
+
+def _walk[T](config: bytes, wanted: int, value: Callable[[int], T]) -> T:
+    """Find a capability."""
+    at = config[0x34] & 0xFC
+    for _ in range(48):
+        if not at:
+            break
+        if config[at] == wanted:
+            return value(at)
+        at = config[at + 1] & 0xFC
+    raise GuestError(f"no capability {wanted:#x}")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The drivers that guest tests are run with: this one, and the C one as control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .machine import Dom0
+
+DRIVER = "/sys/bus/pci/drivers/pciback"
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A driver named pciback."""
+
+    name: str
+    load_command: str
+    module: str
+
+    def load(self, dom0: Dom0) -> None:
+        """Load it."""
+        dom0.check(self.load_command)
+
+    def unload(self, dom0: Dom0) -> None:
+        """Unload it: nothing holds it."""
+        dom0.check(f"rmmod {self.module}")
+
+    def wait_idle(self, dom0: Dom0, bdf: str) -> None:
+        """Wait until no domain has the device: neither in xenstore nor in the driver's book."""
+        listed = f"xenstore-ls /local/domain/0/backend/pci 2>/dev/null | grep -q 'dev-.*{bdf}'"
+        used = f"grep -qv none /sys/bus/pci/devices/{bdf}/pciback/used_by"
+        idle = f"! {{ {listed}; }}" + ("" if self.name == "C" else f" && ! {{ {used}; }}")
+        dom0.check(f"for i in $(seq 120); do {idle} && exit; sleep 0.5; done; exit 1", 90)
+
+    def check_clean(self, dom0: Dom0, bdf: str, weak: bool = False) -> None:
+        """After a guest: reset, disabled, and assignable again."""
+        assert int(dom0.check(f"setpci -s {bdf} COMMAND"), 16) & 0x4 == 0, "bus mastering is off"
+        assert bdf in dom0.check("xl pci-assignable-list")
+        if self.name == "rust":
+            state = dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state").strip()
+            assert state == ("weak" if weak else "clean")
+
+
+RUST = Stub("rust", "insmod /root/rust_pciback.ko", "rust_pciback")
+C = Stub("C", "modprobe xen-pciback", "xen_pciback")
+
+
+def config_space(dom0: Dom0, bdf: str) -> str:
+    """What is to be the same before and after a guest; status bits are left out."""
+    return dom0.check(f"od -An -v -tx1 -w16 /sys/bus/pci/devices/{bdf}/config")

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What an initramfs of the lab is made of; for the steps that make one, in the chroot.
+# They set `stock` and `release`: the unpacked stock kernel, and its name.
+#
+# shellcheck disable=SC2154 # those two
+
+# initrd_root ROOT: the folders, and busybox with all of its applets.
+initrd_root() {
+	local r=$1 applet
+	mkdir -p "$r"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,root,etc,lib/modules}
+	cp /bin/busybox "$r/bin/"
+	for applet in $(busybox --list); do
+		[ -e "$r/bin/$applet" ] || ln -s busybox "$r/bin/$applet"
+	done
+}
+
+# initrd_programs ROOT NAME...: with the libraries they are linked to.
+initrd_programs() {
+	local r=$1 p lib
+	shift
+	for p; do
+		p=$(command -v "$p")
+		rm -f "$r/bin/${p##*/}"
+		cp -L "$p" "$r/bin/"
+		for lib in $(ldd "$p" | grep -oE '/[^ ]+'); do
+			[ -e "$r$lib" ] || install -D "$(readlink -f "$lib")" "$r$lib"
+		done
+	done
+}
+
+# initrd_modules ROOT LIST: the modules that a file lists, with what they depend on.
+# Unpacked: xz is slow in there.
+initrd_modules() {
+	local r=$1 list=$2 module ko rel
+	grep -v '^#' "$list" | while read -r module; do
+		modprobe -d "$stock" -S "$release" --show-depends "$module" ||
+			stop "the stock kernel $release has no module $module: edit ${list#"$LAB_REPO"/}"
+	done | sed -n 's/^insmod //p' | sort -u | while read -r ko; do
+		rel=${ko#"$stock"/}
+		rel=lib/${rel#*lib/}
+		mkdir -p "$r/${rel%/*}"
+		xz -dc "$ko" >"$r/${rel%.xz}"
+	done
+	mkdir -p "$r/lib/modules/$release"
+	cp "$stock/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$r/lib/modules/$release/"
+	depmod -b "$r" "$release"
+}
+
+# initrd_pack ROOT FILE
+initrd_pack() {
+	(cd "$1" && find . | cpio --quiet -o -H newc) >"$2"
+}
