@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The orders in which other toolstacks take devices and give them back, as writes to sysfs."""
+
+import pytest
+from lab.endpoint import E1000E, IGB, NVME, Endpoint
+from lab.machine import Dom0
+from lab.stub import DRIVER, RUST, C, Stub
+
+BUS = "/sys/bus/pci"
+IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+#: In a PVH dom0 the C driver can claim no device that has both FLR and MSI-X.
+BY_RUST = [(RUST, IGB), (RUST, NVME), (RUST, E1000E)]
+CASES = [*BY_RUST, (C, E1000E)]
+EACH = pytest.mark.parametrize(("stub", "endpoint"), CASES, ids=lambda value: value.name)
+
+
+def driver(dom0: Dom0, bdf: str) -> str:
+    """The driver that a device has now."""
+    return dom0.run(f"basename $(readlink {BUS}/devices/{bdf}/driver)").out.strip()
+
+
+@EACH
+@IN_BOTH
+@pytest.mark.klog_allow("unlocked secondary bus reset")
+def test_libvirt(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
+    """What virPCIDeviceBindToStub and virPCIDeviceUnbindFromStub do: by driver_override, without a slot."""
+    identity, bdf = endpoint.in_dom0(dom0), dom0.bdf(endpoint.name)
+    device = f"{BUS}/devices/{bdf}"
+    stub.load(dom0)
+    dom0.check(f"printf pciback >{device}/driver_override")
+    dom0.check(f"printf {bdf} >{device}/driver/unbind")
+    dom0.check(f"printf {bdf} >{BUS}/drivers_probe")
+    assert driver(dom0, bdf) == "pciback"
+    assert bdf in dom0.check("xl pci-assignable-list")
+    dom0.check(f"printf '\\n' >{device}/driver_override")
+    dom0.check(f"printf {bdf} >{device}/driver/unbind")
+    dom0.check(f"printf {bdf} >{BUS}/drivers_probe")
+    assert driver(dom0, bdf) == endpoint.driver
+    assert endpoint.in_dom0(dom0) == identity
+    stub.unload(dom0)
+
+
+@EACH
+@IN_BOTH
+@pytest.mark.klog_allow("unlocked secondary bus reset")
+def test_xenopsd(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
+    """A slot, then a bind whatever came of it; an unbind, then the slot is taken off."""
+    identity, bdf = endpoint.in_dom0(dom0), dom0.bdf(endpoint.name)
+    device = f"{BUS}/devices/{bdf}"
+    stub.load(dom0)
+    dom0.check(f"printf {bdf} >{device}/driver/unbind")
+    dom0.check(f"printf {bdf} >{DRIVER}/new_slot")
+    dom0.check(f"printf {bdf} >{DRIVER}/bind")
+    assert dom0.check(f"readlink {device}/driver").strip().endswith("pciback")
+    assert bdf in dom0.check(f"cat {DRIVER}/slots")
+    # It resets the device before a guest gets it: by this file where there is one.
+    dom0.check(f"printf 1 >{device}/reset")
+    dom0.check(f"printf {bdf} >{device}/driver/unbind")
+    dom0.check(f"printf {bdf} >{DRIVER}/remove_slot")
+    assert bdf not in dom0.check(f"cat {DRIVER}/slots")
+    dom0.check(f"printf {bdf} >{BUS}/drivers_probe")
+    assert endpoint.in_dom0(dom0) == identity
+    stub.unload(dom0)
