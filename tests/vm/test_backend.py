@@ -17,39 +17,29 @@ from lab.toolstack import (
     RECONFIGURED,
     RECONFIGURING,
     PciBackend,
-    wait_until,
+    assignable,
+    shown,
+    wait_idle,
 )
 
 IN_BOTH = pytest.mark.dom0("main", "pvh", "pv", xl=True)
+#: What has nothing to do with the kind of dom0, in the one that boots faster.
+IN_PV = pytest.mark.dom0("main", "pv", xl=True)
 DRIVER = "/sys/bus/pci/drivers/pciback"
-NAMES = ("igb0", "nvme0", "e1000e0")
 
 
 @pytest.fixture
 def claimed(dom0: Dom0, request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """The module with three claimed devices; given back with their drivers at the end."""
-    dom0.check(f"insmod /root/rust_pciback.ko {getattr(request, 'param', '')}")
-    bdfs = [dom0.bdf(name) for name in NAMES]
-    for bdf in bdfs:
-        dom0.check(f"xl pci-assignable-add {bdf}")
-    yield bdfs
-    # A test that failed may have left guests.
-    dom0.run("xenstore-rm /local/domain/0/backend/pci")
-    for bdf in bdfs:
-        dom0.run(f"xl pci-assignable-remove -r {bdf}")
-    # While a guest is connected it can't be unloaded; when its devices are back, it can.
-    wait_until(dom0, "rmmod rust_pciback 2>/dev/null")
+    """The module with three claimed devices."""
+    with assignable(dom0, ("igb0", "nvme0", "e1000e0"), getattr(request, "param", "")) as bdfs:
+        yield bdfs
 
 
-def shown(dom0: Dom0, bdf: str, *names: str) -> list[str]:
-    """Attributes of a claimed device."""
-    files = " ".join(f"/sys/bus/pci/devices/{bdf}/pciback/{name}" for name in names)
-    return dom0.check(f"cat {files}").split()
-
-
-def wait_idle(dom0: Dom0, bdf: str) -> None:
-    """Wait until no guest has it any more."""
-    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{bdf}/pciback/used_by")
+@pytest.fixture
+def card(dom0: Dom0) -> Iterator[list[str]]:
+    """The module with both functions of a card claimed."""
+    with assignable(dom0, ("pair.0", "pair.1")) as bdfs:
+        yield bdfs
 
 
 @IN_BOTH
@@ -90,7 +80,7 @@ def test_life_of_a_connection(dom0: Dom0, claimed: list[str]) -> None:
     assert shown(dom0, nvme, "state", "last_reset_method") == ["clean", "flr"]
 
 
-@IN_BOTH
+@IN_PV
 def test_what_a_guest_writes_gives_nothing_back(dom0: Dom0, claimed: list[str]) -> None:
     """The frontend's nodes are the guest's. Whatever it writes, the devices stay its own, the
     toolstack can still add and remove, and the driver is well."""
@@ -117,7 +107,7 @@ def test_what_a_guest_writes_gives_nothing_back(dom0: Dom0, claimed: list[str]) 
     wait_idle(dom0, igb)
 
 
-@IN_BOTH
+@IN_PV
 @pytest.mark.klog_allow("not supported")
 def test_a_pv_frontend_is_refused(dom0: Dom0, claimed: list[str]) -> None:
     """It publishes a ring: an error says that there is nobody to serve it, and the end is clean."""
@@ -141,7 +131,7 @@ def test_a_pv_frontend_is_refused(dom0: Dom0, claimed: list[str]) -> None:
     wait_idle(dom0, igb)
 
 
-@IN_BOTH
+@IN_PV
 @pytest.mark.klog_allow("is not exported", "a device is not exported")
 def test_a_failed_export_gives_all_back(dom0: Dom0, claimed: list[str]) -> None:
     """No such device, another domain's, no address: refused with the reason, and nothing is kept."""
@@ -217,7 +207,7 @@ def test_the_next_guest_waits_for_the_last(dom0: Dom0, claimed: list[str]) -> No
         wait_idle(dom0, bdf)
 
 
-@IN_BOTH
+@IN_PV
 def test_settings_end_with_the_use(dom0: Dom0, claimed: list[str]) -> None:
     """What was allowed to one guest is not allowed to the next."""
     igb = claimed[0]
@@ -236,7 +226,7 @@ def test_settings_end_with_the_use(dom0: Dom0, claimed: list[str]) -> None:
     assert f"{igb}:off:not acking:0\n" in dom0.check(f"cat {DRIVER}/irq_handlers")
 
 
-@IN_BOTH
+@IN_PV
 def test_the_toolstack_closes(dom0: Dom0, claimed: list[str]) -> None:
     """online=0 and state=5, and the backend closes; the module cannot go before."""
     igb = claimed[0]
@@ -250,7 +240,7 @@ def test_the_toolstack_closes(dom0: Dom0, claimed: list[str]) -> None:
     guest.remove()
 
 
-@IN_BOTH
+@IN_PV
 def test_a_guest_is_there_before_the_driver(dom0: Dom0) -> None:
     """The driver is loaded, by hide=, when a guest's devices are listed already; and unbound from
     the connection while that is in use."""
@@ -268,7 +258,7 @@ def test_a_guest_is_there_before_the_driver(dom0: Dom0) -> None:
     guest.remove()
 
 
-@IN_BOTH
+@IN_PV
 @pytest.mark.parametrize("claimed", ["passthrough=1"], indirect=True)
 def test_real_addresses(dom0: Dom0, claimed: list[str]) -> None:
     """With passthrough=1 a guest sees its devices where they are, each bus a root."""
@@ -289,13 +279,10 @@ def test_real_addresses(dom0: Dom0, claimed: list[str]) -> None:
 
 @pytest.mark.dom0("shared", "pvh", xl=True)
 @pytest.mark.klog_allow("reset_device: not reset", "given back by domain")
-def test_functions_of_one_card(dom0: Dom0) -> None:
+def test_functions_of_one_card(dom0: Dom0, card: list[str]) -> None:
     """One guest's functions are reset together when it ends. Those of two guests can't be: the one that is
     given back stays used, and says what is in the way, until the other is back too."""
-    dom0.check("insmod /root/rust_pciback.ko")
-    one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
-    for bdf in (one, two):
-        dom0.check(f"xl pci-assignable-add {bdf}")
+    one, two = card
     guest = PciBackend(dom0, 7)
     guest.create(one)
     guest.wait("state", INITIALISED)
@@ -323,6 +310,3 @@ def test_functions_of_one_card(dom0: Dom0) -> None:
     guests[1].remove()
     wait_idle(dom0, two)
     assert [shown(dom0, bdf, "state") for bdf in (one, two)] == [["clean"], ["clean"]]
-    for bdf in (one, two):
-        dom0.check(f"xl pci-assignable-remove -r {bdf}")
-    dom0.check("rmmod rust_pciback")

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from lab.machine import Dom0
-from lab.toolstack import INITIALISED, PciBackend, wait_until
+from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_shown, wait_until
 
 IN_BOTH = pytest.mark.dom0("errors", "pvh", "pv", xl=True)
 EXPECTED = pytest.mark.klog_allow(r"AER:|PCIe Bus Error|error status/mask|\[12\] TLP|PCI Express error")
-DRIVER = "/sys/bus/pci/drivers/pciback"
 #: Errors by the words that QEMU and the driver have for them.
 KINDS = {"POISON_TLP": "nonfatal", "DLP": "fatal"}
 LIB = "here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
@@ -18,15 +17,8 @@ LIB = "here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/nu
 @pytest.fixture
 def card(dom0: Dom0) -> Iterator[list[str]]:
     """The module with both functions of the card and the neighbour claimed."""
-    dom0.check("insmod /root/rust_pciback.ko")
-    bdfs = [dom0.bdf(name) for name in ("card.0", "card.1", "igb0")]
-    for bdf in bdfs:
-        dom0.check(f"xl pci-assignable-add {bdf}")
-    yield bdfs
-    dom0.run("xenstore-rm /local/domain/0/backend/pci")
-    for bdf in bdfs:
-        dom0.run(f"xl pci-assignable-remove -r {bdf}")
-    wait_until(dom0, "rmmod rust_pciback 2>/dev/null")
+    with assignable(dom0, ("card.0", "card.1", "igb0")) as bdfs:
+        yield bdfs
 
 
 def inject(dom0: Dom0, error: str) -> None:
@@ -38,11 +30,6 @@ def inject(dom0: Dom0, error: str) -> None:
     assert any("device recovery successful" in line for line in dom0.console.since(mark))
 
 
-def state(dom0: Dom0, bdf: str) -> str:
-    """The state of a claimed device."""
-    return dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state").strip()
-
-
 @IN_BOTH
 @EXPECTED
 @pytest.mark.parametrize("error", KINDS)
@@ -51,8 +38,8 @@ def test_idle_devices_recover(dom0: Dom0, card: list[str], error: str) -> None:
     dom0.check(f"{LIB} set -e; for f in {' '.join(card)}; do leave_mark $f; done")
     inject(dom0, error)
     for bdf in card[:2]:
-        wait_until(dom0, f"grep -qx clean /sys/bus/pci/devices/{bdf}/pciback/state")
-    assert state(dom0, card[2]) == "clean"
+        wait_shown(dom0, bdf, "state", "clean")
+    assert shown(dom0, card[2], "state") == ["clean"]
     facts = (
         "bears_mark $f && echo marked; command_has $f $MEMORY && echo decodes; command_has $f $MASTER && echo masters"
     )
@@ -75,11 +62,11 @@ def test_a_guest_loses_its_device(dom0: Dom0, card: list[str], error: str) -> No
     wait_until(dom0, "[ -e /root/armed ]")
     inject(dom0, error)
     guest.wait("aerState", "aerfail")
-    assert state(dom0, used) == "failed"
-    assert dom0.check(f"cat /sys/bus/pci/devices/{used}/pciback/used_by") == "7\n"
+    assert shown(dom0, used, "state") == ["failed"]
+    assert shown(dom0, used, "used_by") == ["7"]
     assert not dom0.run(f"{LIB} command_has {used} $MASTER").ok
-    wait_until(dom0, f"grep -qx clean /sys/bus/pci/devices/{other}/pciback/state")
-    assert state(dom0, neighbour) == "clean"
+    wait_shown(dom0, other, "state", "clean")
+    assert shown(dom0, neighbour, "state") == ["clean"]
     dom0.check("rm /root/armed")
     wait_until(dom0, "grep -q PCIBACK_ERROR /root/events")
     told = dom0.check("cat /root/events")
@@ -87,15 +74,15 @@ def test_a_guest_loses_its_device(dom0: Dom0, card: list[str], error: str) -> No
     assert "PCIBACK_DOMAIN=7" in told
     # Given back, it is reset and well.
     guest.remove()
-    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
-    assert state(dom0, used) == "clean"
+    wait_idle(dom0, used)
+    assert shown(dom0, used, "state") == ["clean"]
     next_guest = PciBackend(dom0, 8)
     next_guest.create(used)
     next_guest.wait("state", INITIALISED)
     assert next_guest.read("aerState") is None
     assert next_guest.read("vdev-0") == "0000:00:00.00"
     next_guest.remove()
-    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
+    wait_idle(dom0, used)
 
 
 @pytest.mark.dom0("errors", "pvh", xl=True)
@@ -112,8 +99,8 @@ def test_a_failed_device_is_withheld(dom0: Dom0, card: list[str]) -> None:
     inject(dom0, "POISON_TLP")
     guest.wait("aerState", "aerfail")
     guest.remove()  # Nothing can reset it.
-    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
-    assert dom0.check(f"cat /sys/bus/pci/devices/{used}/pciback/assignable") == "no\n"
+    wait_idle(dom0, used)
+    assert shown(dom0, used, "assignable") == ["no"]
     assert dom0.check(f"/tests/pbtool gsi {used}").strip() == "-1", "EPERM"
     guest = PciBackend(dom0, 8)
     guest.create(used)
@@ -121,8 +108,8 @@ def test_a_failed_device_is_withheld(dom0: Dom0, card: list[str]) -> None:
     guest.wait("state-0", 6)
     assert "pciback/state" in guest.error()
     assert guest.read("vdev-0") is None
-    assert dom0.check(f"cat /sys/bus/pci/devices/{used}/pciback/used_by") == "8\n"
+    assert shown(dom0, used, "used_by") == ["8"]
     dom0.check(f"echo default >/sys/bus/pci/devices/{used}/reset_method")
     guest.remove()
-    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{used}/pciback/used_by")
-    assert state(dom0, used) == "clean"
+    wait_idle(dom0, used)
+    assert shown(dom0, used, "state") == ["clean"]

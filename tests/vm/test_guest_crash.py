@@ -13,7 +13,7 @@ def permissive(dom0: Dom0) -> list[str]:
     return dom0.check(f"cat {DRIVER}/permissive").split()
 
 
-@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+@pytest.mark.dom0("guest", "pvh", xl=True)
 def test_crash_and_the_next_guest(dom0: Dom0) -> None:
     """The first guest crashes and is destroyed, the second crashes and is restarted.
 

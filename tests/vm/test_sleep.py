@@ -3,7 +3,7 @@
 
 import pytest
 from lab.machine import Dom0
-from lab.toolstack import INITIALISED, PciBackend, wait_until
+from lab.toolstack import INITIALISED, PciBackend, shown, wait_idle
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
 NAMES = ("igb0", "nvme0", "e1000e0")
@@ -38,7 +38,7 @@ def test_idle_devices_sleep(dom0: Dom0) -> None:
     assert [dom0.check(CONFIG.format(bdf)) for bdf in bdfs] == before
     for bdf in bdfs:
         dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
-        assert dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state") == "clean\n"
+        assert shown(dom0, bdf, "state") == ["clean"]
     give_back(dom0, bdfs)
 
 
@@ -59,7 +59,7 @@ def test_real_sleep(dom0: Dom0) -> None:
     assert [dom0.check(header.format(bdf)) for bdf in bdfs] == before
     for bdf in bdfs:
         dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
-        assert dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state") == "clean\n"
+        assert shown(dom0, bdf, "state") == ["clean"]
     give_back(dom0, bdfs)
 
 
@@ -80,6 +80,6 @@ def test_a_guests_device_keeps_dom0_awake(dom0: Dom0) -> None:
     assert len(said) == 1
     assert "used by domain 7: dom0 can't sleep (-16)" in said[0]
     guest.remove()
-    wait_until(dom0, f"grep -qx none /sys/bus/pci/devices/{bdf}/pciback/used_by")
+    wait_idle(dom0, bdf)
     dom0.check("printf freeze | /tests/pbtool write /sys/power/state | grep -qx 0; echo none >/sys/power/pm_test", 120)
     give_back(dom0, [bdf])

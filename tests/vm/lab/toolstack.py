@@ -7,6 +7,8 @@ For what no real guest does, or not on demand. tests/vm/test_guest*.py have real
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .machine import Dom0
 
@@ -76,6 +78,37 @@ class PciBackend:
     def _write(self, directory: str, nodes: dict[str, object]) -> None:
         pairs = [f"{directory}/{name} {shlex.quote(str(value))}" for name, value in nodes.items()]
         self.dom0.check("xenstore-write " + " ".join(pairs))
+
+
+@contextmanager
+def assignable(dom0: Dom0, names: tuple[str, ...], options: str = "") -> Iterator[list[str]]:
+    """The module with these devices, by xl; afterwards they are given back and it is unloaded."""
+    dom0.check(f"insmod /root/rust_pciback.ko {options}")
+    bdfs = [dom0.bdf(name) for name in names]
+    for bdf in bdfs:
+        dom0.check(f"xl pci-assignable-add {bdf}")
+    yield bdfs
+    # A test that failed may have left guests. While there are some the module can't be unloaded.
+    dom0.run("xenstore-rm /local/domain/0/backend/pci")
+    for bdf in bdfs:
+        dom0.run(f"xl pci-assignable-remove -r {bdf}")
+    wait_until(dom0, "rmmod rust_pciback 2>/dev/null")
+
+
+def shown(dom0: Dom0, bdf: str, *names: str) -> list[str]:
+    """Words of the attributes of a claimed device."""
+    files = " ".join(f"/sys/bus/pci/devices/{bdf}/pciback/{name}" for name in names)
+    return dom0.check(f"cat {files}").split()
+
+
+def wait_shown(dom0: Dom0, bdf: str, name: str, value: str) -> None:
+    """Wait until an attribute of a claimed device has a value."""
+    wait_until(dom0, f"grep -qx {value} /sys/bus/pci/devices/{bdf}/pciback/{name}")
+
+
+def wait_idle(dom0: Dom0, bdf: str) -> None:
+    """Wait until no guest has a device any more."""
+    wait_shown(dom0, bdf, "used_by", "none")
 
 
 def wait_until(dom0: Dom0, condition: str, seconds: int = 20) -> None:
