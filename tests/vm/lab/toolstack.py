@@ -26,7 +26,8 @@ class PciBackend:
         self._count = 0
 
     def create(self, *bdfs: str) -> None:
-        """Make both, with these devices, in one go."""
+        """Make both, with these devices, in one go; what another domain of that number left is gone."""
+        self.dom0.run(f"xenstore-rm error/backend/pci/{self.domain}")
         self._write(self.front, {"backend": self.back, "backend-id": 0, "state": INITIALISING})
         nodes: dict[str, object] = {"frontend": self.front, "frontend-id": self.domain, "online": 1}
         nodes |= {"state": INITIALISING}
@@ -89,7 +90,10 @@ def assignable(dom0: Dom0, names: tuple[str, ...], options: str = "") -> Iterato
         dom0.check(f"xl pci-assignable-add {bdf}")
     yield bdfs
     # A test that failed may have left guests. While there are some the module can't be unloaded.
-    dom0.run("xenstore-rm /local/domain/0/backend/pci")
+    # (xenbus doesn't see that a device has gone when the directory above it is removed.)
+    back = "/local/domain/0/backend/pci"
+    dom0.run(f"for d in $(xenstore-list {back} 2>/dev/null); do xenstore-rm {back}/$d/0; done")
+    wait_until(dom0, '[ -z "$(ls -d /sys/bus/xen-backend/devices/pci-* 2>/dev/null)" ]')
     for bdf in bdfs:
         dom0.run(f"xl pci-assignable-remove -r {bdf}")
     wait_until(dom0, "rmmod rust_pciback 2>/dev/null")
