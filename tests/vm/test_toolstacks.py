@@ -4,7 +4,7 @@
 import pytest
 from lab.endpoint import E1000E, IGB, NVME, Endpoint
 from lab.machine import Dom0
-from lab.stub import DRIVER, RUST, C, Stub
+from lab.stub import DRIVER, RUST, C, Stub, driver
 
 BUS = "/sys/bus/pci"
 IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)
@@ -12,11 +12,6 @@ IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 BY_RUST = [(RUST, IGB), (RUST, NVME), (RUST, E1000E)]
 CASES = [*BY_RUST, (C, E1000E)]
 EACH = pytest.mark.parametrize(("stub", "endpoint"), CASES, ids=lambda value: value.name)
-
-
-def driver(dom0: Dom0, bdf: str) -> str:
-    """The driver that a device has now."""
-    return dom0.run(f"basename $(readlink {BUS}/devices/{bdf}/driver)").out.strip()
 
 
 @EACH

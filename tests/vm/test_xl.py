@@ -3,15 +3,11 @@
 
 import pytest
 from lab.machine import Dom0
+from lab.stub import driver
 
 IN_BOTH = pytest.mark.dom0("main", "pvh", "pv", xl=True)
 #: What has a driver in dom0, by which a person would know it.
 DEVICES = {"igb0": "igb", "nvme0": "nvme", "e1000e0": "e1000e"}
-
-
-def driver(dom0: Dom0, bdf: str) -> str:
-    """The driver that a device has now."""
-    return dom0.run(f"basename $(readlink /sys/bus/pci/devices/{bdf}/driver)").out.strip()
 
 
 def assignable(dom0: Dom0) -> list[str]:

@@ -62,6 +62,14 @@ class Guest:
 
     def create(self) -> Guest:
         """Make it and wait until it takes commands."""
+        began = time.monotonic()
+        self._forget_log()
+        self._make()
+        self._wait_ready(began)
+        return self
+
+    def _make(self) -> None:
+        """Have the toolstack make and start the domain."""
         dom0 = self.dom0
         pci = ", ".join(f'"{device}"' for device in self._devices)
         config = f"""
@@ -82,13 +90,9 @@ class Guest:
             {self._config}
         """
         dom0.write(f"/root/{self.name}.cfg", re.sub(r"(?m)^ +", "", config).encode())
-        began = time.monotonic()
-        self._forget_log()
         result = dom0.run(f"xl create /root/{self.name}.cfg", 120)
         if not result.ok:
             raise CommandError(f"xl create: status {result.status}\n{result.out}\n{self.emulator_log()}")
-        self._wait_ready(began)
-        return self
 
     def _forget_log(self) -> None:
         self.dom0.check(f": >{self._console}")

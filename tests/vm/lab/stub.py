@@ -49,3 +49,8 @@ C = Stub("C", "modprobe xen-pciback", "xen_pciback")
 def config_space(dom0: Dom0, bdf: str) -> str:
     """What is to be the same before and after a guest; status bits are left out."""
     return dom0.check(f"od -An -v -tx1 -w16 /sys/bus/pci/devices/{bdf}/config")
+
+
+def driver(dom0: Dom0, bdf: str) -> str:
+    """The driver that a device has now."""
+    return dom0.run(f"basename $(readlink /sys/bus/pci/devices/{bdf}/driver)").out.strip()
