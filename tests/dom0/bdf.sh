@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What may be written, and what each wrong writing answers.
+#
+# lab: main pv
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

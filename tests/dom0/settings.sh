@@ -3,6 +3,8 @@
 #
 # The C driver's attributes for what guests may do: their formats, their errors, and that each
 # belongs to one device and one claim.
+#
+# lab: main pv
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

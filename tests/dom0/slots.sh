@@ -3,6 +3,8 @@
 #
 # The list of slots has no limit of one page, is ordered, and reads the same in any
 # chunks; slots alone claim nothing, and forgetting one releases nothing.
+#
+# lab: main pv
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

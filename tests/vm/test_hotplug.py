@@ -87,7 +87,7 @@ def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
     dom0.check("rmmod rust_pciback")
 
 
-@pytest.mark.dom0("main", "pvh", "pv")
+@pytest.mark.dom0("main", "pvh")  # In a PV dom0 the kernel waits a minute for the igb.
 @pytest.mark.usefixtures("discard")
 def test_surprise_removal(dom0: Dom0) -> None:
     """A claimed device stops answering and is then pulled out: its reset fails in the

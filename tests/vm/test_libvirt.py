@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from lab.endpoint import E1000E, IGB, NVME, Endpoint
+from lab.endpoint import E1000E, IGB, Endpoint
 from lab.guest import CMDLINE, Guest
 from lab.machine import CommandError, Dom0
 from lab.stub import RUST, C, Stub, driver
@@ -15,7 +15,7 @@ VIRSH = "virsh --connect xen:///system"
 #: emulates no VME, and Xen uses no SEP on AMD processors; that leaves none but this, without its VME.
 CPU_MODEL = "/usr/share/libvirt/cpu_map/x86_486.xml"
 #: In a PVH dom0 the C driver can claim no device that has both FLR and MSI-X.
-CASES = [(RUST, IGB), (RUST, NVME), (RUST, E1000E), (C, E1000E)]
+CASES = [(RUST, IGB), (RUST, E1000E), (C, E1000E)]
 
 
 @pytest.fixture

@@ -222,14 +222,17 @@ class Dom0:
     def sync_console(self, text: str, seconds: float = 60) -> int:
         """Put a line into the kernel log and wait until the console shows it.
 
-        All that was said before is then in the log; returns the position after.
+        All that was said before is then in the log; returns the position after. (Xen may put a
+        message of its own in the middle of the line: then another one is tried.)
         """
-        token = f"lab: {text} #{next(_serial)}"
-        mark = self.console.mark()
-        self.check(f"echo '<4>{token}' >/dev/kmsg")
-        if self.console.wait_for(re.escape(token) + "$", seconds, mark) is None:
-            raise AgentError(f"the console does not show {token!r}; console: {shown(self.log)}")
-        return self.console.mark()
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            token = f"lab: {text} #{next(_serial)}"
+            mark = self.console.mark()
+            self.check(f"echo '<4>{token}' >/dev/kmsg")
+            if self.console.wait_for(re.escape(token) + "$", 15, mark) is not None:
+                return self.console.mark()
+        raise AgentError(f"the console does not show {token!r}; console: {shown(self.log)}")
 
     def wait_path(self, path: str, there: bool = True, seconds: int = 30) -> None:
         """Wait until a path in dom0 is there, or is not."""
