@@ -15,6 +15,7 @@ from lab.machine import Dom0
 DRIVER = "/sys/bus/pci/drivers/pciback"
 DEVICES = "/sys/bus/pci/devices"
 SECONDS = 4
+ROUNDS = 5
 FINE, EIO, EAGAIN, EBUSY, ENODEV, ENOTTY, ETIMEDOUT = "0", "5", "11", "16", "19", "25", "110"
 
 
@@ -41,8 +42,8 @@ def reader(bdfs: list[str]) -> Loop:
     return Loop("reader", f"cat {files} {DRIVER}/slots >/dev/null 2>&1; echo read", {"read"}, {"read"})
 
 
-def race(dom0: Dom0, loops: list[Loop]) -> dict[str, list[str]]:
-    """Run all at the same time; returns what each printed."""
+def race(dom0: Dom0, loops: list[Loop]) -> None:
+    """Run all at the same time, and once more if one hadn't the luck to print what it must."""
     script = ["rm -f /run/race.*", "trap 'kill 0' TERM"]
     for loop in loops:
         script.append(
@@ -50,13 +51,16 @@ def race(dom0: Dom0, loops: list[Loop]) -> dict[str, list[str]]:
             f"while [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do {loop.command}; done >/run/race.{loop.name} 2>&1) &"
         )
     script.append("wait")
-    dom0.check("\n".join(script), seconds=SECONDS + 90)
-    said = {loop.name: dom0.check(f"cat /run/race.{loop.name}").split("\n")[:-1] for loop in loops}
-    for loop in loops:
-        words = set(said[loop.name])
-        assert words <= loop.may, f"{loop.name}: {sorted(words - loop.may)}"
-        assert loop.must <= words, f"{loop.name} never: {sorted(loop.must - words)}"
-    return said
+    missing = {loop.name: loop.must for loop in loops}
+    for _ in range(ROUNDS):
+        dom0.check("\n".join(script), seconds=SECONDS + 90)
+        for loop in loops:
+            words = set(dom0.check(f"cat /run/race.{loop.name}").split("\n")[:-1])
+            assert words <= loop.may, f"{loop.name}: {sorted(words - loop.may)}"
+            missing[loop.name] = missing[loop.name] - words
+        if not any(missing.values()):
+            return
+    raise AssertionError(f"never: { {name: sorted(words) for name, words in missing.items() if words} }")
 
 
 def claim(dom0: Dom0, *bdfs: str) -> None:
