@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Loading and unloading, 50 times, with devices claimed, leaves nothing behind.
+#
+# lab: main pv
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

@@ -6,7 +6,7 @@
 #
 # lab: main pvh pv
 # lab: busreset pvh pv
-# lab: switch pvh pv
+# lab: switch pv
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

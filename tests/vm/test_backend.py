@@ -166,7 +166,7 @@ def test_a_failed_export_gives_all_back(dom0: Dom0, claimed: list[str]) -> None:
     wait_idle(dom0, nvme)
 
 
-@IN_BOTH
+@IN_PV
 @pytest.mark.klog_allow("which may still reach it")
 def test_released_and_claimed_anew_while_used(dom0: Dom0, claimed: list[str]) -> None:
     """A device that is unbound is taken from its guest. What it is then is nothing of that guest's."""
@@ -185,7 +185,7 @@ def test_released_and_claimed_anew_while_used(dom0: Dom0, claimed: list[str]) ->
     wait_idle(dom0, igb)
 
 
-@IN_BOTH
+@IN_PV
 def test_the_next_guest_waits_for_the_last(dom0: Dom0, claimed: list[str]) -> None:
     """A guest's devices are listed for the next one before they are clean, as when it is rebooted: that
     one has them, cleaned, and not an error."""

@@ -4,7 +4,7 @@
 import pytest
 from lab.endpoint import E1000E, IGB, NVME, Endpoint
 from lab.machine import Dom0
-from lab.stub import DRIVER, RUST, C, Stub, driver
+from lab.stub import DRIVER, RUST, C, Stub
 
 BUS = "/sys/bus/pci"
 IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)
@@ -12,27 +12,6 @@ IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 BY_RUST = [(RUST, IGB), (RUST, NVME), (RUST, E1000E)]
 CASES = [*BY_RUST, (C, E1000E)]
 EACH = pytest.mark.parametrize(("stub", "endpoint"), CASES, ids=lambda value: value.name)
-
-
-@EACH
-@IN_BOTH
-@pytest.mark.klog_allow("unlocked secondary bus reset")
-def test_libvirt(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
-    """What virPCIDeviceBindToStub and virPCIDeviceUnbindFromStub do: by driver_override, without a slot."""
-    identity, bdf = endpoint.in_dom0(dom0), dom0.bdf(endpoint.name)
-    device = f"{BUS}/devices/{bdf}"
-    stub.load(dom0)
-    dom0.check(f"printf pciback >{device}/driver_override")
-    dom0.check(f"printf {bdf} >{device}/driver/unbind")
-    dom0.check(f"printf {bdf} >{BUS}/drivers_probe")
-    assert driver(dom0, bdf) == "pciback"
-    assert bdf in dom0.check("xl pci-assignable-list")
-    dom0.check(f"printf '\\n' >{device}/driver_override")
-    dom0.check(f"printf {bdf} >{device}/driver/unbind")
-    dom0.check(f"printf {bdf} >{BUS}/drivers_probe")
-    assert driver(dom0, bdf) == endpoint.driver
-    assert endpoint.in_dom0(dom0) == identity
-    stub.unload(dom0)
 
 
 @EACH
