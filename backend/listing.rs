@@ -4,7 +4,10 @@
 
 use super::export::Export;
 use crate::{
-    kapi::xenbus::{store::Transaction, XenbusDevice},
+    kapi::xenbus::{
+        store::{transact, Transaction},
+        XenbusDevice,
+    },
     pure::{
         bdf_grammar::parse_pattern,
         sbdf::Sbdf,
@@ -15,10 +18,6 @@ use kernel::{prelude::*, str::CString};
 
 /// The most devices that a guest can have: a bus full of functions, and some.
 const MOST: u32 = 1024;
-
-/// How often a transaction is tried that others write into. The toolstack makes a handful of
-/// writes for each device.
-const TRIES: usize = 32;
 
 /// One entry of the toolstack's list.
 pub(super) struct Entry {
@@ -105,15 +104,7 @@ pub(super) fn read(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<
 /// - `ENOMEM`: no memory.
 /// - xenstored's errno.
 pub(super) fn answer(dir: &CStr, exports: &[Export], refused: &[Entry], after: State) -> Result {
-    for _ in 0..TRIES {
-        let transaction = Transaction::start()?;
-        answer_in(&transaction, dir, exports, refused, after)?;
-        match transaction.commit() {
-            Err(EAGAIN) => {}
-            result => return result,
-        }
-    }
-    Err(EAGAIN)
+    transact(|transaction| answer_in(transaction, dir, exports, refused, after))
 }
 
 fn answer_in(

@@ -4,14 +4,11 @@
 
 use super::queue;
 use crate::{
-    kapi::{log::log_limited, uevent, xenbus::store::Transaction},
+    kapi::{log::log_limited, uevent, xenbus::store::transact},
     pure::{domid::DomId, error_recovery::Channel},
     stub::claimed::Claimed,
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
-
-/// How often a transaction is tried that others write into.
-const TRIES: usize = 32;
 
 /// Has the toolstack told, in the background: by `aerState` in the directory of the guest's
 /// devices, as the C driver does it, and by an event of the device.
@@ -45,16 +42,10 @@ fn send(claimed: &Claimed, domain: DomId, channel: Channel) -> Result {
 /// Writes the node, unless the guest has gone: it would bring its directory back.
 fn write(domain: DomId) -> Result {
     let dir = CString::try_from_fmt(fmt!("/local/domain/0/backend/pci/{domain}/0"))?;
-    for _ in 0..TRIES {
-        let transaction = Transaction::start()?;
+    transact(|transaction| {
         if !transaction.exists(&dir, c"state") {
             return Ok(());
         }
-        transaction.write(&dir, c"aerState", c"aerfail")?;
-        match transaction.commit() {
-            Err(EAGAIN) => {}
-            result => return result,
-        }
-    }
-    Err(EAGAIN)
+        transaction.write(&dir, c"aerState", c"aerfail")
+    })
 }

@@ -21,6 +21,28 @@ pub(crate) struct Transaction {
     open: bool,
 }
 
+/// How often a transaction is tried that others write into.
+const TRIES: usize = 32;
+
+/// Does what `action` does in one transaction, and all of it anew while others write meanwhile.
+///
+/// # Errors
+///
+/// - Those of `action`; nothing was written.
+/// - `EAGAIN`: others write all the time.
+/// - xenstored's errno.
+pub(crate) fn transact(action: impl Fn(&Transaction) -> Result) -> Result {
+    for _ in 0..TRIES {
+        let transaction = Transaction::start()?;
+        action(&transaction)?;
+        match transaction.commit() {
+            Err(EAGAIN) => {}
+            result => return result,
+        }
+    }
+    Err(EAGAIN)
+}
+
 /// The text of a node.
 ///
 /// # Invariants
@@ -43,7 +65,7 @@ impl Transaction {
     /// # Errors
     ///
     /// - xenstored's errno.
-    pub(crate) fn start() -> Result<Self> {
+    fn start() -> Result<Self> {
         let mut raw = raw::Transaction { id: 0 };
         // SAFETY: The pointer is valid for the write of the number.
         to_result(unsafe { raw::xenbus_transaction_start(&mut raw) })?;
@@ -56,7 +78,7 @@ impl Transaction {
     ///
     /// - `EAGAIN`: somebody else has written meanwhile; nothing was done.
     /// - Another errno of xenstored.
-    pub(crate) fn commit(mut self) -> Result {
+    fn commit(mut self) -> Result {
         self.end(false)
     }
 

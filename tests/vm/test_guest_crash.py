@@ -19,7 +19,7 @@ def test_crash_and_the_next_guest(dom0: Dom0) -> None:
 
     What the first one was allowed (permissive=1) is not passed on to the second.
     """
-    mode, cmdline = ("intx", "pci=nomsi") if dom0.flavour == "pvh" else ("msi-x", "")
+    mode, cmdline = "intx", "pci=nomsi"
     identity, bdf = IGB.in_dom0(dom0), dom0.bdf(IGB.name)
     RUST.load(dom0)
     dom0.check(f"xl pci-assignable-add {bdf}")

@@ -146,7 +146,8 @@ class Guest:
 
     def reboot(self) -> None:
         """Reboot from the inside; afterwards it is a domain with another number."""
-        self._restart("reboot -f")
+        self._start("reboot -f")
+        self._wait_other()
 
     def crash(self) -> None:
         """Panic. What comes of it is up to on_crash."""
@@ -157,10 +158,6 @@ class Guest:
             self.wait_gone()
             if self.running:
                 raise GuestError(f"{self.name} has come again though on_crash is {self._on_crash}")
-
-    def _restart(self, command: str) -> None:
-        self._start(command)
-        self._wait_other()
 
     def _start(self, command: str) -> None:
         """Have a command run that gives no answer any more."""

@@ -33,13 +33,13 @@ class Stub:
         idle = f"! {{ {listed}; }}" + ("" if self.name == "C" else f" && ! {{ {used}; }}")
         dom0.check(f"for i in $(seq 120); do {idle} && exit; sleep 0.5; done; exit 1", 90)
 
-    def check_clean(self, dom0: Dom0, bdf: str, weak: bool = False) -> None:
+    def check_clean(self, dom0: Dom0, bdf: str) -> None:
         """After a guest: reset, disabled, and assignable again."""
         assert int(dom0.check(f"setpci -s {bdf} COMMAND"), 16) & 0x4 == 0, "bus mastering is off"
         assert bdf in dom0.check("xl pci-assignable-list")
         if self.name == "rust":
             state = dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state").strip()
-            assert state == ("weak" if weak else "clean")
+            assert state == "clean"
 
 
 RUST = Stub("rust", "insmod /root/rust_pciback.ko", "rust_pciback")
@@ -47,7 +47,7 @@ C = Stub("C", "modprobe xen-pciback", "xen_pciback")
 
 
 def config_space(dom0: Dom0, bdf: str) -> str:
-    """What is to be the same before and after a guest; status bits are left out."""
+    """What is to be the same before and after a guest."""
     return dom0.check(f"od -An -v -tx1 -w16 /sys/bus/pci/devices/{bdf}/config")
 
 
