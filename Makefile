@@ -10,7 +10,7 @@ CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module
-.PHONY: module install clean distclean setup demo test test-host test-vm lint help
+.PHONY: module install clean distclean setup demo test test-host test-vm bench lint help
 
 ifdef KDIR
 module:
@@ -54,6 +54,9 @@ test-host:
 test-vm:
 	@tools/test vm
 
+bench:
+	@tools/bench
+
 lint:
 	@tools/test lint
 
@@ -63,6 +66,7 @@ help:
 	@echo 'make install     install it for the running kernel (KDIR=, DESTDIR= to change)'
 	@echo 'make demo        boot Xen with a PVH dom0 in QEMU and watch the module work'
 	@echo 'make test        all tests: on the host, and in VMs (test-host, test-vm: one kind)'
+	@echo 'make bench       measure it against the C driver (Documentation/performance.md)'
 	@echo 'make lint        format and style checks of everything'
 	@echo 'make setup       set up all of the lab now, the parts for tests included'
 	@echo 'make clean       remove what a build left here'

@@ -20,7 +20,7 @@ pub(crate) mod hook;
 
 use crate::{
     kapi::{
-        acpi::{Entry, Node, Signalling},
+        acpi::{Entry, Node, RoutingTable, Signalling},
         pci::DeviceExt,
     },
     pure::intx::{entry_matches, route, Pin, Route},
@@ -46,6 +46,27 @@ const PCI_SIGNALLING: Signalling = Signalling {
 /// Sleeps. Walks from the device towards the root until a bridge's routing table has an entry for
 /// the pin, which rotates at each bridge on the way.
 pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
+    look_up_in(&mut Tables::default(), device)
+}
+
+/// Routing tables that were read, for look-ups of many devices in a row: most of them end at the
+/// same table, and to have ACPI make one takes longer than all the rest.
+#[derive(Default)]
+struct Tables(Option<(Node, RoutingTable)>);
+
+impl Tables {
+    /// Returns the table of a bridge.
+    fn of(&mut self, bridge: Node) -> Option<&RoutingTable> {
+        if self.0.as_ref().is_none_or(|(node, _)| *node != bridge) {
+            // One that has none doesn't take the place of one that has.
+            self.0 = Some((bridge, bridge.routing_table()?));
+        }
+        self.0.as_ref().map(|(_, table)| table)
+    }
+}
+
+/// Does the work of [`look_up`].
+fn look_up_in(tables: &mut Tables, device: &pci::Device) -> Option<Gsi> {
     let mut pin = device.pin()?;
     let mut at = device;
     loop {
@@ -55,7 +76,7 @@ pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
         } else {
             at.sbdf().slot()
         };
-        if let Some(found) = look_up_on_bus(at, slot, pin) {
+        if let Some(found) = look_up_on_bus(tables, at, slot, pin) {
             // The kernel reroutes what a table says of the device itself, not what is derived.
             let direct = core::ptr::eq(at, device);
             return found.filter(|_| !(direct && is_below_rerouting_bridge(device)));
@@ -73,8 +94,13 @@ fn is_below_rerouting_bridge(device: &pci::Device) -> bool {
 
 /// Looks in the table of the bus that `device` is on. The outer `None` says that the table has no
 /// entry, the inner one that it has one that leads nowhere.
-fn look_up_on_bus(device: &pci::Device, slot: u8, pin: Pin) -> Option<Option<Gsi>> {
-    let table = Node::of_bridge_above(device)?.routing_table()?;
+fn look_up_on_bus(
+    tables: &mut Tables,
+    device: &pci::Device,
+    slot: u8,
+    pin: Pin,
+) -> Option<Option<Gsi>> {
+    let table = tables.of(Node::of_bridge_above(device)?)?;
     let entry = table
         .entries()
         .find(|entry| entry_matches(entry.address, entry.pin, slot, pin))?;

@@ -3,7 +3,7 @@
 //! Resetting devices, see Documentation/reset.md.
 //!
 //! [`request`] is where user space comes in: it finds out which devices are meant, and has them
-//! reset together or [at the same time](parallel). For each, [`ladder`] goes from rung to rung:
+//! reset together or [at the same time](crate::parallel). For each, [`ladder`] goes from rung to rung:
 //! [`snapshot`] shows the hierarchy to the planner in [`crate::pure::reset_plan`], [`reach`] is
 //! what the plan reaches, [`reservation`] the right to reset that, and [`carry_out`] does it.
 //! [`function_level`] is the short way for a device that is being claimed or released.
@@ -17,7 +17,6 @@ pub(crate) mod explain;
 mod fault;
 pub(crate) mod function_level;
 mod ladder;
-pub(crate) mod parallel;
 pub(crate) mod policy;
 mod reach;
 pub(crate) mod record;
@@ -28,15 +27,3 @@ mod snapshot;
 mod tell;
 
 pub(crate) use self::carry_out::Failed;
-
-use crate::{kapi::log::log_limited, pure::reset_plan::Rung};
-use kernel::pci;
-
-/// Says that a reset was no reset.
-fn log_unproven(device: &pci::Device, rung: Rung) {
-    log_limited!(
-        dev_warn,
-        device,
-        "a {rung} reset reported success, but reset nothing\n"
-    );
-}

@@ -16,6 +16,7 @@ mod backend;
 mod gsi;
 mod hypercall;
 mod kapi;
+mod parallel;
 mod pure;
 mod reset;
 mod stub;
@@ -28,8 +29,16 @@ use crate::{
         param::{string_param, switch_param},
         pci_driver::Adapter,
     },
-    reset::parallel::Workers,
-    stub::{registry::Registry, sleep::Guard, slots::Slots, virtual_functions::Watch, Stub},
+    parallel::Workers,
+    stub::{
+        arrivals::Arrivals,
+        registry::Registry,
+        sleep::Guard,
+        slots::Slots,
+        together::{AllClaimed, Collection},
+        virtual_functions::Watch,
+        Stub,
+    },
 };
 use kernel::{driver, prelude::*, InPlaceModule, ThisModule};
 
@@ -107,8 +116,11 @@ struct PciBack {
     _sleep: Guard,
     #[pin]
     _virtual_functions: Watch,
+    _all_claimed: AllClaimed,
     #[pin]
     _driver: driver::Registration<Adapter<Stub>>,
+    #[pin]
+    _arrivals: Arrivals,
     #[pin]
     _gsi_files: GsiFiles,
     _workers: Workers,
@@ -118,14 +130,18 @@ struct PciBack {
 
 impl InPlaceModule for PciBack {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        let listed = Collection::begin();
         try_pin_init!(Self {
             _: { stub::require_initial_domain()? },
             _slots: Slots::from_hide(HIDE.value())?,
             _registry: Registry::new(),
             _workers: Workers::new()?,
             _gsi_files <- GsiFiles::new(),
-            // Claims what is listed; fails where the C driver is loaded.
+            _arrivals <- Arrivals::new(),
+            // Fails where the C driver is loaded.
             _driver <- driver::Registration::new(stub::NAME, module),
+            _all_claimed: AllClaimed::new(),
+            _: { listed.claim() },
             // After the driver: its name being ours proves that the C driver's hook isn't there.
             _hook: Hook::new(),
             _virtual_functions <- Watch::new(),

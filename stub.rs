@@ -4,15 +4,18 @@
 
 #![deny(unsafe_code)]
 
+pub(crate) mod arrivals;
 pub(crate) mod claim;
 pub(crate) mod claimed;
 mod errors;
 mod fault;
+pub(crate) mod journal;
 pub(crate) mod registry;
 mod release;
 pub(crate) mod settings;
 pub(crate) mod sleep;
 pub(crate) mod slots;
+pub(crate) mod together;
 pub(crate) mod virtual_functions;
 
 use crate::{
@@ -22,7 +25,10 @@ use crate::{
         pci_driver::StubDriver,
         xen,
     },
-    pure::error_recovery::{Answer, Channel},
+    pure::{
+        error_recovery::{Answer, Channel},
+        sbdf::Sbdf,
+    },
     sysfs,
 };
 use core::ffi::CStr;
@@ -59,7 +65,8 @@ impl pci::Driver for Stub {
         // undone by a release.
         pin_init::pin_init_scope(move || {
             // The outer result is that of making an initialiser, the inner one is the initialiser.
-            Ok(if is_wanted(&Locked::by_driver_core(device)) {
+            let wanted = is_wanted(&Locked::by_driver_core(device));
+            Ok(if wanted && !together::collected(device) {
                 claim::claim(device)
             } else {
                 Err(ENODEV)
@@ -89,15 +96,20 @@ impl StubDriver for Stub {
     }
 }
 
-/// Tells whether the device is meant for this driver: by name (`driver_override`), because it is
-/// listed, or because a bridge above it is.
+/// Tells whether the device is meant for this driver: by name (`driver_override`), or because it
+/// is [listed](listed_for).
 fn is_wanted(locked: &Locked<'_>) -> bool {
-    let listed = |device: &pci::Device| slots::contains(device.sbdf());
     locked.is_overridden_to(NAME)
-        || listed(locked.device())
-        || locked
-            .bridge_above()
-            .is_some_and(|bridge| bridge.towards_root().any(listed))
+        || listed_for(locked.device(), locked.physical_function()).is_some()
+}
+
+/// Returns the listed address for which a device is meant for this driver: its own, that of the
+/// `physical` function that it is a virtual one of, or that of a bridge above.
+fn listed_for(device: &pci::Device, physical: Option<&pci::Device>) -> Option<Sbdf> {
+    let listed = |sbdf: &Sbdf| slots::contains(*sbdf);
+    let above = physical.unwrap_or(device).towards_root();
+    let own = Some(device.sbdf()).filter(listed);
+    own.or_else(|| above.map(DeviceExt::sbdf).find(listed))
 }
 
 /// Refuses to go on anywhere but in an initial domain.

@@ -5,9 +5,9 @@
 //! A device without a GSI has no file. The number is looked up once, when the device appears, when
 //! the module is loaded, or when the device is claimed, whichever first finds one.
 
-use super::look_up;
+use super::{look_up_in, Tables};
 use crate::kapi::{
-    bus_notifier::{Listener, Registration},
+    bus_notifier::{Arriving, Listener, Registration},
     device_file::NumberFile,
     global::global,
     pci::{HotplugLock, PciDevices},
@@ -74,7 +74,7 @@ fn key(device: &pci::Device) -> usize {
 struct Watcher;
 
 impl Listener for Watcher {
-    fn added(device: &pci::Device) {
+    fn added(device: &Arriving<'_>) {
         add(device);
     }
 
@@ -92,27 +92,43 @@ fn add_present() {
     // A device must not vanish between being found here and being entered, or the notifier's word
     // that it goes would come before its file.
     let no_changes = HotplugLock::new();
+    let mut tables = Tables::default();
     for device in PciDevices::new(&no_changes) {
-        add(&device);
+        add_with(&mut tables, &device);
     }
 }
 
 /// Creates the file of a device, if it has a GSI and no file yet. The device must be registered,
 /// and not be removed meanwhile.
 pub(crate) fn add(device: &pci::Device) {
-    let Some(gsi) = look_up(device) else {
+    add_with(&mut Tables::default(), device);
+}
+
+fn add_with(tables: &mut Tables, device: &pci::Device) {
+    // The look-up takes long, where ACPI's tables are.
+    if !lacks_file(device) {
+        return;
+    }
+    let Some(gsi) = look_up_in(tables, device) else {
         return;
     };
     let mut guard = FILES.lock();
-    let Some(files) = guard.as_mut() else {
+    let Some(files) = guard
+        .as_mut()
+        .filter(|files| files.get(&key(device)).is_none())
+    else {
         return;
     };
-    if files.get(&key(device)).is_some() {
-        return;
-    }
     let added = NumberFile::new(device, c"gsi", gsi.number)
         .and_then(|file| files.try_create_and_insert(key(device), file, GFP_KERNEL));
     if let Err(error) = added {
         dev_warn!(device, "no gsi file: {}\n", error.to_errno());
     }
+}
+
+/// Tells whether a file could be created for the device.
+fn lacks_file(device: &pci::Device) -> bool {
+    let guard = FILES.lock();
+    let files = guard.as_ref();
+    files.is_some_and(|files| files.get(&key(device)).is_none())
 }

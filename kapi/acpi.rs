@@ -16,7 +16,7 @@ const EDGE_SENSITIVE: u8 = 1;
 const ACTIVE_HIGH: u8 = 0;
 
 /// A node of the ACPI namespace that describes a bridge. Nodes live as long as the system.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Node(bindings::acpi_handle);
 
 impl Node {

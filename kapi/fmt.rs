@@ -8,7 +8,11 @@
 #![deny(unsafe_code)]
 
 use crate::pure::{
-    bdf_grammar::Pattern, claim_step::ClaimStep, domid::DomId, reset_plan::Rung, sbdf::Sbdf,
+    bdf_grammar::Pattern,
+    claim_step::ClaimStep,
+    domid::DomId,
+    reset_plan::{Rung, Unproven},
+    sbdf::Sbdf,
 };
 
 macro_rules! forward_display {
@@ -23,4 +27,4 @@ macro_rules! forward_display {
     };
 }
 
-forward_display!(ClaimStep, DomId, Pattern, Rung, Sbdf);
+forward_display!(ClaimStep, DomId, Pattern, Rung, Sbdf, Unproven);

@@ -206,30 +206,32 @@ impl DeviceExt for pci::Device {
     }
 }
 
+/// Returns the physical function that a virtual function belongs to, `None` for any other.
+///
+/// # Safety
+///
+/// The device must not be removed as long as the result lives.
+pub(super) unsafe fn physical_function(device: &pci::Device) -> Option<&pci::Device> {
+    if !device.is_virtual_function() {
+        return None;
+    }
+    // SAFETY: A virtual function has this member of the union, and holds a reference to what it
+    // points to until it is removed (pci_iov_remove_virtfn()).
+    unsafe {
+        (*raw(device))
+            .__bindgen_anon_1
+            .physfn
+            .cast::<pci::Device>()
+            .as_ref()
+    }
+}
+
 impl Locked<'_> {
     /// Returns the physical function that a virtual function belongs to, `None` for any other.
     pub(crate) fn physical_function(&self) -> Option<&pci::Device> {
-        if !self.device().is_virtual_function() {
-            return None;
-        }
-        // SAFETY: A virtual function has this member of the union. It holds a reference to what it
-        // points to until it is removed (pci_iov_remove_virtfn()), before which its driver is
-        // unbound, for which the lock held here would be needed.
-        unsafe {
-            (*raw(self.device()))
-                .__bindgen_anon_1
-                .physfn
-                .cast::<pci::Device>()
-                .as_ref()
-        }
-    }
-
-    /// Returns the bridge above the device or, for a virtual function, above its physical
-    /// function (as `pci_upstream_bridge()` does).
-    pub(crate) fn bridge_above(&self) -> Option<&pci::Device> {
-        self.physical_function()
-            .unwrap_or(self.device())
-            .upstream_bridge()
+        // SAFETY: Before the device is removed its driver is unbound, for which the lock held here
+        // would be needed.
+        unsafe { physical_function(self.device()) }
     }
 
     /// Tells whether the device answers a read of its vendor ID (for a virtual function, which has

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A PCI driver with what `kernel::pci::Adapter` doesn't set: driver and device attributes, error
-//! handlers, and DMA that is managed by somebody else.
+//! handlers, DMA that is managed by somebody else, and probes that overlap.
+//!
+//! The driver core probes new devices in threads of their own. (Orders from user space, `bind` and
+//! `drivers_probe`, are carried out by who gives them.) It would do the same with all that are there
+//! when the driver is registered, which costs a thread for each device that nobody wants; so then
+//! it probes one after the other, and a driver that finds one it wants can have it
+//! [attached](attach) later.
 //!
 //! The adapter here fills in those fields and lets the kernel's own adapter do the rest.
 
@@ -11,7 +17,7 @@ use super::{
 };
 use crate::pure::error_recovery::{Answer, Channel};
 use core::{ffi::CStr, marker::PhantomData};
-use kernel::{bindings, driver, pci, prelude::*, types::Opaque, ThisModule};
+use kernel::{bindings, driver, error::to_result, ffi, pci, prelude::*, types::Opaque, ThisModule};
 
 /// What a stub driver adds to [`pci::Driver`].
 pub(crate) trait StubDriver: pci::Driver {
@@ -131,14 +137,106 @@ unsafe impl<T: StubDriver> driver::RegistrationOps for Adapter<T> {
             // The guest's DMA is not the kernel's business: keep the IOMMU's default domain out.
             (*driver.get()).driver_managed_dma = true;
             (*driver.get()).err_handler = const { &Self::ERROR_HANDLERS };
+            (*driver.get()).driver.probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
         }
         // SAFETY: The caller's promises are those that this function asks for.
-        unsafe { <pci::Adapter<T> as driver::RegistrationOps>::register(driver, name, module) }
+        unsafe { <pci::Adapter<T> as driver::RegistrationOps>::register(driver, name, module) }?;
+        // SAFETY: The driver core only looks at this number, when it is about to probe a device.
+        unsafe {
+            let probe_type = &raw mut (*driver.get()).driver.probe_type;
+            probe_type.write_volatile(bindings::probe_type_PROBE_PREFER_ASYNCHRONOUS);
+        }
+        Ok(())
     }
 
     unsafe fn unregister(driver: &Opaque<Self::DriverType>) {
         // SAFETY: The caller's promises are those that this function asks for.
         unsafe { <pci::Adapter<T> as driver::RegistrationOps>::unregister(driver) }
+    }
+}
+
+/// Has a registered PCI driver, by its name, probe a device, like a write to its file `bind`.
+/// Sleeps until the device's lock is free and the probe has ended.
+///
+/// # Errors
+///
+/// - `ENODEV`: there is no such driver, the device is about to be removed, or the driver doesn't
+///   want it.
+/// - `EBUSY`: the device has a driver.
+/// - Any other errno of the probe.
+pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
+    /// What to do, and what came of it.
+    struct Order<'a> {
+        device: &'a pci::Device,
+        driver: &'a CStr,
+        result: Result,
+    }
+
+    /// # Safety
+    ///
+    /// To be called by `bus_for_each_drv()`: `data` is an `Order`, used by nobody else.
+    unsafe extern "C" fn look(
+        driver: *mut bindings::device_driver,
+        data: *mut ffi::c_void,
+    ) -> ffi::c_int {
+        // SAFETY: By the caller's promise. The driver stays registered during the call (its end
+        // waits for walks over the list that are at it), and its name is a C string.
+        unsafe {
+            let order = &mut *data.cast::<Order<'_>>();
+            if CStr::from_char_ptr((*driver).name) != order.driver {
+                return 0;
+            }
+            let dev = super::pci::raw_dev(order.device);
+            order.result = to_result(bindings::device_driver_attach(driver, dev));
+        }
+        1
+    }
+
+    let mut order = Order {
+        device,
+        driver,
+        result: Err(ENODEV),
+    };
+    // SAFETY: The bus exists; `look` is called with the order, which outlives the call.
+    unsafe {
+        bindings::bus_for_each_drv(
+            &raw const bindings::pci_bus_type,
+            core::ptr::null_mut(),
+            (&raw mut order).cast(),
+            Some(look),
+        );
+    }
+    order.result
+}
+
+/// Sets the device's `driver_override`, so that no driver of another name takes it.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+pub(crate) fn override_driver(device: &pci::Device, driver: &CStr) -> Result {
+    let text = driver.to_bytes();
+    // SAFETY: The device is valid, and the text, of that length, is copied.
+    to_result(unsafe {
+        bindings::__device_set_driver_override(
+            super::pci::raw_dev(device),
+            text.as_ptr().cast(),
+            text.len(),
+        )
+    })
+}
+
+/// Clears the device's `driver_override` if it still names `driver`.
+pub(crate) fn withdraw_override(device: &pci::Device, driver: &CStr) {
+    if driver_override_is(device, driver) {
+        // SAFETY: The device is valid; no text of no length clears it, which can't fail.
+        unsafe {
+            bindings::__device_set_driver_override(
+                super::pci::raw_dev(device),
+                c"".as_char_ptr(),
+                0,
+            );
+        }
     }
 }
 

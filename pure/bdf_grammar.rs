@@ -98,6 +98,7 @@ pub(crate) fn parse_pattern(text: &[u8]) -> Result<Pattern, Malformed> {
 ///
 /// Yields `Err` once and then ends when the text leaves the grammar; an empty or blank text is
 /// such a text.
+#[derive(Clone)]
 pub(crate) struct List<'a> {
     cursor: Cursor<'a>,
     first: bool,
@@ -185,6 +186,7 @@ impl Iterator for HideList<'_> {
 }
 
 /// A reading position in a text; every method either advances or says where it stands.
+#[derive(Clone)]
 struct Cursor<'a> {
     text: &'a [u8],
     at: usize,

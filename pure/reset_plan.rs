@@ -73,6 +73,16 @@ impl fmt::Display for Rung {
     }
 }
 
+/// A reset by a rung that was none, in words for the log.
+pub(crate) struct Unproven(pub(crate) Rung);
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(rung) = self;
+        write!(f, "a {rung} reset reported success, but reset nothing")
+    }
+}
+
 /// A set of rungs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rungs(u8);

@@ -29,8 +29,8 @@ pub(crate) struct Outcome {
 }
 
 /// Goes down the function-level methods that are listed for the device until one is not seen to
-/// reset nothing. `state` is restored after each. A bridge has none: a reset of it would reach
-/// what is below.
+/// reset nothing; of those that are, `unproven` is told. `state` is restored after each. A bridge
+/// has none: a reset of it would reach what is below.
 ///
 /// # Errors
 ///
@@ -38,7 +38,11 @@ pub(crate) struct Outcome {
 /// - `EIO`: the device doesn't answer, and nothing was tried; or it didn't take its state back.
 /// - `ETIMEDOUT`: it didn't come back from the reset.
 /// - The errno of the step that failed.
-pub(crate) fn reset(device: &Exclusive<'_>, state: &SavedState) -> Result<Outcome, Failed> {
+pub(crate) fn reset(
+    device: &Exclusive<'_>,
+    state: &SavedState,
+    unproven: impl Fn(Rung),
+) -> Result<Outcome, Failed> {
     let mut outcome = Outcome {
         record: ResetRecord::NONE,
         unproven: Rungs::default(),
@@ -66,7 +70,7 @@ pub(crate) fn reset(device: &Exclusive<'_>, state: &SavedState) -> Result<Outcom
             break;
         }
         outcome.unproven.insert(rung);
-        super::log_unproven(device.device(), rung);
+        unproven(rung);
     }
     Ok(outcome)
 }

@@ -20,7 +20,7 @@ use crate::{
     pure::{
         cleanness::Cleanness,
         mark::Proof,
-        reset_plan::{Plan, Rung, Rungs},
+        reset_plan::{Plan, Rung, Rungs, Unproven},
         topology::Reset,
     },
     stub::claimed::Claimed,
@@ -193,7 +193,7 @@ fn conclude(
         let Some(claimed) = claimed else { continue };
         if record.cleanness == Cleanness::Unproven {
             claimed.disprove(rung);
-            super::log_unproven(device, rung);
+            log_limited!(dev_warn, device, "{}\n", Unproven(rung));
         }
         if Arc::ptr_eq(claimed, target) {
             mine = record;

@@ -2,8 +2,9 @@
 
 //! Resets that user space asks for.
 
-use super::{parallel, refusal, snapshot::Snapshot};
+use super::{ladder, refusal, snapshot::Snapshot};
 use crate::{
+    parallel::{self, Wait},
     pure::{
         bdf_grammar::{List, Malformed, Pattern},
         cleanness::Cleanness,
@@ -68,7 +69,7 @@ pub(crate) fn reset_devices(text: &[u8], malformed: impl Fn(Malformed) -> Error)
 pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
     match targets.split_first() {
         None => Ok(()),
-        Some((only, [])) => super::ladder::go_down(only, start),
+        Some((only, [])) => ladder::go_down(only, start),
         Some(_) => reset_many(targets, start),
     }
 }
@@ -93,7 +94,7 @@ fn reset_many(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
             list.push(target.clone(), GFP_KERNEL)?;
         }
     }
-    let mut result = parallel::reset(&alone, start);
+    let mut result = at_the_same_time(&alone, start);
     with.retain(
         |target: &mut Arc<Claimed>| match target.reset_since(start) {
             Some(record) => {
@@ -105,5 +106,35 @@ fn reset_many(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
             None => true,
         },
     );
-    result.and(parallel::reset(&with, start))
+    result.and(at_the_same_time(&with, start))
+}
+
+/// Resets the devices at the same time.
+///
+/// # Errors
+///
+/// - One of those of [`ladder::go_down`]; the others were completed.
+/// - `ENOMEM`: no memory; nothing was done.
+/// - `EINTR`: a signal came; the resets go on.
+fn at_the_same_time(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
+    let reset = move |target: &Arc<Claimed>| ladder::go_down(target, start);
+    match parallel::for_all(targets, Wait::Interruptibly, reset) {
+        // Nobody wants it all again.
+        Err(error) if error == ERESTARTSYS => Err(EINTR),
+        result => result,
+    }
+}
+
+/// Has a claimed device reset in the background. What comes of it is in the device's record and,
+/// when it fails, in the log.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - `ENODEV`: the module goes.
+pub(crate) fn reset_later(target: Arc<Claimed>) -> Result {
+    parallel::spawn(move || {
+        // The result is recorded and logged.
+        let _ = ladder::go_down(&target, Instant::now());
+    })
 }

@@ -2,7 +2,13 @@
 
 //! Claiming a device: the steps, and undoing those done when one fails.
 
-use super::{claimed::Claimed, fault, registry};
+use super::{
+    arrivals,
+    claimed::Claimed,
+    fault,
+    journal::{Chapter, Level},
+    registry,
+};
 use crate::{
     gsi::{self, Gsi},
     hypercall,
@@ -10,7 +16,11 @@ use crate::{
         pci::{ConfigAccess, DeviceExt, Enabled, Header, Locked, SavedState},
         xen::{self, Dom0},
     },
-    pure::{claim_step::ClaimStep, cleanness::Cleanness, reset_plan::Rung},
+    pure::{
+        claim_step::ClaimStep,
+        cleanness::Cleanness,
+        reset_plan::{Rung, Unproven},
+    },
     reset::function_level::{self, Outcome},
 };
 use kernel::{device::Core, pci, prelude::*, sync::Arc, types::ScopeGuard};
@@ -49,28 +59,29 @@ fn take<T>(
 /// - The errno of the step that failed, after one line in the log; the device is as it was.
 pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
     let dom0 = xen::initial_domain().ok_or(ENODEV)?;
-    match take_steps(&Locked::by_driver_core(device), dom0) {
+    let lines = Chapter::open();
+    match take_steps(&Locked::by_driver_core(device), dom0, &lines) {
         Ok(claim) => {
             // Enabling the device may have set an interrupt link that led nowhere before.
             gsi::files::add(device);
-            report(&claim.claimed);
+            arrivals::claimed(device);
+            report(&claim.claimed, &lines);
             Ok(claim)
         }
-        Err(failed) => {
-            dev_err!(
+        Err(StepFailed { step, cause, error }) => {
+            let errno = error.to_errno();
+            lines.write(
+                Level::Error,
                 device,
-                "not claimed: {}: {} ({})\n",
-                failed.step,
-                failed.cause,
-                failed.error.to_errno()
+                fmt!("not claimed: {step}: {cause} ({errno})"),
             );
-            Err(failed.error)
+            Err(error)
         }
     }
 }
 
 /// All steps, in order. The guards undo what was done, in reverse, unless the last step succeeds.
-fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
+fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim, StepFailed> {
     let device = locked.device();
     let header = take(
         ClaimStep::Header,
@@ -116,7 +127,7 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
         || SavedState::save(locked),
     )?;
 
-    let outcome = reset(locked, dom0, &state)?;
+    let outcome = reset(locked, dom0, &state, lines)?;
 
     let gsi = gsi::look_up(device);
     take(ClaimStep::SetupGsi, "Xen didn't set up the GSI", || {
@@ -153,10 +164,18 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0) -> Result<Claim, StepFailed> {
 }
 
 /// The reset and Xen's being told of it; a device that cannot be reset by itself is let pass.
-fn reset(locked: &Locked<'_>, dom0: Dom0, state: &SavedState) -> Result<Outcome, StepFailed> {
+fn reset(
+    locked: &Locked<'_>,
+    dom0: Dom0,
+    state: &SavedState,
+    lines: &Chapter,
+) -> Result<Outcome, StepFailed> {
     let access = ConfigAccess::block(locked);
+    let unproven = |rung| {
+        lines.write(Level::Warning, locked.device(), fmt!("{}", Unproven(rung)));
+    };
     let mut outcome = take(ClaimStep::Reset, "the reset failed", || {
-        function_level::reset(&access.exclusive(), state).map_err(|failed| failed.error)
+        function_level::reset(&access.exclusive(), state, unproven).map_err(|failed| failed.error)
     })
     .map_err(|failed| match failed.error {
         EBUSY => StepFailed {
@@ -174,17 +193,17 @@ fn reset(locked: &Locked<'_>, dom0: Dom0, state: &SavedState) -> Result<Outcome,
 }
 
 /// The line that a claim leaves in the log.
-fn report(claimed: &Claimed) {
-    let device = &claimed.device;
+fn report(claimed: &Claimed, lines: &Chapter) {
     let record = claimed.last_reset();
     let (state, by) = (
         record.cleanness.name(),
         record.by.map_or("none", Rung::name),
     );
+    let say = |text| lines.write(Level::Info, &claimed.device, text);
     match (record.cleanness, claimed.gsi) {
-        (Cleanness::Clean, Some(gsi)) => dev_info!(device, "claimed: reset by {by}, GSI {gsi}\n"),
-        (Cleanness::Clean, None) => dev_info!(device, "claimed: reset by {by}, no GSI\n"),
-        (_, Some(gsi)) => dev_info!(device, "claimed: {state}, GSI {gsi}\n"),
-        (_, None) => dev_info!(device, "claimed: {state}, no GSI\n"),
+        (Cleanness::Clean, Some(gsi)) => say(fmt!("claimed: reset by {by}, GSI {gsi}")),
+        (Cleanness::Clean, None) => say(fmt!("claimed: reset by {by}, no GSI")),
+        (_, Some(gsi)) => say(fmt!("claimed: {state}, GSI {gsi}")),
+        (_, None) => say(fmt!("claimed: {state}, no GSI")),
     }
 }

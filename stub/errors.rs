@@ -19,7 +19,7 @@ use crate::{
         cleanness::Cleanness,
         error_recovery::{self, Answer, Channel},
     },
-    reset::{parallel::reset_later, record::ResetRecord},
+    reset::{record::ResetRecord, request::reset_later},
     stub::claimed::Claimed,
 };
 use kernel::prelude::*;

@@ -2,10 +2,15 @@
 
 //! Giving a device back: to its native driver, or because it or the module goes.
 
-use super::{claim::Claim, registry};
+use super::{
+    claim::Claim,
+    journal::{Chapter, Level},
+    registry,
+};
 use crate::{
     hypercall,
     kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
+    pure::reset_plan::Unproven,
     reset::{function_level, Failed},
 };
 use kernel::{device::Core, pci, prelude::*};
@@ -15,26 +20,29 @@ use kernel::{device::Core, pci, prelude::*};
 /// Nothing can stop a release, so each step that fails is logged and the next is taken.
 pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     let locked = Locked::by_driver_core(device);
+    let lines = Chapter::open();
     // From here on nobody finds the device any more; who found it before takes its lock and looks
     // again.
     registry::leave(claim.claimed.sbdf);
     if let Some(domain) = claim.claimed.end_use() {
-        dev_warn!(
+        lines.write(
+            Level::Warning,
             device,
-            "released while domain {domain} uses it, which may still reach it\n"
+            fmt!("released while domain {domain} uses it, which may still reach it"),
         );
     }
     let present = locked.is_present();
     if present {
-        clean(&locked, claim);
+        clean(&locked, claim, &lines);
     }
     // Also of a device that is gone: Xen keeps its own books.
     match hypercall::release_msix(device) {
         Err(error) if present => {
-            dev_warn!(
+            let errno = error.to_errno();
+            lines.write(
+                Level::Warning,
                 device,
-                "release: MSI-X table not released ({})\n",
-                error.to_errno()
+                fmt!("release: MSI-X table not released ({errno})"),
             );
         }
         _ => {}
@@ -47,15 +55,12 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
         }
     }
     locked.set_assigned(false);
-    if present {
-        dev_info!(device, "released\n");
-    } else {
-        dev_info!(device, "released: the device is gone\n");
-    }
+    let gone = if present { "" } else { ": the device is gone" };
+    lines.write(Level::Info, device, fmt!("released{gone}"));
 }
 
 /// Resets the device, if it can be, and restores it as it was when it was claimed.
-fn clean(locked: &Locked<'_>, claim: &Claim) {
+fn clean(locked: &Locked<'_>, claim: &Claim, lines: &Chapter) {
     let device = locked.device();
     // A bridge was not touched, and what is below it may be in use.
     if device.header() != Header::Normal {
@@ -65,9 +70,15 @@ fn clean(locked: &Locked<'_>, claim: &Claim) {
     let access = ConfigAccess::block(locked);
     let exclusive = access.exclusive();
     let log = |Failed { step, error }| {
-        dev_err!(device, "release: {step} failed ({})\n", error.to_errno());
+        let errno = error.to_errno();
+        lines.write(
+            Level::Error,
+            device,
+            fmt!("release: {step} failed ({errno})"),
+        );
     };
-    let reset = function_level::reset(&exclusive, &claimed.state).map_err(log);
+    let unproven = |rung| lines.write(Level::Warning, device, fmt!("{}", Unproven(rung)));
+    let reset = function_level::reset(&exclusive, &claimed.state, unproven).map_err(log);
     match reset {
         // A reset has restored the device.
         Ok(mut outcome) if outcome.record.by.is_some() => {

@@ -21,23 +21,34 @@ global! {
     static SLOTS(SLOT_LIST): Mutex<Option<RBTree<Bus, DevfnSet>>> = None;
 }
 
-/// Lists what `pattern` covers. What is listed already stays listed.
+/// Lists what the patterns cover. What is listed already stays listed.
 ///
 /// # Errors
 ///
 /// - `ENOMEM`: no memory; nothing was added.
 /// - `ENODEV`: the list is closed: the module goes.
-pub(crate) fn add(pattern: Pattern) -> Result {
-    let new = DevfnSet::of(pattern.unit);
-    let bus = (pattern.domain, pattern.bus);
+pub(crate) fn add(patterns: impl Iterator<Item = Pattern> + Clone) -> Result {
     let mut guard = SLOTS.lock();
     let slots = guard.as_mut().ok_or(ENODEV)?;
-    if let Some(listed) = slots.get_mut(&bus) {
-        listed.insert(&new);
-        return Ok(());
+    // First the buses, for which memory is needed.
+    let mut made = Ok(());
+    for Pattern { domain, bus, .. } in patterns.clone() {
+        if made.is_ok() && slots.get(&(domain, bus)).is_none() {
+            let new = slots.try_create_and_insert((domain, bus), DevfnSet::default(), GFP_KERNEL);
+            made = new.map(drop);
+        }
     }
-    slots.try_create_and_insert(bus, new, GFP_KERNEL)?;
-    Ok(())
+    for Pattern { domain, bus, unit } in patterns {
+        let key = (domain, bus);
+        if made.is_ok() {
+            if let Some(listed) = slots.get_mut(&key) {
+                listed.insert(&DevfnSet::of(unit));
+            }
+        } else if slots.get(&key).is_some_and(DevfnSet::is_empty) {
+            slots.remove(&key);
+        }
+    }
+    made
 }
 
 /// Takes what `pattern` covers off the list. Devices that are claimed stay so.
@@ -99,7 +110,7 @@ impl Slots {
         let slots = Self(());
         for item in HideList::new(text) {
             match item {
-                Ok(pattern) => add(pattern)?,
+                Ok(pattern) => add(core::iter::once(pattern))?,
                 Err(malformed) => {
                     pr_err!(
                         "hide= is not a list of (device addresses) at byte {}\n",

@@ -12,7 +12,7 @@ use crate::{
         pci::{release_driver, DeviceExt, Neighbour},
         xen,
     },
-    reset::parallel,
+    parallel,
 };
 use kernel::{pci, prelude::*, sync::Arc};
 

@@ -10,9 +10,9 @@ use crate::{
         attr::{attribute_groups, DriverStore, LargeShow},
         log::log_limited,
     },
-    pure::bdf_grammar::{parse_pattern, Malformed},
+    pure::bdf_grammar::{List, Malformed, Pattern},
     reset::request::reset_devices,
-    stub::slots,
+    stub::{arrivals, slots, together},
 };
 use core::ffi::CStr;
 use kernel::prelude::*;
@@ -25,25 +25,56 @@ pub(super) fn malformed(file: &'static str) -> impl Fn(Malformed) -> Error {
     }
 }
 
-/// `new_slot`: lists a slot.
+/// Parses a list of addresses, all of it before anything is done.
+///
+/// # Errors
+///
+/// - `EINVAL`, after a line in the log: it is none.
+fn patterns<'a>(
+    text: &'a [u8],
+    file: &'static str,
+) -> Result<impl Iterator<Item = Pattern> + Clone + use<'a>> {
+    for pattern in List::new(text) {
+        pattern.map_err(malformed(file))?;
+    }
+    Ok(List::new(text).filter_map(core::result::Result::ok))
+}
+
+/// `new_slot`: lists slots.
 struct NewSlot;
 
 impl DriverStore for NewSlot {
     const NAME: &'static CStr = c"new_slot";
 
     fn store(text: &[u8]) -> Result {
-        slots::add(parse_pattern(text).map_err(malformed("new_slot"))?)
+        slots::add(patterns(text, "new_slot")?)
     }
 }
 
-/// `remove_slot`: takes a slot off the list.
+/// `remove_slot`: takes slots off the list.
 struct RemoveSlot;
 
 impl DriverStore for RemoveSlot {
     const NAME: &'static CStr = c"remove_slot";
 
     fn store(text: &[u8]) -> Result {
-        slots::remove(parse_pattern(text).map_err(malformed("remove_slot"))?)
+        let mut result = Ok(());
+        for pattern in patterns(text, "remove_slot")? {
+            result = result.and(slots::remove(pattern));
+        }
+        arrivals::review();
+        result
+    }
+}
+
+/// `probe`: claims listed devices, at the same time.
+struct Probe;
+
+impl DriverStore for Probe {
+    const NAME: &'static CStr = c"probe";
+
+    fn store(text: &[u8]) -> Result {
+        together::claim_listed(text, malformed("probe"))
     }
 }
 
@@ -86,6 +117,7 @@ attribute_groups!(
     [
         NEW_SLOT = DriverAttribute::write_only::<NewSlot>(),
         REMOVE_SLOT = DriverAttribute::write_only::<RemoveSlot>(),
+        PROBE = DriverAttribute::write_only::<Probe>(),
         RESET_DEVICE = DriverAttribute::write_only::<ResetDevice>(),
         DO_FLR = DriverAttribute::write_only::<DoFlr>(),
         RESTRICTIVE = DriverAttribute::write_only::<Restrictive>(),

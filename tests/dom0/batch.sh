@@ -4,7 +4,7 @@
 # Many devices in one request: all at the same time, each bus once, and what fails doesn't
 # keep the others.
 #
-# lab: many pvh pv
+# lab: many pv
 # lab: shared pvh
 # lab: shared pv cpus=2
 

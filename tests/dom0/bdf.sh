@@ -28,6 +28,12 @@ lists '7f:00.0\0' 0000:7f:00.0
 functions=$(for f in 0 1 2 3 4 5 6 7; do echo "0000:7f:03.$f"; done | paste -sd' ')
 lists '7f:03.*' "$functions"
 lists '0000:7f:03.*' "$functions"
+lists '7f:00.0 7f:00.1' '0000:7f:00.0 0000:7f:00.1'
+lists ' 7f:00.1\n7f:00.0\t7e:01.0 7f:00.1\n' '0000:7e:01.0 0000:7f:00.0 0000:7f:00.1'
+same "new_slot takes two" 0 "$(drv_errno new_slot '7f:00.0 7f:00.2')"
+same "remove_slot of three, of which one isn't listed" $ENOENT \
+	"$(drv_errno remove_slot '7f:00.0 7f:00.1 7f:00.2')"
+same "takes off the others" "" "$(cat "$DRV/slots")"
 same "new_slot takes a whole bus" 0 "$(drv_errno new_slot '7f:*.*')"
 same "slots shows all 256 functions" 256 "$(wc -l <"$DRV/slots")"
 same "one can be taken out" 0 "$(drv_errno remove_slot '7f:10.2')"
@@ -37,7 +43,7 @@ same "the rest goes at once" 0 "$(drv_errno remove_slot '7f:*.*')"
 same "remove_slot of what is not listed" $ENOENT "$(drv_errno remove_slot 7f:00.0)"
 
 long=$(printf '%4000s' '' | tr ' ' 1)
-for attribute in new_slot remove_slot reset_device do_flr; do
+for attribute in new_slot remove_slot reset_device do_flr probe; do
 	for text in garbage 7f '7f:' '7f:00' '7f:00.' '7f:00.8' '7f:20.0' '100:00.0' \
 		'10000:7f:00.0' '7f:00.0x' '7f:*.0' '*:00.0' '7f:00.0 7f:00' '7f:00.0 garbage 7f:00.1' \
 		'0x7f:00.0' '-1:00.0' '0000: 7f:00.0' '7f:00.0,' '7f:00.0,7f:00.1' '\377\376\375' '7f:00.0\0x' \
@@ -48,12 +54,12 @@ for attribute in new_slot remove_slot reset_device do_flr; do
 	# sysfs hands on nothing for a write of no bytes.
 	same "$attribute: nothing is nothing" 0 "$(drv_errno $attribute '')"
 done
-for attribute in new_slot remove_slot; do
-	for text in ' ' '\n' '7f:00.0 7f:00.1' '7f:00.0\n7f:00.1'; do
-		same "$attribute: '$text' is not one address" $EINVAL "$(drv_errno $attribute "$text")"
+for attribute in new_slot remove_slot probe; do
+	for text in ' ' '\n'; do
+		same "$attribute: '$text' is no address" $EINVAL "$(drv_errno $attribute "$text")"
 	done
 done
-for attribute in reset_device do_flr; do
+for attribute in reset_device do_flr probe; do
 	for text in 7f:00.0 '7f:*.*' '7f:00.*' '7f:00.0 7f:00.1' ' 7f:00.0\n7f:01.*\t7f:00.1 \n'; do
 		same "$attribute: '$text' is not there" $ENODEV "$(drv_errno $attribute "$text")"
 	done

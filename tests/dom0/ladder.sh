@@ -11,8 +11,8 @@
 # lab: shared pv cpus=2
 # lab: busreset pvh pv
 # lab: switch pvh pv
-# lab: nested pvh pv
-# lab: many pvh pv
+# lab: nested pvh
+# lab: many pv
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

@@ -5,7 +5,7 @@
 # the next rung is tried, and where there is none, the device is not called clean.
 #
 # lab: main pvh pv
-# lab: many pvh pv
+# lab: many pv
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}

@@ -49,6 +49,7 @@ class Pool:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "dom0(topology, *flavours, xl=False, fresh=False, kernel='', xen='', pv_cpus=1)")
+    config.addinivalue_line("markers", "control: the C driver with a guest, for comparison; see tools/test-vm")
     config.addinivalue_line("markers", "klog_allow(*regexes): console lines that the test expects")
 
 

@@ -28,7 +28,7 @@ def claim(dom0: Dom0, bdf: str) -> None:
 def test_unplug_claimed(dom0: Dom0) -> None:
     """A claimed device is asked back: released, and gone; the next one in its place
     is claimed by its slot, without being told."""
-    dom0.run("rmmod e1000")  # an older driver would be asked before the stub
+    dom0.check("modprobe e1000")  # an older driver, which is asked before the stub
     dom0.check("insmod /root/rust_pciback.ko")
     dom0.plug("e1000", "guest0", "rp-spare")
     bdf = dom0.bdf("guest0")

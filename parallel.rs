@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Doing the same to several devices at the same time, and things in the background.
+//!
+//! What is done waits for hardware most of the time: 100 ms for each FLR.
+
+#![deny(unsafe_code)]
+
+use crate::kapi::{global::global, workqueue::OwnQueue};
+use kernel::{
+    prelude::*,
+    sync::{Arc, CondVar, Mutex},
+};
+
+global! {
+    /// The queue that the work is put on.
+    static QUEUE(WORK_QUEUE): Mutex<Option<Arc<OwnQueue>>> = None;
+}
+
+/// The queue's life: from before the driver's registration to after its end.
+pub(crate) struct Workers(());
+
+impl Workers {
+    /// Makes the queue.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn new() -> Result<Self> {
+        *QUEUE.lock() = Some(Arc::new(OwnQueue::new(c"rust_pciback")?, GFP_KERNEL)?);
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        let queue = QUEUE.lock().take();
+        drop(queue); // Waits for the last work to return, outside of the lock.
+    }
+}
+
+/// Has work done in the background that may wait for hardware, but not for other such work.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - `ENODEV`: the module goes.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
+    let queue = QUEUE.lock().clone().ok_or(ENODEV)?;
+    queue.spawn(work)
+}
+
+/// How the end of the work is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Until a signal comes: the work goes on by itself then.
+    Interruptibly,
+    /// Until it is there.
+    ToTheEnd,
+}
+
+/// Work under way on several items.
+#[pin_data]
+struct Group<F> {
+    work: F,
+    #[pin]
+    left: Mutex<Left>,
+    #[pin]
+    ended: CondVar,
+}
+
+/// What is left of it, and what came of the rest.
+struct Left {
+    items: usize,
+    /// The first item, in the order given, that failed.
+    failed: Option<(usize, Error)>,
+}
+
+impl<F> Group<F> {
+    fn run<T>(&self, place: usize, item: &T)
+    where
+        F: Fn(&T) -> Result,
+    {
+        let result = (self.work)(item);
+        let mut left = self.left.lock();
+        left.items = left.items.saturating_sub(1);
+        if let Err(error) = result {
+            if left.failed.is_none_or(|(first, _)| place < first) {
+                left.failed = Some((place, error));
+            }
+        }
+        self.ended.notify_all();
+    }
+}
+
+/// Does `work` to each of the items, to all at the same time as far as memory allows; returns when
+/// the last is done.
+///
+/// # Errors
+///
+/// - That of the first item, in the order given, that failed; the others were completed.
+/// - `ENOMEM`, `ENODEV`: no memory, or the module goes; nothing was done.
+/// - `EINTR`: a signal came; the work goes on.
+pub(crate) fn for_all<T, F>(items: &[T], wait: Wait, work: F) -> Result
+where
+    T: Clone + Send + 'static,
+    F: Fn(&T) -> Result + Send + Sync + 'static,
+{
+    let Some((last, others)) = items.split_last() else {
+        return Ok(());
+    };
+    if others.is_empty() {
+        return work(last);
+    }
+    let left = Left {
+        items: items.len(),
+        failed: None,
+    };
+    let group = Arc::pin_init(
+        pin_init!(Group {
+            work,
+            left <- kernel::new_mutex!(left),
+            ended <- kernel::new_condvar!(),
+        }),
+        GFP_KERNEL,
+    )?;
+    let queue = QUEUE.lock().clone().ok_or(ENODEV)?;
+    for (place, item) in others.iter().enumerate() {
+        let (group_there, item_there) = (group.clone(), item.clone());
+        if queue
+            .spawn(move || group_there.run(place, &item_there))
+            .is_err()
+        {
+            group.run(place, item); // No memory for doing it elsewhere.
+        }
+    }
+    group.run(others.len(), last);
+    let mut left = group.left.lock();
+    while left.items > 0 {
+        match wait {
+            Wait::ToTheEnd => group.ended.wait(&mut left),
+            Wait::Interruptibly => {
+                if group.ended.wait_interruptible(&mut left) {
+                    return Err(EINTR);
+                }
+            }
+        }
+    }
+    left.failed.map_or(Ok(()), |(_, error)| Err(error))
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Listed devices that appear while the driver is there: no other driver gets them first.
+//!
+//! The driver core claims devices for this driver at the same time ([`crate::kapi::pci_driver`]),
+//! and for that it offers a new device to drivers that are probed one after the other before. So a
+//! new endpoint that is listed gets a `driver_override`, which lasts until it is claimed or no
+//! longer listed.
+
+use super::{listed_for, slots, NAME};
+use crate::{
+    kapi::{
+        bus_notifier::{Arriving, Listener, Registration},
+        global::global,
+        pci::{DeviceExt, Header, Neighbour},
+        pci_driver::{override_driver, withdraw_override},
+    },
+    pure::sbdf::Sbdf,
+};
+use kernel::{pci, prelude::*, sync::aref::ARef};
+
+/// A device that this driver has reserved for itself.
+struct Arrival {
+    device: ARef<pci::Device>,
+    /// The listed address for which it was.
+    listed: Sbdf,
+}
+
+global! {
+    /// Those that are not claimed yet; `None` while none shall be reserved.
+    static ARRIVALS(ARRIVED_DEVICES): Mutex<Option<KVec<Arrival>>> = None;
+}
+
+/// The reservations, held as long as the driver is; dropping it ends them.
+///
+/// The fields are dropped in this order: the notifier, still registered then, reserves nothing.
+#[pin_data]
+pub(crate) struct Arrivals {
+    _open: Open,
+    #[pin]
+    _notifier: Registration<Watcher>,
+}
+
+impl Arrivals {
+    /// Begins to reserve.
+    ///
+    /// # Errors
+    ///
+    /// - The errno of the notifier's registration.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _open: Open::new(),
+            _notifier <- Registration::new(),
+        })
+    }
+}
+
+/// While this lives, devices are reserved.
+struct Open(());
+
+impl Open {
+    fn new() -> Self {
+        *ARRIVALS.lock() = Some(KVec::new());
+        Self(())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let arrivals = ARRIVALS.lock().take();
+        for arrival in arrivals.into_iter().flatten() {
+            withdraw_override(&arrival.device, NAME);
+        }
+    }
+}
+
+/// Sees devices come and go.
+pub(crate) struct Watcher;
+
+impl Listener for Watcher {
+    fn added(device: &Arriving<'_>) {
+        // Bridges keep their driver, which what is below them needs.
+        if device.header() != Header::Normal {
+            return;
+        }
+        let Some(listed) = listed_for(device, device.physical_function()) else {
+            return;
+        };
+        if let Err(error) = reserve(device, listed) {
+            dev_warn!(
+                device,
+                "listed, but another driver may take it first ({})\n",
+                error.to_errno()
+            );
+        }
+    }
+
+    fn removing(device: &pci::Device) {
+        drop(take(|arrival| arrival.device.is(device)));
+    }
+}
+
+/// Reserves a device.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+fn reserve(device: &pci::Device, listed: Sbdf) -> Result {
+    let mut guard = ARRIVALS.lock();
+    let Some(arrivals) = guard.as_mut() else {
+        return Ok(());
+    };
+    arrivals.reserve(1, GFP_KERNEL)?;
+    override_driver(device, NAME)?;
+    let device = device.into();
+    arrivals.push_within_capacity(Arrival { device, listed })?;
+    Ok(())
+}
+
+/// Takes out the first reservation that fits.
+fn take(fits: impl Fn(&Arrival) -> bool) -> Option<Arrival> {
+    let mut guard = ARRIVALS.lock();
+    let arrivals = guard.as_mut()?;
+    let place = arrivals.iter().position(fits)?;
+    arrivals.remove(place).ok()
+}
+
+/// Ends the reservation of a device that was claimed: when it is given back, any driver may have
+/// it.
+pub(super) fn claimed(device: &pci::Device) {
+    if let Some(arrival) = take(|arrival| arrival.device.is(device)) {
+        withdraw_override(&arrival.device, NAME);
+    }
+}
+
+/// Ends the reservations of devices whose slots are no longer listed.
+pub(crate) fn review() {
+    while let Some(arrival) = take(|arrival| !slots::contains(arrival.listed)) {
+        withdraw_override(&arrival.device, NAME);
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Claiming and releasing many devices at the same time.
+//!
+//! When devices appear, the driver core does that by itself; here is what is left: when the module
+//! is loaded, on request, and when the module goes.
+
+use super::{registry, slots, NAME};
+use crate::{
+    kapi::{
+        global::global,
+        log::log_limited,
+        pci::{release_driver, DeviceExt, Driver, Neighbour, PciDevices, PortDriver},
+        pci_driver::attach,
+    },
+    parallel::{for_all, Wait},
+    pure::bdf_grammar::{List, Malformed, Pattern},
+    stub::journal::Chapter,
+};
+use kernel::{pci, prelude::*, sync::aref::ARef};
+
+/// Claims the listed devices without a driver that the addresses in `text` cover. What is claimed
+/// already is left as it is.
+///
+/// Sleeps for as long as the claims take.
+///
+/// # Errors
+///
+/// Where some claims fail, the others are completed all the same.
+///
+/// - `EINVAL`, by way of `malformed`: the text is no list of addresses. Nothing was claimed.
+/// - `ENODEV`: an address covers no device that is listed by itself.
+/// - `EBUSY`: an address without wildcards is that of a device with another driver.
+/// - `ENOMEM`: no memory.
+/// - The errno of the first claim, by address, that failed.
+pub(crate) fn claim_listed(text: &[u8], malformed: impl Fn(Malformed) -> Error) -> Result {
+    for pattern in List::new(text) {
+        pattern.map_err(&malformed)?;
+    }
+    let mut result = Ok(());
+    let mut wanted: KVec<ARef<pci::Device>> = KVec::new();
+    for pattern in List::new(text).filter_map(core::result::Result::ok) {
+        if let Err(error) = collect(pattern, &mut wanted)? {
+            let why = match error {
+                EBUSY => "has another driver",
+                _ => "covers no listed device that could be claimed",
+            };
+            let errno = error.to_errno();
+            log_limited!(pr_warn, "probe: {pattern} {why} ({errno})\n");
+            result = Err(error);
+        }
+    }
+    result.and(claim_all(&wanted))
+}
+
+/// Claims the devices.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory; nothing was claimed.
+/// - The errno of the first claim that failed.
+fn claim_all(devices: &[ARef<pci::Device>]) -> Result {
+    let claim = |device: &ARef<pci::Device>| match attach(device, NAME) {
+        // It was claimed by somebody else meanwhile.
+        Err(EBUSY) if registry::find(device.sbdf()).is_some() => Ok(()),
+        result => result,
+    };
+    let _lines = Chapter::open();
+    for_all(devices, Wait::ToTheEnd, claim)
+}
+
+global! {
+    /// While the driver is being registered, what is to be claimed then.
+    static COLLECTED(COLLECTED_DEVICES): Mutex<Option<KVec<ARef<pci::Device>>>> = None;
+}
+
+/// While this lives, no device is claimed, but the wanted ones are collected.
+pub(crate) struct Collection(());
+
+impl Collection {
+    /// Begins to collect.
+    pub(crate) fn begin() -> Self {
+        *COLLECTED.lock() = Some(KVec::new());
+        Self(())
+    }
+
+    /// Ends it, and claims what was collected. What fails is in the log.
+    pub(crate) fn claim(self) {
+        let devices = COLLECTED.lock().take().unwrap_or_default();
+        drop(self);
+        if let Err(ENOMEM) = claim_all(&devices) {
+            pr_err!("hide=: devices may be unclaimed ({})\n", ENOMEM.to_errno());
+        }
+    }
+}
+
+impl Drop for Collection {
+    fn drop(&mut self) {
+        let devices = COLLECTED.lock().take();
+        drop(devices);
+    }
+}
+
+/// Collects a wanted device, if that is what is done now; tells whether it is.
+pub(super) fn collected(device: &pci::Device) -> bool {
+    let mut guard = COLLECTED.lock();
+    let Some(devices) = guard.as_mut() else {
+        return false;
+    };
+    if let Err(error) = add(devices, device.into()) {
+        dev_err!(device, "not claimed ({})\n", error.to_errno());
+    }
+    true
+}
+
+/// Adds the devices that a pattern covers and that are to be claimed. The outer error is that
+/// nothing was looked for, the inner one that nothing was found.
+fn collect(pattern: Pattern, wanted: &mut KVec<ARef<pci::Device>>) -> Result<Result> {
+    let ports = PortDriver::find();
+    let mut found = Err(ENODEV);
+    for device in PciDevices::while_they_change() {
+        let sbdf = device.sbdf();
+        if !pattern.covers(sbdf) || !slots::contains(sbdf) {
+            continue;
+        }
+        if registry::find(sbdf).is_some() {
+            found = Ok(());
+        } else if device.driver(ports) != Driver::None {
+            if pattern.single().is_some() {
+                found = Err(EBUSY);
+            }
+        } else {
+            found = Ok(());
+            add(wanted, device)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Adds a device in its place in the order of the addresses, unless it is there.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+fn add(devices: &mut KVec<ARef<pci::Device>>, device: ARef<pci::Device>) -> Result {
+    if devices.iter().any(|other| other.is(&device)) {
+        return Ok(());
+    }
+    devices.reserve(1, GFP_KERNEL)?;
+    let before = devices.iter().filter(|other| other.sbdf() < device.sbdf());
+    let place = before.count();
+    // There is room, so this doesn't fail.
+    let _ = devices.insert_within_capacity(place, device);
+    Ok(())
+}
+
+/// While this lives, devices are claimed. Dropping it releases all of them at the same time.
+pub(crate) struct AllClaimed(());
+
+impl AllClaimed {
+    /// To be made before the first claim.
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for AllClaimed {
+    fn drop(&mut self) {
+        let _lines = Chapter::open();
+        // Without memory it is left to the driver core, which does one after the other.
+        if let Ok(all) = registry::all() {
+            let release = |claimed: &kernel::sync::Arc<super::claimed::Claimed>| {
+                release_driver(&claimed.device);
+                Ok(())
+            };
+            let _ = for_all(&all, Wait::ToTheEnd, release);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The results as tables, and as a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from measure import COUNTS, C
+from samples import Samples
+from targets import targets
+
+BEGIN, END = "<!-- results of make bench: begin -->", "<!-- results of make bench: end -->"
+
+
+def duration(micros: float) -> str:
+    """Microseconds in a unit that suits them."""
+    if micros >= 1_000_000:
+        return f"{micros / 1_000_000:.2f} s"
+    if micros >= 1000:
+        return f"{micros / 1000:.1f} ms"
+    return f"{micros:.1f} µs"
+
+
+def cell(samples: Samples, line: str, driver: str) -> str:
+    """Median and span."""
+    if not samples.has(line, driver):
+        return ""
+    low, high = samples.span(line, driver)
+    return f"{duration(samples.wall(line, driver))} ({duration(low)} - {duration(high)})"
+
+
+def ratio(samples: Samples, line: str) -> str:
+    """Of the medians, Rust to C."""
+    if not (samples.has(line, "C") and samples.has(line, "Rust")):
+        return ""
+    return f"{samples.wall(line, 'Rust') / samples.wall(line, 'C'):.2f}"
+
+
+def markdown(head: list[str], rows: Iterable[list[str]]) -> list[str]:
+    """A table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def times(samples: Samples) -> list[str]:
+    """What took time."""
+    rows = []
+    for line, drivers in samples.times.items():
+        if "none" in drivers:
+            rows.append([line, cell(samples, line, "none"), "", "", ""])
+            continue
+        busy = [duration(samples.busy(line, name)) if samples.has(line, name) else "-" for name in ("C", "Rust")]
+        cells = [cell(samples, line, name) for name in ("C", "Rust")]
+        rows.append([line, *cells, ratio(samples, line), " / ".join(busy)])
+    return markdown(["", "C: median (min - max)", "Rust: median (min - max)", "Rust / C", "processor: C / Rust"], rows)
+
+
+def facts(samples: Samples) -> list[str]:
+    """What is no time."""
+    rows = []
+    for line in samples.facts:
+        values = [
+            f"{samples.fact(line, name):,.2f}".removesuffix(".00") if samples.facts[line][name] else ""
+            for name in ("C", "Rust")
+        ]
+        rows.append([line, *values])
+    return markdown(["median", "C", "Rust"], rows)
+
+
+def lookups(samples: Samples) -> list[str]:
+    """How long it takes to find something."""
+    rows = [[name, f"{few:.0f} ns", f"{many:.0f} ns"] for name, (few, many) in samples.lookups.items()]
+    return markdown(["to find, on the host, a", "among 64", "among 4,096"], rows)
+
+
+def text(samples: Samples, about: dict[str, Any]) -> str:
+    """All of it, in Markdown."""
+    lines = [f"{key.capitalize()}: {value}.  " for key, value in about.items()]
+    lines += ["", *times(samples), "", *facts(samples), "", *lookups(samples), ""]
+    rows = [[target.text, target.value, "yes" if target.kept else "**no**"] for target in targets(samples)]
+    return "\n".join(lines + markdown(["target", "measured", "met"], rows)) + "\n"
+
+
+def insert(path: Path, new: str) -> None:
+    """Replace the results in a document."""
+    before, _, rest = path.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n\n{new}\n{END}{after}")
+
+
+def plot(samples: Samples, path: Path) -> None:
+    """Claim time over the number of devices, both drivers."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "rust-pciback"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.2))
+    for driver, colour in ((C.name, "tab:gray"), ("Rust", "tab:orange")):
+        lines = [f"claim {count} at load" for count in COUNTS]
+        medians = [samples.wall(line, driver) / 1e6 for line in lines]
+        spans = [samples.span(line, driver) for line in lines]
+        below = [median - low / 1e6 for median, (low, _) in zip(medians, spans, strict=True)]
+        above = [high / 1e6 - median for median, (_, high) in zip(medians, spans, strict=True)]
+        label = "xen-pciback (C)" if driver == C.name else "rust-pciback"
+        axes.errorbar(COUNTS, medians, [below, above], marker="o", capsize=3, color=colour, label=label)
+        for count, median in zip(COUNTS, medians, strict=True):
+            axes.annotate(f"{median:.2f} s", (count, median), textcoords="offset points", xytext=(6, 6), fontsize=8)
+    floor = samples.wall("one FLR: pci's reset", "none") / 1e6
+    axes.axhline(floor, linestyle=":", color="tab:blue", label="one FLR")
+    axes.set_xlabel("virtual functions of an nvme, claimed by hide= (PV dom0)")
+    axes.set_ylabel("seconds until insmod returns (median, min - max)")
+    axes.set_xticks(COUNTS)
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
