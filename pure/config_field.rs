@@ -35,7 +35,9 @@ pub(crate) fn parse_quirk(text: &[u8]) -> Result<(Sbdf, ConfigField), Malformed>
     let mut at = dash.saturating_add(1);
     let mut numbers = rest.get(1..).unwrap_or(&[]).split(|byte| *byte == b':');
     let mut next = |most: u32| {
-        let malformed = Malformed { at };
+        let malformed = Malformed {
+            at: at.min(text.len()), // A part that is missing is missing at the end.
+        };
         let digits = numbers.next().ok_or(malformed)?;
         at = at.saturating_add(digits.len()).saturating_add(1);
         hexadecimal(digits)

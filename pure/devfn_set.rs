@@ -45,14 +45,19 @@ impl DevfnSet {
         }
     }
 
-    /// Takes out everything of `other`; returns whether anything was there to take.
-    pub(crate) fn remove(&mut self, other: &Self) -> bool {
-        let mut removed = false;
+    /// Takes out everything of `other`.
+    pub(crate) fn remove(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            removed |= *mine & theirs != 0;
             *mine &= !theirs;
         }
-        removed
+    }
+
+    /// Tells whether anything is in both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.0
+            .iter()
+            .zip(other.0)
+            .any(|(mine, theirs)| mine & theirs != 0)
     }
 
     /// Tells whether nothing is left.
@@ -94,10 +99,13 @@ mod tests {
         let mut set = DevfnSet::of(Unit::Device(3));
         set.insert(&DevfnSet::of(Unit::Function(200)));
         assert_eq!(set.len(), 9);
-        assert!(set.remove(&DevfnSet::of(Unit::Function(25))));
-        assert!(!set.remove(&DevfnSet::of(Unit::Function(25))));
+        let one = DevfnSet::of(Unit::Function(25));
+        assert!(set.overlaps(&one));
+        set.remove(&one);
+        assert!(!set.overlaps(&one));
         assert!(set.iter().eq([24, 26, 27, 28, 29, 30, 31, 200]));
-        assert!(set.remove(&DevfnSet::of(Unit::Bus)));
+        assert!(set.overlaps(&DevfnSet::of(Unit::Bus)));
+        set.remove(&DevfnSet::of(Unit::Bus));
         assert!(set.is_empty());
         assert_eq!(set.len(), 0);
     }

@@ -51,21 +51,30 @@ pub(crate) fn add(patterns: impl Iterator<Item = Pattern> + Clone) -> Result {
     made
 }
 
-/// Takes what `pattern` covers off the list. Devices that are claimed stay so.
+/// Takes what the patterns cover off the list. Devices that are claimed stay so.
 ///
 /// # Errors
 ///
-/// - `ENOENT`: nothing of it was listed.
-pub(crate) fn remove(pattern: Pattern) -> Result {
-    let bus = (pattern.domain, pattern.bus);
+/// - `ENOENT`: nothing of what one of them covers was listed. The others were taken off.
+pub(crate) fn remove(patterns: impl Iterator<Item = Pattern> + Clone) -> Result {
     let mut guard = SLOTS.lock();
     let slots = guard.as_mut().ok_or(ENOENT)?;
-    let listed = slots.get_mut(&bus).ok_or(ENOENT)?;
-    let removed = listed.remove(&DevfnSet::of(pattern.unit));
-    if listed.is_empty() {
-        slots.remove(&bus);
+    let listed = |Pattern { domain, bus, unit }: Pattern| {
+        let listed = slots.get(&(domain, bus));
+        listed.is_some_and(|listed| listed.overlaps(&DevfnSet::of(unit)))
+    };
+    // Asked before anything is taken off: one address may be covered twice.
+    let all_listed = patterns.clone().all(listed);
+    for Pattern { domain, bus, unit } in patterns {
+        let key = (domain, bus);
+        if let Some(listed) = slots.get_mut(&key) {
+            listed.remove(&DevfnSet::of(unit));
+            if listed.is_empty() {
+                slots.remove(&key);
+            }
+        }
     }
-    if removed {
+    if all_listed {
         Ok(())
     } else {
         Err(ENOENT)

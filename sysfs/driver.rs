@@ -58,10 +58,7 @@ impl DriverStore for RemoveSlot {
     const NAME: &'static CStr = c"remove_slot";
 
     fn store(text: &[u8]) -> Result {
-        let mut result = Ok(());
-        for pattern in patterns(text, "remove_slot")? {
-            result = result.and(slots::remove(pattern));
-        }
+        let result = slots::remove(patterns(text, "remove_slot")?);
         arrivals::review();
         result
     }

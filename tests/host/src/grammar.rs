@@ -4,7 +4,10 @@
 
 use crate::{
     cases,
-    pure::bdf_grammar::{parse_pattern, HideList, List, Malformed, Pattern, Unit},
+    pure::{
+        bdf_grammar::{parse_pattern, HideList, List, Malformed, Pattern, Unit},
+        config_field::parse_quirk,
+    },
 };
 use proptest::prelude::*;
 
@@ -77,12 +80,62 @@ fn lists() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
+/// Reads what is written to `quirks`, from its description in the ABI: device, offset, size, mask.
+fn reference_quirk(text: &[u8]) -> Option<(Pattern, u128, u128, u128)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (address, field) = text.split_once('-')?;
+    let device = reference(address.as_bytes())?;
+    let field: Vec<&str> = field
+        .trim_end_matches([' ', '\t', '\n', '\r', '\x0c'])
+        .split(':')
+        .collect();
+    let [offset, size, mask] = field[..] else {
+        return None;
+    };
+    // No number is longer than 8 digits.
+    if field.iter().any(|number| number.len() > 8) {
+        return None;
+    }
+    let size = number(size, 4).filter(|size| [1, 2, 4].contains(size))?;
+    let widest = (1 << (8 * size)) - 1;
+    matches!(device.unit, Unit::Function(_)).then_some(())?;
+    Some((device, number(offset, 0xfff)?, size, number(mask, widest)?))
+}
+
+/// Texts for `quirks`.
+fn quirks() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => "([0-9a-f]{4}:)?[0-9a-f]{2}:[01][0-9a-f][.][0-7]-[0-9a-f]{1,4}:[0-5]:[0-9a-f]{1,9}[ \n]?"
+            .prop_map(String::into_bytes),
+        1 => "[0-9a-f:.*]{0,13}-?[0-9a-f:-]{0,20}".prop_map(String::into_bytes),
+        1 => (texts(), texts()).prop_map(|(one, other)| [one, b"-".to_vec(), other].concat()),
+    ]
+}
+
 proptest! {
     #![proptest_config(cases(200_000))]
 
     #[test]
     fn parser_and_reference_agree(text in texts()) {
         prop_assert_eq!(parse_pattern(&text).ok(), reference(&text));
+    }
+
+    #[test]
+    fn quirks_and_reference_agree(text in quirks()) {
+        let read = parse_quirk(&text);
+        let parts = read.ok().map(|(device, field)| {
+            let field_parts = (u128::from(field.offset), u128::from(field.size), u128::from(field.mask));
+            (device, field_parts)
+        });
+        let wanted = reference_quirk(&text);
+        prop_assert_eq!(parts.is_some(), wanted.is_some());
+        if let (Some((device, field)), Some((pattern, offset, size, mask))) = (parts, wanted) {
+            prop_assert_eq!(Some(device), pattern.single());
+            prop_assert_eq!(field, (offset, size, mask));
+        }
+        if let Err(Malformed { at }) = read {
+            prop_assert!(at <= text.len());
+        }
     }
 
     #[test]

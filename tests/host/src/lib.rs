@@ -26,11 +26,13 @@ mod slots;
 #[cfg(test)]
 mod worlds;
 
-/// Returns the settings of a test with so many generated inputs. Under Miri, where each takes
-/// seconds, two must do, and there is no folder to keep those that fail in.
+/// Returns the settings of a test with so many generated inputs, or as many times that as
+/// `PCIBACK_FUZZ` says (tools/fuzz). Under Miri, where each takes seconds, two must do, and there is
+/// no folder to keep those that fail in.
 #[cfg(test)]
 fn cases(many: u32) -> proptest::test_runner::Config {
-    let mut config = proptest::test_runner::Config::with_cases(many);
+    let times = std::env::var("PCIBACK_FUZZ").map_or(1, |times| times.parse().expect("a number"));
+    let mut config = proptest::test_runner::Config::with_cases(many.saturating_mul(times));
     if cfg!(miri) {
         config.cases = 2;
         config.failure_persistence = None;
