@@ -91,8 +91,13 @@ def test_what_a_guest_writes_gives_nothing_back(dom0: Dom0, claimed: list[str]) 
     for state in (CLOSED, 0, RECONFIGURING, CONNECTED, RECONFIGURED, 99, "nonsense", "x" * 2000, CONNECTED):
         guest.guest_writes(state=state)
     assert shown(dom0, igb, "used_by") == ["7"]
+    # A flood (XSA-349, XSA-43): the log doesn't grow, and the toolstack's word comes through.
+    flood = f"{guest.front}/state 4 {guest.front}/state 7 " * 250
+    dom0.check(f"dmesg -c >/dev/null; for i in 1 2 3 4; do xenstore-write {flood}; done")
     guest.add(nvme)
     guest.wait("state-1", INITIALISED)
+    said = dom0.run("dmesg | grep pciback").out.splitlines()
+    assert len(said) == 1, "that the guest got the device"
     dom0.check(f"xenstore-rm {guest.front}/state")
     guest.detach(1)
     wait_idle(dom0, nvme)
@@ -136,10 +141,14 @@ def test_a_pv_frontend_is_refused(dom0: Dom0, claimed: list[str]) -> None:
 def test_a_failed_export_gives_all_back(dom0: Dom0, claimed: list[str]) -> None:
     """No such device, another domain's, no address: refused with the reason, and nothing is kept."""
     igb, nvme, _ = claimed
+    bridge = dom0.bdf("rp-spare")
+    unbind = f"echo {bridge} >/sys/bus/pci/devices/{bridge}/driver/unbind"
+    dom0.check(f"{unbind}; echo {bridge} >{DRIVER}/new_slot; echo {bridge} >{DRIVER}/bind")
     owner = PciBackend(dom0, 7)
     owner.create(igb)
     owner.wait("state", INITIALISED)
     bad = {
+        bridge: "a bridge",
         "0000:7f:00.0": "not claimed",
         igb: "another domain",
         "nonsense": "no device address",
@@ -164,6 +173,7 @@ def test_a_failed_export_gives_all_back(dom0: Dom0, claimed: list[str]) -> None:
     owner.remove()
     wait_idle(dom0, igb)
     wait_idle(dom0, nvme)
+    dom0.check(f"{unbind}; echo {bridge} >{DRIVER}/remove_slot; echo {bridge} >/sys/bus/pci/drivers_probe")
 
 
 @IN_PV
