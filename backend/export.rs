@@ -18,6 +18,7 @@ use kernel::{
     pci,
     prelude::*,
     sync::{aref::ARef, Arc},
+    time::{Delta, Instant, Monotonic},
 };
 
 /// A device that a guest uses, and where it sees it.
@@ -87,8 +88,7 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
     claimed
         .wait_left(PATIENCE)
         .map_err(Refusal::because("it is being reset"))?;
-    let _reserved = Reservation::take([claimed.clone()].into_iter())
-        .map_err(Refusal::because("it is being reset"))?;
+    let _reserved = reserve(&claimed).map_err(Refusal::because("it is being reset"))?;
     let locks = lock(&claimed.device).map_err(Refusal::because("out of memory"))?;
     if !registry::has(&claimed) {
         return Err(not_claimed());
@@ -117,6 +117,23 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
         placed,
         withheld: verdict == Verdict::No,
     })
+}
+
+/// Reserves a device. A guest that isn't PV has its device whatever is said here, so somebody
+/// else's reset is waited for to its end, as long as that can take.
+///
+/// # Errors
+///
+/// - `EAGAIN`: a reset, or one after the other, goes on for longer than that.
+/// - `ENOMEM`: no memory.
+fn reserve(claimed: &Arc<Claimed>) -> Result<Reservation> {
+    let start = Instant::<Monotonic>::now();
+    loop {
+        match Reservation::take([claimed.clone()].into_iter()) {
+            Err(EAGAIN) if start.elapsed() < Delta::from_millis(i64::from(PATIENCE)) => {}
+            result => return result,
+        }
+    }
 }
 
 /// Takes a device's lock.

@@ -164,6 +164,15 @@ refused() {
 # It would take them first: it was there before this driver, and is asked before.
 modprobe igbvf
 if is_pvh; then
+	check "$IGB makes a virtual function" sysfs_write "$PCI/$IGB/sriov_numvfs" 1
+	vf=$(vfs_of "$IGB")
+	pci_unbind "$vf"
+	dmesg -c >/dev/null
+	timed load "$PCIBACK_MODULE" "hide=($vf)($PF)"
+	same "loads, though a claim fails" 0 "$errno"
+	same "and has said which, when it returns" "$vf" "$(said "not claimed")"
+	check "unloads" module_unload
+	check "$IGB takes it away" sysfs_write "$PCI/$IGB/sriov_numvfs" 0
 	check "loads" module_load
 	refused
 	# A reservation ends with the module, too.
