@@ -53,6 +53,8 @@ def times(samples: Samples) -> list[str]:
             continue
         busy = [duration(samples.busy(line, name)) if samples.has(line, name) else "-" for name in ("C", "Rust")]
         cells = [cell(samples, line, name) for name in ("C", "Rust")]
+        if "(PVH)" in line and not cells[0]:
+            cells[0] = "cannot"
         rows.append([line, *cells, ratio(samples, line), " / ".join(busy)])
     return markdown(["", "C: median (min - max)", "Rust: median (min - max)", "Rust / C", "processor: C / Rust"], rows)
 
@@ -108,13 +110,16 @@ def plot(samples: Samples, path: Path) -> None:
         label = "xen-pciback (C)" if driver == C.name else "rust-pciback"
         axes.errorbar(COUNTS, medians, [below, above], marker="o", capsize=3, color=colour, label=label)
         for count, median in zip(COUNTS, medians, strict=True):
-            axes.annotate(f"{median:.2f} s", (count, median), textcoords="offset points", xytext=(6, 6), fontsize=8)
+            side, place = ("right", (-6, 7)) if driver == C.name else ("left", (6, 7))
+            label = f"{median:.2f} s"
+            axes.annotate(label, (count, median), textcoords="offset points", xytext=place, ha=side, fontsize=8)
     floor = samples.wall("one FLR: pci's reset", "none") / 1e6
     axes.axhline(floor, linestyle=":", color="tab:blue", label="one FLR")
     axes.set_xlabel("virtual functions of an nvme, claimed by hide= (PV dom0)")
     axes.set_ylabel("seconds until insmod returns (median, min - max)")
     axes.set_xticks(COUNTS)
     axes.set_ylim(bottom=0)
+    axes.margins(x=0.08)
     axes.legend()
     axes.grid(alpha=0.3)
     figure.tight_layout()
