@@ -165,48 +165,57 @@ unsafe impl<T: StubDriver> driver::RegistrationOps for Adapter<T> {
 /// - `EBUSY`: the device has a driver.
 /// - Any other errno of the probe.
 pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
-    /// What to do, and what came of it.
-    struct Order<'a> {
-        device: &'a pci::Device,
-        driver: &'a CStr,
-        result: Result,
+    let dev = super::pci::raw_dev(device);
+    find_driver(|candidate| {
+        // SAFETY: The driver is registered during the call, its name is a C string, and the device
+        // is valid.
+        unsafe {
+            let found = CStr::from_char_ptr((*candidate).name) == driver;
+            found.then(|| to_result(bindings::device_driver_attach(candidate, dev)))
+        }
+    })
+    .unwrap_or(Err(ENODEV))
+}
+
+/// Shows `look` the drivers of the PCI bus until it returns something. Each stays registered during
+/// its call: its end waits for walks that are at it.
+pub(in crate::kapi) fn find_driver<T, F>(look: F) -> Option<T>
+where
+    F: FnMut(*mut bindings::device_driver) -> Option<T>,
+{
+    /// What looks, and what it found.
+    struct Search<T, F> {
+        look: F,
+        found: Option<T>,
     }
 
     /// # Safety
     ///
-    /// To be called by `bus_for_each_drv()`: `data` is an `Order`, used by nobody else.
-    unsafe extern "C" fn look(
+    /// To be called by `bus_for_each_drv()`: `data` is a `Search`, used by nobody else.
+    unsafe extern "C" fn visit<T, F>(
         driver: *mut bindings::device_driver,
         data: *mut ffi::c_void,
-    ) -> ffi::c_int {
-        // SAFETY: By the caller's promise. The driver stays registered during the call (its end
-        // waits for walks over the list that are at it), and its name is a C string.
-        unsafe {
-            let order = &mut *data.cast::<Order<'_>>();
-            if CStr::from_char_ptr((*driver).name) != order.driver {
-                return 0;
-            }
-            let dev = super::pci::raw_dev(order.device);
-            order.result = to_result(bindings::device_driver_attach(driver, dev));
-        }
-        1
+    ) -> ffi::c_int
+    where
+        F: FnMut(*mut bindings::device_driver) -> Option<T>,
+    {
+        // SAFETY: By the caller's promise.
+        let search = unsafe { &mut *data.cast::<Search<T, F>>() };
+        search.found = (search.look)(driver);
+        ffi::c_int::from(search.found.is_some())
     }
 
-    let mut order = Order {
-        device,
-        driver,
-        result: Err(ENODEV),
-    };
-    // SAFETY: The bus exists; `look` is called with the order, which outlives the call.
+    let mut search = Search { look, found: None };
+    // SAFETY: The bus exists; `visit` is called with the search, which outlives the call.
     unsafe {
         bindings::bus_for_each_drv(
             &raw const bindings::pci_bus_type,
             core::ptr::null_mut(),
-            (&raw mut order).cast(),
-            Some(look),
+            (&raw mut search).cast(),
+            Some(visit::<T, F>),
         );
     }
-    order.result
+    search.found
 }
 
 /// Sets the device's `driver_override`, so that no driver of another name takes it.

@@ -6,7 +6,7 @@ use super::{ladder, refusal, snapshot::Snapshot};
 use crate::{
     parallel::{self, Wait},
     pure::{
-        bdf_grammar::{List, Malformed, Pattern},
+        bdf_grammar::Pattern,
         cleanness::Cleanness,
         reset_batch::{divide, Part, Task},
     },
@@ -18,7 +18,7 @@ use kernel::{
     time::{Instant, Monotonic},
 };
 
-/// Resets all claimed devices that the addresses in `text` cover, and tells Xen.
+/// Resets all claimed devices that the addresses cover, and tells Xen.
 ///
 /// Sleeps for as long as the resets take, and before that for as long as somebody else (another
 /// reset, a driver coming or going) holds one of the devices.
@@ -28,7 +28,6 @@ use kernel::{
 /// Where some devices fail, the others are reset all the same, and the error is that of one of
 /// those that failed.
 ///
-/// - `EINVAL`, by way of `malformed`: the text is no list of addresses. Nothing was reset.
 /// - `ENODEV`: an address covers no device that this driver has claimed.
 /// - `ENOTTY`: there is no method, or none that does more than a power-state reset, which was
 ///   tried.
@@ -37,15 +36,11 @@ use kernel::{
 /// - `EIO`, `ETIMEDOUT`: the device doesn't answer, or didn't come back.
 /// - `ENOMEM`: no memory.
 /// - The errno of another step of the reset, or Xen's errno when it refused to hear of it.
-pub(crate) fn reset_devices(text: &[u8], malformed: impl Fn(Malformed) -> Error) -> Result {
+pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> Result {
     let start = Instant::<Monotonic>::now();
-    for pattern in List::new(text) {
-        pattern.map_err(&malformed)?;
-    }
     let claimed = registry::all()?;
-    let patterns = || List::new(text).filter_map(core::result::Result::ok);
     let mut result = Ok(());
-    for pattern in patterns() {
+    for pattern in patterns.clone() {
         if !claimed.iter().any(|claimed| pattern.covers(claimed.sbdf)) {
             result = Err(refusal::nothing_claimed(pattern));
         }
@@ -53,7 +48,7 @@ pub(crate) fn reset_devices(text: &[u8], malformed: impl Fn(Malformed) -> Error)
     let mut targets = KVec::new();
     for claimed in &claimed {
         let wanted = |pattern: Pattern| pattern.covers(claimed.sbdf);
-        if patterns().any(wanted) {
+        if patterns.clone().any(wanted) {
             targets.push(claimed.clone(), GFP_KERNEL)?;
         }
     }

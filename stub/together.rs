@@ -14,12 +14,12 @@ use crate::{
         pci_driver::attach,
     },
     parallel::{for_all, Wait},
-    pure::bdf_grammar::{List, Malformed, Pattern},
+    pure::bdf_grammar::Pattern,
     stub::journal::Chapter,
 };
 use kernel::{pci, prelude::*, sync::aref::ARef};
 
-/// Claims the listed devices without a driver that the addresses in `text` cover. What is claimed
+/// Claims the listed devices without a driver that the addresses cover. What is claimed
 /// already is left as it is.
 ///
 /// Sleeps for as long as the claims take.
@@ -28,18 +28,14 @@ use kernel::{pci, prelude::*, sync::aref::ARef};
 ///
 /// Where some claims fail, the others are completed all the same.
 ///
-/// - `EINVAL`, by way of `malformed`: the text is no list of addresses. Nothing was claimed.
 /// - `ENODEV`: an address covers no device that is listed by itself.
 /// - `EBUSY`: an address without wildcards is that of a device with another driver.
 /// - `ENOMEM`: no memory.
 /// - The errno of the first claim, by address, that failed.
-pub(crate) fn claim_listed(text: &[u8], malformed: impl Fn(Malformed) -> Error) -> Result {
-    for pattern in List::new(text) {
-        pattern.map_err(&malformed)?;
-    }
+pub(crate) fn claim_listed(patterns: impl Iterator<Item = Pattern>) -> Result {
     let mut result = Ok(());
     let mut wanted: KVec<ARef<pci::Device>> = KVec::new();
-    for pattern in List::new(text).filter_map(core::result::Result::ok) {
+    for pattern in patterns {
         if let Err(error) = collect(pattern, &mut wanted)? {
             let why = match error {
                 EBUSY => "has another driver",

@@ -71,7 +71,7 @@ impl DriverStore for Probe {
     const NAME: &'static CStr = c"probe";
 
     fn store(text: &[u8]) -> Result {
-        together::claim_listed(text, malformed("probe"))
+        together::claim_listed(patterns(text, "probe")?)
     }
 }
 
@@ -93,7 +93,7 @@ impl DriverStore for ResetDevice {
     const NAME: &'static CStr = c"reset_device";
 
     fn store(text: &[u8]) -> Result {
-        reset_devices(text, malformed("reset_device"))
+        reset_devices(patterns(text, "reset_device")?)
     }
 }
 
@@ -104,7 +104,7 @@ impl DriverStore for DoFlr {
     const NAME: &'static CStr = c"do_flr";
 
     fn store(text: &[u8]) -> Result {
-        reset_devices(text, malformed("do_flr"))
+        reset_devices(patterns(text, "do_flr")?)
     }
 }
 

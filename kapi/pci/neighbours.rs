@@ -6,6 +6,7 @@
 //! pointer that the device doesn't keep valid.
 
 use super::{listed_methods, raw, raw_dev, slot, DeviceExt, Header};
+use crate::kapi::pci_driver::find_driver;
 use kernel::{bindings, ffi, pci, prelude::*, str::CString};
 
 /// The kinds of drivers that a device can have.
@@ -82,44 +83,17 @@ impl Neighbour for pci::Device {
     }
 
     fn driver_name(&self) -> Option<CString> {
-        /// The driver looked for, and its name once it is found.
-        struct Search {
-            wanted: *const bindings::device_driver,
-            name: Option<CString>,
-        }
-
-        /// # Safety
-        ///
-        /// To be called by `bus_for_each_drv()`: `data` is a `Search`, used by nobody else.
-        unsafe extern "C" fn look(
-            driver: *mut bindings::device_driver,
-            data: *mut ffi::c_void,
-        ) -> ffi::c_int {
-            // SAFETY: By the caller's promise. The driver stays registered during the call, and
-            // its name is a C string.
-            unsafe {
-                let search = &mut *data.cast::<Search>();
-                if !core::ptr::eq(driver, search.wanted) {
-                    return 0;
-                }
-                search.name = CString::try_from(CStr::from_char_ptr((*driver).name)).ok();
-            }
-            1
-        }
-
         // SAFETY: The device is valid. The pointer is compared, not followed: the driver may go.
         let wanted = unsafe { (&raw const (*raw_dev(self)).driver).read_volatile() };
-        let mut search = Search { wanted, name: None };
-        // SAFETY: The bus exists; `look` is called with the search, which outlives the call.
-        unsafe {
-            bindings::bus_for_each_drv(
-                &raw const bindings::pci_bus_type,
-                core::ptr::null_mut(),
-                (&raw mut search).cast(),
-                Some(look),
-            );
-        }
-        search.name
+        find_driver(|candidate| {
+            if !core::ptr::eq(candidate, wanted) {
+                return None;
+            }
+            // SAFETY: The driver is registered during the call, and its name is a C string.
+            let name = unsafe { CStr::from_char_ptr((*candidate).name) };
+            Some(CString::try_from(name).ok())
+        })
+        .flatten()
     }
 
     fn is_virtual_function_of(&self, other: &pci::Device) -> bool {
