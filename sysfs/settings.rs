@@ -18,11 +18,10 @@ use core::{ffi::CStr, fmt::Write};
 use kernel::{pci, prelude::*};
 
 /// Says that no claimed device has the address.
-fn not_claimed(file: &str, text: &[u8], error: Error) -> Error {
-    let text = core::str::from_utf8(text.trim_ascii()).unwrap_or("");
+fn not_claimed(file: &str, address: impl kernel::fmt::Display, error: Error) -> Error {
     log_limited!(
         pr_warn,
-        "{file}: {text} is not claimed ({})\n",
+        "{file}: {address} is not claimed ({})\n",
         error.to_errno()
     );
     error
@@ -47,7 +46,7 @@ fn for_each(file: &'static str, text: &[u8], missing: Error, action: impl Fn(&Cl
     if found {
         Ok(())
     } else {
-        Err(not_claimed(file, text, missing))
+        Err(not_claimed(file, pattern, missing))
     }
 }
 
@@ -187,7 +186,7 @@ impl DriverStore for Quirks {
 
     fn store(text: &[u8]) -> Result {
         let (sbdf, field) = parse_quirk(text).map_err(malformed("quirks"))?;
-        let claimed = registry::find(sbdf).ok_or_else(|| not_claimed("quirks", text, ENODEV))?;
+        let claimed = registry::find(sbdf).ok_or_else(|| not_claimed("quirks", sbdf, ENODEV))?;
         claimed.settings.add_field(field)
     }
 }
