@@ -185,6 +185,11 @@ impl Iterator for HideList<'_> {
     }
 }
 
+/// Tells whether a byte may surround an address.
+pub(super) const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
+}
+
 /// A reading position in a text; every method either advances or says where it stands.
 #[derive(Clone)]
 struct Cursor<'a> {
@@ -233,7 +238,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0) = self.peek() {
+        while self.peek().is_some_and(is_blank) {
             self.bump();
         }
     }
