@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn units_cover_what_they_say() {
-        for devfn in 0..=255u8 {
+        // Fewer for an interpreter.
+        for devfn in (0..=255u8).step_by(if cfg!(miri) { 17 } else { 1 }) {
             let one = DevfnSet::of(Unit::Function(devfn));
             assert!(one.iter().eq([devfn]));
         }

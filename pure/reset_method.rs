@@ -203,7 +203,8 @@ mod tests {
     /// Every list of up to four kernel numbers, known or not.
     #[test]
     fn function_level_methods_are_yielded_in_the_order_listed() {
-        for code in 0..10u32.pow(4) {
+        // Fewer for an interpreter.
+        for code in (0..10u32.pow(4)).step_by(if cfg!(miri) { 97 } else { 1 }) {
             let mut numbers = [0; 8];
             for (i, number) in numbers.iter_mut().take(4).enumerate() {
                 *number = (code / 10u32.pow(i as u32) % 10) as u8;

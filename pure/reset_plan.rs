@@ -200,7 +200,7 @@ impl<'a> Topology<'a> {
                 {
                     Some(Why::Consent(Consent::Quirk))
                 }
-                _ if self.reaches(reset, place) => judge(function, reset, user),
+                _ if self.may_reach(reset, place) => judge(function, reset, user),
                 _ => None,
             };
             why.map(|why| Blocker { place, why })
@@ -213,11 +213,12 @@ impl<'a> Topology<'a> {
     }
 
     /// Returns the reset of all that is below the bridge above `target`, allowed or not; `None`
-    /// on a root bus.
+    /// on a root bus, and below what has no Bridge Control register as a PCI bridge has it.
     pub(crate) fn below(self, target: usize) -> Option<Reset> {
         let bridge = self.bridge_above(target)?;
-        let by = self.get(bridge)?.secondary;
-        Some(Reset::Below { bridge, by })
+        let above = self.get(bridge)?;
+        let by = above.secondary;
+        (above.kind == Kind::Bridge).then_some(Reset::Below { bridge, by })
     }
 
     /// Yields the resets that are there for `target`, gentlest first, blocked or not. There are

@@ -124,6 +124,27 @@ fn root_buses_are_never_reset() {
 }
 
 #[test]
+fn only_a_bridge_resets_a_bus() {
+    for kind in [Kind::Endpoint, Kind::Other] {
+        let above = Function { kind, ..port(0) };
+        assert_eq!(word(plan(&[above, below(0, endpoint(1))], 1)), "nothing");
+    }
+}
+
+#[test]
+fn who_may_be_anywhere_blocks_unless_it_is_ours() {
+    for (owner, wanted) in [
+        (Owner::Driver, "blocked"),
+        (Owner::Nobody, "blocked"),
+        (Owner::Pciback { user: None }, "flr"),
+    ] {
+        let lost = owned(owner, below(2, endpoint(2)));
+        let all = [port(0), below(0, with(&[FLR], endpoint(1))), lost];
+        assert_eq!(word(plan(&all, 1)), wanted);
+    }
+}
+
+#[test]
 fn a_bridge_is_never_a_target() {
     let all = [port(0), below(0, with(&[FLR, PM], port(1)))];
     assert_eq!(word(plan(&all, 1)), "nothing");

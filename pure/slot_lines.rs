@@ -86,8 +86,10 @@ mod tests {
 
     #[test]
     fn any_chunk_size_reads_the_whole_list() {
-        for chunk in (1..40).chain([4095, 4096, 4097, 100_000]) {
-            assert_eq!(read_in_chunks(1000, chunk), whole(1000), "chunk {chunk}");
+        // Fewer for an interpreter.
+        let (slots, step) = if cfg!(miri) { (20, 13) } else { (1000, 1) };
+        for chunk in (1..40).step_by(step).chain([4095, 4096, 4097, 100_000]) {
+            assert_eq!(read_in_chunks(slots, chunk), whole(slots), "chunk {chunk}");
         }
         assert_eq!(read_in_chunks(0, 4096), "");
     }

@@ -4,7 +4,8 @@
 //!
 //! A snapshot is a slice; functions name each other by their place in it. It is put together from
 //! a system that goes on changing, so nothing here trusts it to be well-formed: places may be out
-//! of range and bridges may form a ring, which ends a walk and nothing else.
+//! of range and bridges may form a ring, which ends a walk. Whoever says that it is where nothing
+//! can be may be anywhere, so it must let a reset pass wherever that is.
 
 use super::{
     domid::DomId,
@@ -129,6 +130,38 @@ impl<'a> Topology<'a> {
         core::iter::successors(self.bridge_above(place), |place| self.bridge_above(*place))
             .take(self.0.len()) // more steps than that go round in a ring
             .any(|above| above == bridge)
+    }
+
+    /// Tells whether it is known where a function is: above it, or above its physical function, are
+    /// bridges and at their end a root bus.
+    pub(crate) fn is_placed(self, place: usize) -> bool {
+        let function = self.get(place);
+        let physical = match function.and_then(|function| function.physical) {
+            None => function,
+            // Virtual functions have none of their own.
+            Some(physical) => self.get(physical).filter(|it| it.physical.is_none()),
+        };
+        let Some(physical) = physical else {
+            return false;
+        };
+        let mut above = physical.above;
+        for _ in self.0 {
+            let Some(bridge) = above else {
+                return true;
+            };
+            let bridge = self.get(bridge);
+            match bridge.filter(|it| it.kind != Kind::Endpoint && it.physical.is_none()) {
+                Some(bridge) => above = bridge.above,
+                None => return false,
+            }
+        }
+        // More steps than there are functions go round in a ring.
+        above.is_none()
+    }
+
+    /// Tells whether a reset may reach a function: it does, or nobody knows where the function is.
+    pub(crate) fn may_reach(self, reset: Reset, place: usize) -> bool {
+        self.reaches(reset, place) || !self.is_placed(place)
     }
 
     /// Tells whether the administrator took `bus` out of an endpoint's reset methods: the kernel
@@ -261,6 +294,34 @@ mod tests {
         ));
         assert!(!lacks(&[endpoint(1)], 0));
         assert!(!lacks(&[port(0), below(0, port(1))], 1));
+    }
+
+    #[test]
+    fn who_lies_about_its_place_may_be_anywhere() {
+        let virtual_of = |physical| Function {
+            physical: Some(physical),
+            ..endpoint(9)
+        };
+        let all = [
+            port(0),
+            below(0, endpoint(1)),
+            virtual_of(1),
+            below(1, endpoint(3)),  // below an endpoint
+            below(4, port(4)),      // below itself
+            below(99, endpoint(5)), // below nothing
+            virtual_of(2),          // of a virtual function
+            virtual_of(99),         // of nothing
+            below(4, endpoint(8)),  // below one who lies
+        ];
+        for place in 0..=all.len() {
+            assert_eq!(Topology(&all).is_placed(place), place < 3, "{place}");
+        }
+        let elsewhere = Reset::Function {
+            of: 1,
+            by: Method::Flr,
+        };
+        let may = |place| Topology(&all).may_reach(elsewhere, place);
+        assert!(!may(0) && may(1) && may(2) && (3..9).all(may));
     }
 
     #[test]
