@@ -13,7 +13,7 @@ use crate::{
         reset_plan::Plan,
         topology::{Function, Reset, Topology},
     },
-    worlds::{garbage, snapshots, trees},
+    worlds::{garbage, snapshots, trees, MANY},
 };
 use proptest::{prelude::*, sample::Index};
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,7 +173,10 @@ proptest! {
 
     /// Rings, places out of range and the same target several times: it ends and doesn't panic.
     #[test]
-    fn dividing_ends(all in garbage(40), targets in proptest::collection::vec(0..42usize, 0..20)) {
+    fn dividing_ends(
+        all in garbage(MANY),
+        targets in proptest::collection::vec(0..MANY + 2, 0..20),
+    ) {
         let _ = parts(&all, &targets);
     }
 }

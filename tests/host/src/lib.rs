@@ -13,10 +13,24 @@ mod driver {
 #[cfg(test)]
 use driver::pure;
 
+// What parts of the driver that are not pure are compiled with here: `kernel` is this crate.
+#[cfg(test)]
+extern crate self as kernel;
+#[cfg(test)]
+mod stand_in;
+#[cfg(test)]
+pub(crate) use stand_in::{kapi, prelude, rbtree};
+
 #[cfg(test)]
 mod batch;
 #[cfg(test)]
 mod grammar;
+#[cfg(test)]
+mod guests;
+#[cfg(test)]
+mod hide;
+#[cfg(test)]
+mod liars;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
@@ -24,15 +38,25 @@ mod planner;
 #[cfg(test)]
 mod slots;
 #[cfg(test)]
+mod tally;
+#[cfg(test)]
+mod tangles;
+#[cfg(test)]
 mod worlds;
+#[cfg(test)]
+mod writes;
 
 /// Returns the settings of a test with so many generated inputs, or as many times that as
-/// `PCIBACK_FUZZ` says (tools/fuzz). Under Miri, where each takes seconds, two must do, and there is
-/// no folder to keep those that fail in.
+/// `PCIBACK_FUZZ` says (tools/fuzz); then they are counted. Under Miri, where each takes seconds,
+/// two must do, and there is no folder to keep those that fail in.
 #[cfg(test)]
 fn cases(many: u32) -> proptest::test_runner::Config {
-    let times = std::env::var("PCIBACK_FUZZ").map_or(1, |times| times.parse().expect("a number"));
-    let mut config = proptest::test_runner::Config::with_cases(many.saturating_mul(times));
+    let times = std::env::var("PCIBACK_FUZZ").map(|times| times.parse().expect("a number"));
+    let many = many.saturating_mul(*times.as_ref().unwrap_or(&1));
+    let mut config = proptest::test_runner::Config::with_cases(many);
+    if times.is_ok() {
+        config.result_cache = tally::tally;
+    }
     if cfg!(miri) {
         config.cases = 2;
         config.failure_persistence = None;

@@ -65,6 +65,39 @@ impl Oracle<'_> {
         }
     }
 
+    /// Returns the functions of which it is known where they are: on a root bus, below such a
+    /// bridge, or virtual functions of such a function.
+    fn placed(&self) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        loop {
+            let is_bridge = |place: usize| self.0[place].kind != Kind::Endpoint;
+            let is_virtual = |place: usize| self.0[place].physical.is_some();
+            let more: BTreeSet<usize> = (0..self.0.len())
+                .filter(
+                    |place| match (self.0[*place].physical, self.0[*place].above) {
+                        (Some(physical), _) => found.contains(&physical) && !is_virtual(physical),
+                        (None, None) => true,
+                        (None, Some(above)) => {
+                            found.contains(&above) && is_bridge(above) && !is_virtual(above)
+                        }
+                    },
+                )
+                .collect();
+            if more == found {
+                return found;
+            }
+            found = more;
+        }
+    }
+
+    /// Returns what a reset could reset, as far as is known.
+    fn may_reach(&self, reset: Reset) -> BTreeSet<usize> {
+        let (reach, placed) = (self.reach(reset), self.placed());
+        (0..self.0.len())
+            .filter(|place| reach.contains(place) || !placed.contains(place))
+            .collect()
+    }
+
     /// Returns what a reset resets.
     pub(crate) fn reach(&self, reset: Reset) -> BTreeSet<usize> {
         match reset {
@@ -86,7 +119,7 @@ impl Oracle<'_> {
     /// Returns what blocks a reset for `target`, and why.
     pub(crate) fn blockers(&self, reset: Reset, target: usize) -> Vec<(usize, Why)> {
         let mut blockers = Vec::new();
-        for place in self.reach(reset) {
+        for place in self.may_reach(reset) {
             let function = &self.0[place];
             let wide = matches!(reset, Reset::Below { .. });
             let bridge = function.kind == Kind::Bridge;
@@ -150,7 +183,7 @@ impl Oracle<'_> {
         let function = |by| Reset::Function { of: target, by };
         ladder.extend(self.function_level(target).into_iter().map(function));
         if let (Some(bridge), Consent::Given) = (self.bridge(target), self.0[target].consent) {
-            if bridge < self.0.len() {
+            if self.0.get(bridge).map(|bridge| bridge.kind) == Some(Kind::Bridge) {
                 let by = self.0[bridge].secondary;
                 ladder.push(Reset::Below { bridge, by });
             }

@@ -11,7 +11,7 @@ use crate::{
         reset_plan::{Plan, Rung, Rungs, Why},
         topology::{Consent, Function, Kind, Owner, Reset, Secondary, Topology},
     },
-    worlds::{garbage, snapshots, trees},
+    worlds::{garbage, snapshots, trees, MANY},
 };
 use proptest::{prelude::*, sample::Index};
 
@@ -197,7 +197,7 @@ proptest! {
 
     /// Not even where nothing makes sense. (What is planned there is tested above.)
     #[test]
-    fn planning_ends_and_does_not_panic(all in garbage(40), target in any::<usize>()) {
+    fn planning_ends_and_does_not_panic(all in garbage(MANY), target in any::<usize>()) {
         for target in (0..=all.len()).chain([target]) {
             for reset in resets(target) {
                 let reached = Topology(&all).reach(reset).count();

@@ -61,9 +61,28 @@ proptest! {
         let mut second = vec![0; 4096];
         let more = slot_lines::fill(after.iter().map(sbdf), read, &mut second);
         let text = [&first[..read], &second[..more]].concat();
+        let known: BTreeSet<_> = before.union(&after).map(|devfn| sbdf(devfn).to_string()).collect();
         for line in String::from_utf8(text).unwrap().lines() {
-            let known = before.union(&after).any(|devfn| sbdf(devfn).to_string() == line);
-            prop_assert!(known, "{}", line);
+            prop_assert!(known.contains(line), "{}", line);
         }
+    }
+
+    /// A read at any offset, of any size, is a part of the list: whole lines, if one fits.
+    #[test]
+    fn any_read_is_a_part_of_the_list(
+        listed in proptest::collection::btree_set((0..3u32, 0..3u8, any::<u8>()), 0..100),
+        pos in prop_oneof![4 => 0..1500usize, 1 => any::<usize>()],
+        size in 0..1500usize,
+    ) {
+        let sbdfs = listed.iter().map(|(domain, bus, devfn)| Sbdf::new(*domain, *bus, *devfn));
+        let whole: String = sbdfs.clone().map(|sbdf| format!("{sbdf}\n")).collect();
+        let mut out = vec![0; size];
+        let read = slot_lines::fill(sbdfs, pos, &mut out);
+        let rest = whole.as_bytes().get(pos..).unwrap_or(&[]);
+        prop_assert_eq!(Some(&out[..read]), rest.get(..read));
+        prop_assert!(read > 0 || rest.is_empty() || size == 0);
+        prop_assert!(out[..read].ends_with(b"\n") || read == size || read == 0);
+        let next = rest[read..].len().min(slot_lines::LINE);
+        prop_assert!(read + next > size || next == 0, "there was room for more");
     }
 }

@@ -149,6 +149,9 @@ pub(crate) fn trees() -> impl Strategy<Value = Vec<Function>> {
     prop_oneof![seeds(13), seeds(15)].prop_map(|seeds| grow(&seeds))
 }
 
+/// How many functions make a large one of the next; few for an interpreter.
+pub(crate) const MANY: usize = if cfg!(miri) { 8 } else { 40 };
+
 /// Snapshots that no system has: places out of range, rings, virtual functions of themselves,
 /// endpoints with something below.
 pub(crate) fn garbage(most: usize) -> impl Strategy<Value = Vec<Function>> {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How many inputs each property was tried with: counted, not taken from what was asked for.
+
+use proptest::test_runner::{ResultCache, ResultCacheKey, TestCaseResult};
+use std::io::Write;
+
+/// A cache of results that keeps none: proptest tells it of each input that was tried, and drops it
+/// at the end of the property.
+struct Tally(u64);
+
+/// For `Config::result_cache`.
+pub(crate) fn tally() -> Box<dyn ResultCache> {
+    Box::new(Tally(0))
+}
+
+impl ResultCache for Tally {
+    fn key(&self, _: &ResultCacheKey<'_>) -> u64 {
+        0
+    }
+
+    fn put(&mut self, _: u64, _: &TestCaseResult) {
+        self.0 += 1;
+    }
+
+    fn get(&self, _: u64) -> Option<&TestCaseResult> {
+        None
+    }
+}
+
+impl Drop for Tally {
+    /// The test harness keeps what `println!` says to itself. (tools/test-host adds it up.)
+    fn drop(&mut self) {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("?");
+        let line = format!("inputs: {:>11} {name}\n", self.0);
+        let _ = std::io::stdout().write_all(line.as_bytes()); // It is for reading only.
+    }
+}
