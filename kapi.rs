@@ -12,6 +12,7 @@ pub(crate) mod attr;
 pub(crate) mod bus_notifier;
 pub(crate) mod device_file;
 pub(crate) mod device_log;
+pub(crate) mod fault;
 pub(crate) mod fmt;
 pub(crate) mod global;
 pub(crate) mod gsi_hook;

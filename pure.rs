@@ -8,6 +8,7 @@
 
 #![deny(unsafe_code)]
 
+pub(crate) mod base_address;
 pub(crate) mod bdf_grammar;
 pub(crate) mod claim_step;
 pub(crate) mod cleanness;

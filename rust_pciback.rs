@@ -22,6 +22,8 @@ mod reset;
 mod stub;
 mod sysfs;
 
+#[cfg(pciback_faults)]
+use crate::kapi::param::number_param;
 use crate::{
     backend::Backend,
     gsi::{files::GsiFiles, hook::Hook},
@@ -104,6 +106,31 @@ string_param!(
     REFUSED,
     "refused",
     "test build: devices of whose resets Xen refuses to hear"
+);
+
+#[cfg(pciback_faults)]
+number_param!(
+    /// How many calls there are still to pass, that which fails included; 0: none fails. See
+    /// [`kapi::fault`].
+    FAIL_CALL,
+    "fail_call",
+    "test build: the how-many-th call from now on fails"
+);
+
+#[cfg(pciback_faults)]
+number_param!(
+    /// The errno, positive; 0 stands for one that no real call returns.
+    FAIL_ERRNO,
+    "fail_errno",
+    "test build: with which errno (33)"
+);
+
+#[cfg(pciback_faults)]
+number_param!(
+    /// The `physdev_op` that Xen seems to refuse; 0: none.
+    FAIL_PHYSDEV_OP,
+    "fail_physdev_op",
+    "test build: the number of the hypercall that Xen refuses, with fail_errno"
 );
 
 /// The module. Its fields are dropped in this order, which undoes [`PciBack::init`] in reverse.

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
+use super::fault;
 use core::ffi::CStr;
 use kernel::{
     bindings, container_of, error::to_result, ffi, pci, prelude::*, sync::aref::ARef, types::Opaque,
@@ -62,6 +63,7 @@ impl NumberFile {
             }),
             GFP_KERNEL,
         )?;
+        fault::point("device_create_file")?;
         // SAFETY: The device is valid, and the attribute is initialised, pinned and lives until
         // `drop` has removed the file.
         to_result(unsafe {

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/notifier.h`](srctree/include/linux/notifier.h)
 
+use super::fault;
 use core::{marker::PhantomData, ptr::addr_of_mut};
 use kernel::{bindings, error::to_result, ffi, prelude::*, types::Opaque};
 
@@ -74,6 +75,7 @@ impl<C: Chain> Registration<C> {
                     next: core::ptr::null_mut(),
                     priority: 0,
                 };
+                fault::point("notifier_chain_register")?;
                 // SAFETY: `try_ffi_init` guarantees that `slot` is valid for a write.
                 unsafe { slot.write(block) };
                 // SAFETY: The block is initialised and pinned, and stays so until `drop`.

@@ -6,6 +6,8 @@
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
 use core::cell::UnsafeCell;
+#[cfg(pciback_faults)]
+use core::sync::atomic::AtomicU32;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::ffi::{c_char, c_void, CStr};
 use kernel::str::CStrExt as _;
@@ -67,6 +69,38 @@ impl SwitchParam {
     }
 }
 
+/// The value of a number that may be changed at any time; for test builds.
+#[cfg(pciback_faults)]
+#[repr(transparent)]
+pub(crate) struct NumberParam(AtomicU32);
+
+#[cfg(pciback_faults)]
+impl NumberParam {
+    /// A number that is 0 unless given.
+    pub(crate) const fn zero() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Returns where `param_ops_uint` stores the value, in a single write.
+    pub(crate) const fn as_void_ptr(&self) -> *mut c_void {
+        self.0.as_ptr().cast()
+    }
+
+    /// Returns the value.
+    pub(crate) fn value(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes one off, unless it is 0; returns what is left then.
+    pub(crate) fn count_down(&self) -> Option<u32> {
+        let less = |value: u32| value.checked_sub(1);
+        let before = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        before.ok().and_then(less)
+    }
+}
+
 /// Declares a read-only string parameter: `string_param!(HIDE, "hide", "what it is");`
 macro_rules! string_param {
     ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
@@ -89,6 +123,20 @@ macro_rules! switch_param {
     };
 }
 pub(crate) use switch_param;
+
+/// Declares a number: `number_param!(COUNT, "count", "what it is");` that root may change later.
+#[cfg(pciback_faults)]
+macro_rules! number_param {
+    ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
+        $(#[$meta])*
+        static $value: $crate::kapi::param::NumberParam =
+            $crate::kapi::param::NumberParam::zero();
+        $crate::kapi::param::module_param!(
+            $value, $name, $description, "uint", $crate::kapi::param::number_ops(), 0o644);
+    };
+}
+#[cfg(pciback_faults)]
+pub(crate) use number_param;
 
 /// Expands to what C's `module_param_named(name, value, type, perm)` and `MODULE_PARM_DESC` do.
 macro_rules! module_param {
@@ -155,4 +203,10 @@ pub(crate) const fn string_ops() -> *const kernel::bindings::kernel_param_ops {
 /// Returns the kernel's operations for switches.
 pub(crate) const fn switch_ops() -> *const kernel::bindings::kernel_param_ops {
     &raw const kernel::bindings::param_ops_bool
+}
+
+/// Returns the kernel's operations for numbers.
+#[cfg(pciback_faults)]
+pub(crate) const fn number_ops() -> *const kernel::bindings::kernel_param_ops {
+    &raw const kernel::bindings::param_ops_uint
 }

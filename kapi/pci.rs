@@ -9,6 +9,7 @@
 
 mod ats;
 mod awake;
+mod bars;
 mod config;
 mod enabled;
 mod live_state;
@@ -34,7 +35,10 @@ pub(crate) use self::{
     state::{Quiet, SavedState},
 };
 
-use crate::pure::{intx::Pin, sbdf::Sbdf};
+use crate::{
+    kapi::fault,
+    pure::{intx::Pin, sbdf::Sbdf},
+};
 use kernel::{bindings, pci};
 
 /// Returns the C structure of a device.
@@ -237,8 +241,9 @@ impl Locked<'_> {
     /// Tells whether the device answers a read of its vendor ID (for a virtual function, which has
     /// none, whether its physical function does).
     pub(crate) fn is_present(&self) -> bool {
+        let fails = fault::point("pci_device_is_present").is_err();
         // SAFETY: The device is valid, and see `physical_function` for what else is read.
-        unsafe { bindings::pci_device_is_present(raw(self.device())) }
+        !fails && unsafe { bindings::pci_device_is_present(raw(self.device())) }
     }
 
     /// Tells whether the device's `driver_override` names this driver.

@@ -13,6 +13,7 @@
 
 use super::{
     attr::{DeviceAttribute, DriverAttribute, Groups},
+    fault,
     pci::Locked,
 };
 use crate::pure::error_recovery::{Answer, Channel};
@@ -139,6 +140,7 @@ unsafe impl<T: StubDriver> driver::RegistrationOps for Adapter<T> {
             (*driver.get()).err_handler = const { &Self::ERROR_HANDLERS };
             (*driver.get()).driver.probe_type = bindings::probe_type_PROBE_FORCE_SYNCHRONOUS;
         }
+        fault::point("__pci_register_driver")?;
         // SAFETY: The caller's promises are those that this function asks for.
         unsafe { <pci::Adapter<T> as driver::RegistrationOps>::register(driver, name, module) }?;
         // SAFETY: The driver core only looks at this number, when it is about to probe a device.
@@ -165,6 +167,7 @@ unsafe impl<T: StubDriver> driver::RegistrationOps for Adapter<T> {
 /// - `EBUSY`: the device has a driver.
 /// - Any other errno of the probe.
 pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
+    fault::point("device_driver_attach")?;
     let dev = super::pci::raw_dev(device);
     find_driver(|candidate| {
         // SAFETY: The driver is registered during the call, its name is a C string, and the device
@@ -224,6 +227,7 @@ where
 ///
 /// - `ENOMEM`: no memory.
 pub(crate) fn override_driver(device: &pci::Device, driver: &CStr) -> Result {
+    fault::point("__device_set_driver_override")?;
     let text = driver.to_bytes();
     // SAFETY: The device is valid, and the text, of that length, is copied.
     to_result(unsafe {

@@ -5,6 +5,7 @@
 //! Facts are those of Xen's public header xen/include/public/physdev.h; each structure's size is
 //! checked here.
 
+use super::fault;
 use kernel::ffi::c_int;
 
 /// The argument of one `physdev_op` command.
@@ -109,6 +110,9 @@ const _: () = {
 /// Must not be called outside a Xen domain; every caller descends from a successful
 /// [`initial_domain`](super::xen::initial_domain).
 pub(crate) fn physdev_op<T: Op>(arg: &mut T) -> c_int {
+    if let Some(answer) = fault::answer_of_xen(T::OP) {
+        return answer;
+    }
     // SAFETY: By the contract of `Op`, `arg` is what Xen expects for this command, and it is
     // exclusively borrowed for the duration of the call.
     unsafe { raw_physdev_op(T::OP, core::ptr::from_mut(arg).cast()) }

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/kobject.h`](srctree/include/linux/kobject.h)
 
+use super::fault;
 use kernel::{bindings, error::to_result, pci, prelude::*, str::CString};
 
 /// The most variables that an event can have here; the kernel's own limit is 64 with its own
@@ -24,6 +25,7 @@ pub(crate) fn changed(device: &pci::Device, variables: &[CString]) -> Result {
     for (entry, variable) in list.iter_mut().zip(variables) {
         *entry = variable.as_char_ptr().cast_mut();
     }
+    fault::point("kobject_uevent_env")?;
     let dev = super::pci::raw_dev(device);
     // SAFETY: The device is valid; the list is one of C strings, ended by a null pointer (one
     // entry is left for it), and only read.

@@ -7,6 +7,7 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
+use super::fault;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -38,6 +39,7 @@ impl OwnQueue {
     /// - `ENOMEM`: no memory.
     pub(crate) fn new(name: &'static CStr) -> Result<Self> {
         use kernel::str::CStrExt as _;
+        fault::point("alloc_workqueue")?;
         let flags = bindings::wq_flags_WQ_UNBOUND;
         // SAFETY: The format takes one string, which is one. 0 stands for the default limit of
         // work under way.
@@ -56,6 +58,7 @@ impl OwnQueue {
     ///
     /// - `ENOMEM`: no memory.
     pub(crate) fn spawn<F: FnOnce() + Send + 'static>(&self, work: F) -> Result {
+        fault::point("try_spawn")?;
         Ok(self.queue().try_spawn(GFP_KERNEL, work)?)
     }
 

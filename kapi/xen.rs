@@ -5,6 +5,7 @@
 //! C headers: [`include/xen/xen.h`](srctree/include/xen/xen.h),
 //! [`include/xen/pci.h`](srctree/include/xen/pci.h)
 
+use super::fault;
 use crate::pure::domid::DomId;
 use kernel::{bindings, error::to_result, ffi, pci, prelude::*, sync::aref::ARef};
 
@@ -67,6 +68,7 @@ impl Owner {
     /// - `EBUSY`: the books say that a domain uses the device.
     /// - `ENOMEM`: no memory.
     pub(crate) fn enter(device: &pci::Device, domain: DomId) -> Result<Self> {
+        fault::point("xen_register_device_domain_owner")?;
         // SAFETY: The device is valid, and stays so until the entry is taken out: it is referenced.
         let result = to_result(unsafe {
             xen_register_device_domain_owner(super::pci::raw(device).cast(), domain.number())

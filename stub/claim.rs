@@ -98,6 +98,13 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim,
         || hypercall::ask_known(dom0, locked),
     )?;
 
+    if header == Header::Normal {
+        take(
+            ClaimStep::Enable,
+            "it doesn't answer, or has lost its addresses (remove it and rescan)",
+            || locked.check_addresses(),
+        )?;
+    }
     let enabled = take(ClaimStep::Enable, "the device can't be enabled", || {
         // A bridge goes on as it is: others below it may be in use.
         (header == Header::Normal)

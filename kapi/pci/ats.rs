@@ -40,7 +40,7 @@ impl AtsControl {
     }
 
     /// Enables ATS again if it no longer is.
-    pub(super) fn restore(self, locked: &Locked<'_>) {
+    pub(super) fn restore(&self, locked: &Locked<'_>) {
         if let Some(offset) = Self::offset(locked) {
             if Self::read(locked, offset) & ENABLE == 0 {
                 // SAFETY: The device is valid, and its lock is held.

@@ -3,6 +3,7 @@
 //! The Command register: what a function decodes, and whether it masters the bus.
 
 use super::{raw, Locked};
+use crate::kapi::fault;
 use kernel::bindings;
 
 /// Bits of the Command register (PCI 3.0 sec 6.2.2).
@@ -27,6 +28,7 @@ impl Command {
 
     /// Reads the register; `None` from a device that doesn't answer.
     pub(crate) fn read(locked: &Locked<'_>) -> Option<Self> {
+        fault::point("read of Command").ok()?;
         let mut value = u16::MAX;
         // SAFETY: The device is valid. A failed access leaves all ones, which is what a device
         // that is gone reads as, and no register of this kind can be; so the result needs no look.

@@ -2,13 +2,15 @@
 
 //! An enabled PCI device.
 
-use super::{raw, Command, Locked};
+use super::{bars::Bars, raw, Command, Locked};
+use crate::kapi::fault;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{bindings, error::to_result, prelude::*};
 
 /// A device on which `pci_enable_device()` was called, and how its Command register was before.
 pub(crate) struct Enabled {
     found: Command,
+    bars: Bars,
     counted: AtomicBool,
 }
 
@@ -24,6 +26,7 @@ impl Enabled {
     pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {
         locked.wake()?;
         let found = Command::read(locked).ok_or(EIO)?;
+        fault::point("pci_enable_device")?;
         // SAFETY: The device is valid and its lock is held.
         to_result(unsafe { bindings::pci_enable_device(raw(locked.device())) })
             .inspect_err(|_| found.write(locked))?;
@@ -32,6 +35,7 @@ impl Enabled {
         }
         Ok(Self {
             found,
+            bars: Bars::read(locked),
             counted: AtomicBool::new(true),
         })
     }
@@ -46,16 +50,25 @@ impl Enabled {
     }
 
     /// Undoes [`Enabled::new`] before anybody used the device: the Command register is as it was
-    /// found.
+    /// found. A device that has lost its addresses is left decoding nothing.
     pub(crate) fn undo(&self, locked: &Locked<'_>) {
-        self.disable(locked);
-        self.found.write(locked);
+        self.end(locked, self.found);
     }
 
     /// Leaves the device as it was found, but for bus mastering: what a guest set up in it may
-    /// still be there, with addresses that are no longer the guest's. (Drivers turn it on.)
+    /// still be there, with addresses that are no longer the guest's. (Drivers turn it on.) A device
+    /// that has lost its own addresses is left decoding nothing.
     pub(crate) fn leave(&self, locked: &Locked<'_>) {
+        self.end(locked, self.found.without_master());
+    }
+
+    fn end(&self, locked: &Locked<'_>, command: Command) {
         self.disable(locked);
-        self.found.without_master().write(locked);
+        if Bars::read(locked) == self.bars {
+            command.write(locked);
+        } else {
+            Command::QUIET.write(locked);
+            dev_err!(locked.device(), "has lost its addresses: left disabled\n");
+        }
     }
 }

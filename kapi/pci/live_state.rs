@@ -3,6 +3,7 @@
 //! The configuration of a device that goes on being used by its driver, over a reset: a bridge's.
 
 use super::{raw, Command, Exclusive};
+use crate::kapi::fault;
 use kernel::{bindings, error::to_result, ffi::c_int, prelude::*};
 
 /// Bits of Slot Control that have a port tell of cards that come and go and of links that go up and
@@ -47,8 +48,12 @@ impl Exclusive<'_> {
             command,
             slot_control: self.silence(),
         };
-        // SAFETY: The device is valid and its lock is held.
-        match to_result(unsafe { bindings::pci_save_state(raw(self.device())) }) {
+        let save = || {
+            fault::point("pci_save_state of a bridge")?;
+            // SAFETY: The device is valid and its lock is held.
+            to_result(unsafe { bindings::pci_save_state(raw(self.device())) })
+        };
+        match save() {
             Ok(()) => Ok(state),
             Err(error) => {
                 self.resume(state);

@@ -3,6 +3,7 @@
 //! Waiting for a device to come back from a reset.
 
 use super::{raw, Command, Locked, Neighbour};
+use crate::kapi::fault;
 use kernel::{
     bindings,
     prelude::*,
@@ -39,6 +40,7 @@ impl Locked<'_> {
     ///
     /// - `ETIMEDOUT`: it doesn't in `patience`, or the kernel gave it up (it was pulled out).
     pub(crate) fn wait_until_ready(&self, patience: Delta) -> Result {
+        fault::point("wait for the device").map_err(|_| ETIMEDOUT)?;
         let start = Instant::<Monotonic>::now();
         let mut pause = Delta::from_millis(1);
         while !self.is_ready() {

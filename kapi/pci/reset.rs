@@ -3,7 +3,10 @@
 //! Resetting hardware, without saving before or restoring after.
 
 use super::{raw, slot, Exclusive, Locked};
-use crate::pure::reset_method::{Listed, Method};
+use crate::{
+    kapi::fault,
+    pure::reset_method::{Listed, Method},
+};
 use kernel::{bindings, error::to_result, pci, prelude::*};
 
 /// `PCI_D0` (include/linux/pci.h): the device is on.
@@ -25,6 +28,7 @@ impl Locked<'_> {
     /// - `EIO`: the device doesn't wake.
     /// - Any other errno of `pci_set_power_state()`.
     pub(crate) fn wake(&self) -> Result {
+        fault::point("pci_set_power_state")?;
         // SAFETY: The device is valid, and its lock is held.
         to_result(unsafe { bindings::pci_set_power_state(raw(self.device()), PCI_D0) })?;
         // The kernel doesn't count it as an error if the device refuses.
@@ -47,6 +51,7 @@ impl Exclusive<'_> {
     ///   method that the device doesn't have; but only listed methods are run).
     /// - Any other errno of the method.
     pub(crate) fn run(&self, method: Method) -> Result {
+        fault::point("reset of the function")?;
         if method == Method::Flr {
             // SAFETY: The device is valid and its lock is held. False: not only a probe.
             return timed_out(unsafe { bindings::pcie_reset_flr(raw(self.device()), false) });
@@ -78,6 +83,7 @@ impl Exclusive<'_> {
     ///
     /// - `ETIMEDOUT`: that device didn't come back.
     pub(crate) fn reset_secondary_bus(&self) -> Result {
+        fault::point("pci_bridge_secondary_bus_reset")?;
         // SAFETY: The device is valid, its lock is held, and user space's accesses to its
         // configuration space wait, without which the kernel would complain. For a device that is
         // no bridge, the register is another one: callers pass what a snapshot calls a bridge.
@@ -98,6 +104,7 @@ impl Exclusive<'_> {
     /// - `ETIMEDOUT`: what is in it didn't come back.
     /// - Any other errno of the slot's driver.
     pub(crate) fn reset_slot(&self, inside: &Exclusive<'_>) -> Result {
+        fault::point("reset_slot")?;
         timed_out(slot::reset(self, inside).ok_or(ENODEV)?)
     }
 }

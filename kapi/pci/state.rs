@@ -2,8 +2,8 @@
 
 //! Saved configuration space.
 
-use super::{ats::AtsControl, raw, Command, Exclusive, Locked};
-use crate::kapi::global::global;
+use super::{ats::AtsControl, bars::Bars, raw, Command, Exclusive, Locked};
+use crate::kapi::{fault, global::global};
 use core::ptr::NonNull;
 use kernel::{bindings, error::to_result, prelude::*};
 
@@ -23,6 +23,7 @@ global! {
 pub(crate) struct SavedState {
     state: NonNull<bindings::pci_saved_state>,
     command: Command,
+    bars: Bars,
 }
 
 // SAFETY: Plain memory, owned; any thread may free it.
@@ -41,27 +42,39 @@ impl SavedState {
     /// - The errno of `pci_save_state()`.
     pub(crate) fn save(locked: &Locked<'_>) -> Result<Self> {
         let command = Command::read(locked).ok_or(EIO)?;
+        fault::point("pci_save_state")?;
         // SAFETY: The device is valid and its lock is held.
         to_result(unsafe { bindings::pci_save_state(raw(locked.device())) })?;
+        fault::point("pci_store_saved_state")?;
         // SAFETY: As above. Null means no memory: a state was just saved.
         let stored = unsafe { bindings::pci_store_saved_state(raw(locked.device())) };
         // INVARIANT: A non-null result is ours to free.
         Ok(Self {
             state: NonNull::new(stored).ok_or(ENOMEM)?,
             command,
+            bars: Bars::read(locked),
         })
     }
 
-    /// Writes the saved configuration back, BARs before the Command register.
+    /// Writes the saved configuration back, BARs before the Command register, and once more if the
+    /// device didn't take it. One that doesn't take it then decodes nothing: its addresses may be
+    /// somebody else's.
     ///
     /// # Errors
     ///
     /// - `EINVAL`: the kernel keeps other capabilities of the device than those saved.
-    /// - `EIO`: the device doesn't answer, or didn't take its decode bits back.
+    /// - `EIO`: the device doesn't answer, or didn't take its BARs or decode bits back.
     pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
+        self.write_back(locked, &quiet)
+            .or_else(|_| self.write_back(locked, &quiet))
+            .inspect_err(|_| Command::QUIET.write(locked))
+    }
+
+    fn write_back(&self, locked: &Locked<'_>, quiet: &Quiet) -> Result {
         // The reset may have turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI
         // ignores writes to the BARs of a device that decodes.
         Command::QUIET.write(locked);
+        fault::point("pci_load_saved_state")?;
         // SAFETY: The device is valid, its lock is held, and by the type invariant so is the state.
         to_result(unsafe {
             bindings::pci_load_saved_state(raw(locked.device()), self.state.as_ptr())
@@ -71,11 +84,13 @@ impl SavedState {
             // SAFETY: As above.
             unsafe { bindings::pci_restore_state(raw(locked.device())) };
         }
-        if let Some(ats) = quiet.ats {
+        if let Some(ats) = &quiet.ats {
             ats.restore(locked);
         }
         match Command::read(locked) {
-            Some(now) if now.decodes_like(self.command) => Ok(()),
+            Some(now) if now.decodes_like(self.command) && Bars::read(locked) == self.bars => {
+                Ok(())
+            }
             _ => Err(EIO),
         }
     }

@@ -3,6 +3,7 @@
 //! The registration of a backend, and the callbacks that xenbus makes.
 
 use super::{device::XenbusDevice, raw};
+use crate::kapi::fault;
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{
     bindings, container_of,
@@ -101,6 +102,7 @@ impl<T: Backend> Registration<T> {
                     is_ready: None,
                     reclaim_memory: None,
                 };
+                fault::point("__xenbus_register_backend")?;
                 // SAFETY: `try_ffi_init` guarantees that `slot` is valid for a write.
                 unsafe { slot.write(driver) };
                 // SAFETY: The driver is initialised and pinned, and stays so until `drop`; its
@@ -143,18 +145,21 @@ impl<T: Backend> Registration<T> {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The watch is pinned in `bound` until it is unregistered, by `remove`; the path
-        // lives as long as the device.
-        let registered = to_result(unsafe {
-            raw::xenbus_watch_path(
-                device.as_ptr(),
-                (*device.as_ptr()).nodename,
-                bound.watch.get(),
-                Some(Self::is_first),
-                Some(Self::changed),
-            )
-        });
-        if let Err(error) = registered {
+        let watch = || {
+            fault::point("xenbus_watch_path")?;
+            // SAFETY: The watch is pinned in `bound` until it is unregistered, by `remove`; the path
+            // lives as long as the device.
+            to_result(unsafe {
+                raw::xenbus_watch_path(
+                    device.as_ptr(),
+                    (*device.as_ptr()).nodename,
+                    bound.watch.get(),
+                    Some(Self::is_first),
+                    Some(Self::changed),
+                )
+            })
+        };
+        if let Err(error) = watch() {
             backend.removed();
             return Err(error);
         }

@@ -6,6 +6,7 @@
 //! keep others from going on.
 
 use super::raw;
+use crate::kapi::fault;
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
@@ -66,6 +67,7 @@ impl Transaction {
     ///
     /// - xenstored's errno.
     fn start() -> Result<Self> {
+        fault::point("xenbus_transaction_start")?;
         let mut raw = raw::Transaction { id: 0 };
         // SAFETY: The pointer is valid for the write of the number.
         to_result(unsafe { raw::xenbus_transaction_start(&mut raw) })?;
@@ -79,6 +81,7 @@ impl Transaction {
     /// - `EAGAIN`: somebody else has written meanwhile; nothing was done.
     /// - Another errno of xenstored.
     fn commit(mut self) -> Result {
+        fault::point("xenbus_transaction_end")?;
         self.end(false)
     }
 
@@ -96,6 +99,7 @@ impl Transaction {
     ///
     /// - xenstored's errno, but for `ENOENT`.
     pub(crate) fn read(&self, dir: &CStr, node: &CStr) -> Result<Option<Text>> {
+        fault::point("xenbus_read")?;
         let mut length = 0;
         // SAFETY: Both names are C strings, and `length` is valid for a write.
         let text = from_err_ptr(unsafe {
@@ -120,6 +124,7 @@ impl Transaction {
     ///
     /// - xenstored's errno.
     pub(crate) fn write(&self, dir: &CStr, node: &CStr, text: &CStr) -> Result {
+        fault::point("xenbus_write")?;
         // SAFETY: All three are C strings.
         to_result(unsafe {
             raw::xenbus_write(

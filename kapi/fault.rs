@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calls into the kernel and Xen that fail on demand, in test builds only (`--cfg pciback_faults`).
+//!
+//! Each call here that can fail passes a [`point`] first. The module parameter `fail_call` counts
+//! them: when N is written to it, the Nth call from then on fails, with `fail_errno`, and what
+//! `fail_call` then shows is 0. So a test goes through all calls of an operation, one after the
+//! other, until one time none is left that could fail. (It is the kernel's `fail-nth` for what
+//! isn't an allocation.)
+//!
+//! The hypercall number `fail_physdev_op` answers with `fail_errno` each time.
+
+#![deny(unsafe_code)]
+
+use kernel::{ffi::c_int, prelude::*};
+
+/// Returns the error that was asked for.
+#[cfg(pciback_faults)]
+fn error() -> Error {
+    match c_int::try_from(crate::FAIL_ERRNO.value()) {
+        Ok(errno @ 1..=4095) => Error::from_errno(errno.wrapping_neg()),
+        _ => EDOM,
+    }
+}
+
+/// Fails where it is this call's turn. `call` is its name for the log.
+///
+/// # Errors
+///
+/// - `fail_errno`: it is.
+#[cfg(pciback_faults)]
+pub(crate) fn point(call: &'static str) -> Result {
+    match crate::FAIL_CALL.count_down() {
+        Some(0) => {
+            let error = error();
+            pr_info!("fault: {call} ({})\n", error.to_errno());
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Does nothing: this is not a test build.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(pciback_faults))]
+#[inline(always)]
+pub(crate) const fn point(_: &'static str) -> Result {
+    Ok(())
+}
+
+/// Returns what Xen answers where it is not to be asked: a negative errno.
+#[cfg(pciback_faults)]
+pub(super) fn answer_of_xen(operation: c_int) -> Option<c_int> {
+    let refused = crate::FAIL_PHYSDEV_OP.value();
+    if c_int::try_from(refused) == Ok(operation) {
+        return Some(error().to_errno());
+    }
+    point("physdev_op").err().map(|error| error.to_errno())
+}
+
+/// Xen is asked: this is not a test build.
+#[cfg(not(pciback_faults))]
+#[inline(always)]
+pub(super) const fn answer_of_xen(_: c_int) -> Option<c_int> {
+    None
+}
