@@ -93,7 +93,7 @@ impl Connection {
         let mut exports = self.exports.lock();
         let is_open = *self.open.lock();
         let result = if is_open {
-            self.step(&mut exports)
+            self.step_insistently(&mut exports)
         } else {
             self.take_all(&mut exports);
             Ok(())
@@ -106,6 +106,19 @@ impl Connection {
                 error.to_errno()
             );
         }
+    }
+
+    /// Takes a step, and tries again where that fails: nobody would ask for it once more, and the
+    /// toolstack would wait. What is there is looked at anew each time.
+    fn step_insistently(&self, exports: &mut KVec<Export>) -> Result {
+        let mut result = self.step(exports);
+        for _ in 1..TRIES {
+            if result.is_ok() {
+                break;
+            }
+            result = self.step(exports);
+        }
+        result
     }
 
     fn step(&self, exports: &mut KVec<Export>) -> Result {
@@ -233,6 +246,9 @@ impl Connection {
         }
     }
 }
+
+/// How often a step is tried: there may be memory the next time.
+const TRIES: usize = 3;
 
 /// Operation not supported (include/uapi/asm-generic/errno.h); the kernel crate lacks it.
 const EOPNOTSUPP: i32 = 95;
