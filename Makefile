@@ -10,7 +10,7 @@ CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module
-.PHONY: module install clean distclean setup demo test test-host test-vm bench lint help
+.PHONY: module install clean distclean setup demo test test-host test-vm test-debug fuzz bench lint help
 
 ifdef KDIR
 module:
@@ -54,6 +54,13 @@ test-host:
 test-vm:
 	@tools/test vm
 
+# Hours: the whole on two debug kernels, and what takes too long for every day.
+test-debug:
+	@tools/test locks kasan slub
+
+fuzz:
+	@tools/fuzz
+
 bench:
 	@tools/bench
 
@@ -66,6 +73,8 @@ help:
 	@echo 'make install     install it for the running kernel (KDIR=, DESTDIR= to change)'
 	@echo 'make demo        boot Xen with a PVH dom0 in QEMU and watch the module work'
 	@echo 'make test        all tests: on the host, and in VMs (test-host, test-vm: one kind)'
+	@echo 'make test-debug  all VM tests and some more on debug kernels (Documentation/security.md)'
+	@echo 'make fuzz        what can be written, 10 million times'
 	@echo 'make bench       measure it against the C driver (Documentation/performance.md)'
 	@echo 'make lint        format and style checks of everything'
 	@echo 'make setup       set up all of the lab now, the parts for tests included'

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from lab import klog
 from lab.kind import Kind
+from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
 from lab.machine import Dom0
 from lab.paths import shown
 
@@ -41,15 +42,18 @@ class Pool:
 
     def drop(self) -> None:
         """End the machine: nobody else shall have it."""
-        if self._dom0 is not None:
-            self._dom0.stop()
-        self._dom0 = self._kind = None
+        machine, self._dom0, self._kind = self._dom0, None, None
+        if machine is not None:
+            leaks = leaks_at_last(machine)
+            machine.stop()
+            assert not leaks, f"leaks in {machine.name}:\n{leaks}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "dom0(topology, *flavours, xl=False, fresh=False, kernel='', xen='', pv_cpus=1)")
     config.addinivalue_line("markers", "control: the C driver with a guest, for comparison; see tools/test-vm")
+    config.addinivalue_line("markers", "hardening: takes long; see tools/test-vm")
     config.addinivalue_line("markers", "klog_allow(*regexes): console lines that the test expects")
 
 
@@ -62,7 +66,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     options = {key: value for key, value in mark.kwargs.items() if key not in ("fresh", "pv_cpus")}
     cpus = {"pv": {"cpus": mark.kwargs.get("pv_cpus", 1)}}
     kinds = [Kind(topology, flavour, **options, **cpus.get(flavour, {})) for flavour in flavours or ["pvh"]]
-    params = [pytest.param(kind, id=str(kind), marks=pytest.mark.xdist_group(str(kind))) for kind in kinds]
+    params = [
+        pytest.param(kind, id=str(kind), marks=pytest.mark.xdist_group(str(kind))) for kind in kinds if kind.exists
+    ]
     metafunc.parametrize("dom0", params, indirect=True)
 
 
@@ -90,10 +96,13 @@ def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
     machine = _pool.get(request.param, mark is not None and mark.kwargs.get("fresh", False))
     start = machine.sync_console(f"begin {request.node.name}")
     yield machine
+    allowed = [regex for found in request.node.iter_markers("klog_allow") for regex in found.args]
     if machine.alive:
+        look_for_leaks(machine)
+        if "kmemleak" in allowed:
+            forget_leaks(machine)
         machine.sync_console(f"end {request.node.name}")
     lines = machine.console.since(start)
-    allowed = [regex for found in request.node.iter_markers("klog_allow") for regex in found.args]
     bad = klog.unexpected(lines, allowed)
     death = machine.console.death
     if death is not None:

@@ -4,6 +4,7 @@
 A script may say in a line of its own where it is to run, and what it provokes:
 
     # lab: TOPOLOGY FLAVOUR... [cpus=N]      (default: main pvh pv)
+    # hardening: TOPOLOGY FLAVOUR...         there too, but not every day
     # klog: REGEX                            a console line that it expects
 """
 
@@ -20,9 +21,9 @@ from lab.paths import DOM0_TESTS, MODULE
 SECONDS = 600
 
 
-def places(script: Path) -> list[Kind]:
-    """Where a script runs."""
-    lines = re.findall(r"^# lab: (.*)$", script.read_text(), re.MULTILINE) or ["main pvh pv"]
+def places(script: Path, word: str, default: list[str]) -> list[Kind]:
+    """Where a script runs, as its lines with that word say."""
+    lines = re.findall(rf"^# {word}: (.*)$", script.read_text(), re.MULTILINE) or default
     kinds = []
     for topology, *words in map(str.split, lines):
         options = {name: int(value) for name, _, value in (word.partition("=") for word in words) if value}
@@ -37,16 +38,20 @@ def expects(script: Path) -> pytest.MarkDecorator:
 
 def runs() -> list[object]:
     """Each script in each of its machines, as parameters."""
-    return [
-        pytest.param(
-            script,
-            kind,
-            id=f"{script.stem}-{kind}",
-            marks=[pytest.mark.xdist_group(str(kind)), expects(script)],
-        )
-        for script in sorted(DOM0_TESTS.glob("*.sh"))
-        for kind in places(script)
+
+    def run(script: Path, kind: Kind, *marks: pytest.MarkDecorator) -> object:
+        marks = (pytest.mark.xdist_group(str(kind)), expects(script), *marks)
+        return pytest.param(script, kind, id=f"{script.stem}-{kind}", marks=marks)
+
+    scripts = sorted(DOM0_TESTS.glob("*.sh"))
+    usual = [run(script, kind) for script in scripts for kind in places(script, "lab", ["main pvh pv"]) if kind.exists]
+    seldom = [
+        run(script, kind, pytest.mark.hardening)
+        for script in scripts
+        for kind in places(script, "hardening", [])
+        if kind.exists
     ]
+    return usual + seldom
 
 
 @pytest.mark.parametrize(("script", "dom0"), runs(), indirect=["dom0"])

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # What an initramfs of the lab is made of; for the steps that make one, in the chroot.
-# They set `stock` and `release`: the unpacked stock kernel, and its name.
+# They set `stock` and `release`: where the kernel's modules are, and its name.
 #
 # shellcheck disable=SC2154 # those two
 
@@ -36,12 +36,15 @@ initrd_modules() {
 	local r=$1 list=$2 module ko rel
 	grep -v '^#' "$list" | while read -r module; do
 		modprobe -d "$stock" -S "$release" --show-depends "$module" ||
-			stop "the stock kernel $release has no module $module: edit ${list#"$LAB_REPO"/}"
+			stop "the kernel $release has no module $module: edit ${list#"$LAB_REPO"/}"
 	done | sed -n 's/^insmod //p' | sort -u | while read -r ko; do
 		rel=${ko#"$stock"/}
 		rel=lib/${rel#*lib/}
 		mkdir -p "$r/${rel%/*}"
-		xz -dc "$ko" >"$r/${rel%.xz}"
+		case $ko in
+		*.xz) xz -dc "$ko" >"$r/${rel%.xz}" ;;
+		*) cp "$ko" "$r/$rel" ;;
+		esac
 	done
 	mkdir -p "$r/lib/modules/$release"
 	cp "$stock/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$r/lib/modules/$release/"
@@ -51,4 +54,20 @@ initrd_modules() {
 # initrd_pack ROOT FILE
 initrd_pack() {
 	(cd "$1" && find . | cpio --quiet -o -H newc) >"$2"
+}
+
+# initrd_dom0 FILE: the small dom0.
+initrd_dom0() {
+	local r applet image=$LAB_REPO/tests/vm/image
+	r=$(mktemp -d)
+	initrd_root "$r"
+	install -m 755 "$image/init" "$r/init"
+	install -m 755 "$image/agent" "$image/xl-init" "$r/bin/"
+	initrd_programs "$r" lspci setpci kmod
+	for applet in insmod rmmod modprobe lsmod modinfo depmod; do
+		ln -sf kmod "$r/bin/$applet"
+	done
+	initrd_modules "$r" "$image/modules.list"
+	initrd_pack "$r" "$1"
+	rm -rf "$r"
 }

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .paths import SLOWER
+
 
 class AgentError(Exception):
     """No answer: the time is over, or the machine has died."""
@@ -67,12 +69,14 @@ class Agent:
 
     def run(self, command: str, seconds: float) -> Result:
         """Run a command, killed by the guest when it outlives its seconds."""
+        seconds *= SLOWER
         payload = command.encode() + b"\n"
         status, raw = self._ask(f"{max(1, round(seconds))} {len(payload)}", "run", payload, seconds, command)
         return Result(command, status, raw)
 
     def put(self, content: bytes, path: str, mode: int = 0o644, seconds: float = 60) -> None:
         """Write a file in dom0."""
+        seconds *= SLOWER
         status, raw = self._ask(f"{mode:o} {len(content)} {path}", "put", content, seconds, f"put {path}")
         if status:
             raise AgentError(f"put {path}: {raw.decode('utf-8', 'replace')}")

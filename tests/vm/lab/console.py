@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from .paths import SLOWER
+
 #: Printed last, after the trace that a person wants to read.
 LAST_WORDS = re.compile(
     r"Manual reset required|Reboot in five seconds"
@@ -70,7 +72,7 @@ class Console:
         A host that dies ends the wait too: what it said last is searched first.
         """
         regex = re.compile(pattern)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * SLOWER
         with self._changed:
             while True:
                 for line in self._lines[mark:]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from .agent import AgentError, Result
 from .machine import CommandError, Dom0
+from .paths import SLOWER
+from .until import until
 
 #: What makes it boot in time: no scan of all buses by port I/O (25 s), no trial of emulated
 #: timers (3 s), no probing of serial ports and keyboards. And a panic is told to Xen as a crash,
@@ -99,10 +101,9 @@ class Guest:
 
     def _wait_ready(self, began: float) -> None:
         """Wait for the guest's word, or for its end."""
-        script = (
-            f"for i in $(seq {self.BOOT * 2:.0f}); do grep -q '^guest: ready' {self._console} && exit 0;"
-            f" xl domid {self.name} >/dev/null 2>&1 || sleep 2; sleep 0.5; done; exit 1"
-        )
+        up = f"grep -q '^guest: ready' {self._console}"
+        lives = f"xl domid {self.name} >/dev/null 2>&1"
+        script = until(f"{{ {up} || {{ {lives} || sleep 2; false; }}; }}", self.BOOT, 0.5)
         try:
             if not self.dom0.run(script, self.BOOT).ok:
                 raise GuestError(f"{self.name} did not come up:\n{self.log()[-2000:]}\n{self.emulator_log()}")
@@ -136,9 +137,7 @@ class Guest:
     def wait_gone(self, seconds: float = 120) -> None:
         """Wait until the domain has gone, the zombie of it included."""
         domid = self.domid
-        script = (
-            f"for i in $(seq {seconds * 2:.0f}); do xl list {domid} >/dev/null 2>&1 || exit 0; sleep 0.5; done; exit 1"
-        )
+        script = until(f"! xl list {domid} >/dev/null 2>&1", seconds, 0.5)
         if not self.dom0.run(script, seconds + 30).ok:
             raise GuestError(f"domain {domid} does not go away:\n{self.dom0.run('xl list').out}")
         self.keep_log()
@@ -166,10 +165,7 @@ class Guest:
     def _wait_other(self) -> None:
         """Wait until a domain with the name but another number has come up."""
         began, old = time.monotonic(), self.domid
-        script = (
-            f"for i in $(seq 240); do d=$(xl domid {self.name} 2>/dev/null) && [ $d != {old} ] && exit 0;"
-            " sleep 0.5; done; exit 1"
-        )
+        script = until(f"d=$(xl domid {self.name} 2>/dev/null) && [ $d != {old} ]", 120, 0.5)
         if not self.dom0.run(script, 150).ok:
             raise GuestError(f"{self.name} did not restart:\n{self.dom0.run('xl list').out}")
         # The log goes on in the same file; what the old domain said is kept.
@@ -182,7 +178,7 @@ class Guest:
     def run(self, command: str, seconds: float = 60) -> Result:
         """Run a shell command in the guest."""
         quoted = command.replace("'", "'\\''")
-        result = self.dom0.run(f"/tests/guestrun {self._tty} {seconds:.0f} '{quoted}'", seconds + 40)
+        result = self.dom0.run(f"/tests/guestrun {self._tty} {seconds * SLOWER:.0f} '{quoted}'", seconds + 40)
         if result.status == 125:
             raise AgentError(f"{self.name}: {command}: {result.out}")
         return Result(command, result.status, result.raw)
@@ -196,7 +192,7 @@ class Guest:
 
     def wait(self, condition: str, seconds: int = 60) -> None:
         """Wait, in the guest, until a shell condition holds."""
-        script = f"for i in $(seq {seconds * 5}); do {condition} && exit; usleep 200000; done; exit 1"
+        script = until(condition, seconds, 0.2)
         if not self.run(script, seconds + 30).ok:
             raise GuestError(f"{self.name}: in vain waited for: {condition}\n{self.run('dmesg | tail -30').out}")
 

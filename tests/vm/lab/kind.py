@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from .machine import Dom0
-from .paths import FAULTS_MODULE, MODULE
+from .paths import DEBUG, FAULTS_MODULE, MODULE
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Kind:
         extra = re.sub(r"[^\w.=]+", "_", f"{self.kernel} {self.xen}".strip())
         cpus = f"{self.cpus}cpus" if self.cpus > 1 else ""
         return "-".join(filter(None, [self.topology, self.flavour, cpus, "xl" if self.xl else "", extra]))
+
+    @property
+    def exists(self) -> bool:
+        """Whether the kernel can be booted in that way: one with KASAN is up too late for a PV dom0."""
+        return DEBUG != "kasan" or self.flavour == "pvh"
 
     def boot(self) -> Dom0:
         """Start such a machine, with the module and the in-dom0 tests in it."""

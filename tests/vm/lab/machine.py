@@ -15,9 +15,25 @@ from typing import Any
 
 from .agent import Agent, AgentError, Result
 from .console import Console
-from .paths import DOM0_HELPERS, DOM0_TESTS, FAULTS_MODULE, IMAGE, LOGS, MODULE, RUN, shown
+from .liar import Liar
+from .paths import (
+    CMDLINE,
+    DEBUG,
+    DOM0_HELPERS,
+    DOM0_TESTS,
+    FAULTS_MODULE,
+    IMAGE,
+    KERNEL,
+    LOGS,
+    MODULE,
+    NOKVM,
+    RUN,
+    SLOWER,
+    shown,
+)
 from .qmp import ExecuteError, Monitor
 from .topology import Topology, topology
+from .until import until
 
 _serial = itertools.count(1)
 
@@ -39,7 +55,7 @@ class Dom0:
     """
 
     #: Alone on an idle machine it takes 7 (pv) to 13 (pvh) seconds.
-    BOOT = 240.0
+    BOOT = 240.0 * SLOWER
     #: Two agents, so that one can act while the other's command is under way.
     CHANNELS = 2
 
@@ -71,8 +87,13 @@ class Dom0:
         RUN.mkdir(parents=True, exist_ok=True)
         self.log = LOGS / f"{self.name}.log"
         self._dir = tempfile.TemporaryDirectory(prefix=f"{self.name}-", dir=RUN)
-        pairs = [socket.socketpair() for _ in range(1 + self.CHANNELS)]
+        pairs = [socket.socketpair() for _ in range(1 + self.CHANNELS + len(self.topology.liars))]
         theirs = [pair[1] for pair in pairs]
+        #: By name, the functions whose behaviour is the test's.
+        self.liars: dict[str, Liar] = {}
+        for name, pair in zip(self.topology.liars, pairs[1 + self.CHANNELS :], strict=True):
+            self.liars[name] = Liar()
+            self.liars[name].serve(pair[0])
         began = time.monotonic()
         self._qemu = subprocess.Popen(
             self._command([sock.fileno() for sock in theirs]),
@@ -80,10 +101,11 @@ class Dom0:
             stdout=subprocess.PIPE,
             stderr=(LOGS / f"{self.name}.qemu").open("w"),
             pass_fds=[sock.fileno() for sock in theirs],
+            env=os.environ | ({"LD_PRELOAD": str(NOKVM)} if self.liars else {}),
         )
         for sock in theirs:
             sock.close()
-        self._agents = [Agent(pair[0]) for pair in pairs[1:]]
+        self._agents = [Agent(pair[0]) for pair in pairs[1 : 1 + self.CHANNELS]]
         assert self._qemu.stdout is not None
         self.console = Console(self._qemu.stdout, self.log, self._died)
         try:
@@ -130,11 +152,14 @@ class Dom0:
 
     def _command(self, fds: list[int]) -> list[str]:
         memory = 1024 if not self.xl else 1536
+        if DEBUG:
+            memory += 1024  # what the checks keep beside each object
         console = "ttyS0" if self.flavour == "bare" else "hvc0"
         # No search for an AGP bridge, which takes 0.6 s; no watchdog that finds the
         # emulated clock slow, five times a second.
         kernel = (
-            f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog {self.topology.kernel} {self._kernel}"
+            f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog lab.slower={SLOWER}"
+            f" {self.topology.kernel} {self._kernel} {CMDLINE}"
         )
         xen = f"console=com1 com1=115200,8n1 noreboot dom0={self.flavour} dom0_mem={memory}M,max:{memory}M {self._xen}"
         if self.xl:
@@ -144,17 +169,18 @@ class Dom0:
             # of lower priority, the disk's for one, from the only processor there is. And Xen takes
             # this processor's page tables for ones that Intel's IOMMU could share.
             xen += " ioapic_ack=old iommu=no-sharept"
-        initrd = f"{IMAGE}/vmlinuz {kernel.replace(',', ',,')},{IMAGE}/initrd"
+        initrd = f"{KERNEL}/vmlinuz {kernel.replace(',', ',,')},{KERNEL}/initrd"
         # Two processors take turns: each in a thread of its own, the machine freezes now and then,
         # without this module as well.
         accel = "tcg,thread=single" if self._cpus > 1 else "tcg"
         args = ["qemu-system-x86_64", "-accel", accel, "-machine", "q35", "-cpu", "qemu64,+svm,+npt"]
-        args += ["-smp", str(self._cpus), "-m", f"{memory + (1024 if self.xl else 512)}M", "-nodefaults", "-no-reboot"]
+        size = memory + (1024 if self.xl else 512)
+        args += ["-smp", str(self._cpus), "-m", f"{size}M", "-nodefaults", "-no-reboot"]
         args += ["-display", "none", "-name", f"guest={self.name}"]
         # Native hot-plug, so that ports have slot reset, and AER.
         args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
         if self.flavour == "bare":
-            args += ["-kernel", f"{IMAGE}/vmlinuz", "-initrd", f"{IMAGE}/initrd", "-append", kernel]
+            args += ["-kernel", f"{KERNEL}/vmlinuz", "-initrd", f"{KERNEL}/initrd", "-append", kernel]
         else:
             args += ["-kernel", f"{IMAGE}/xen", "-initrd", initrd, "-append", xen]
             # Without interrupt remapping Xen refuses the emulated AMD IOMMU. That one knows a device
@@ -167,7 +193,7 @@ class Dom0:
         # dom0's devices work behind the IOMMU, or not at all.
         modern = "disable-legacy=on" + ("" if self.flavour == "bare" else ",iommu_platform=on")
         args += ["-device", f"virtio-serial-pci,id=lab-serial,bus=pcie.0,addr=0x2,{modern}"]
-        for n, fd in enumerate(fds[1:]):
+        for n, fd in enumerate(fds[1 : 1 + self.CHANNELS]):
             args += ["-chardev", f"socket,id=agent{n},fd={fd}"]
             args += ["-device", f"virtserialport,bus=lab-serial.0,chardev=agent{n},name=agent{n}"]
         if self.xl:
@@ -178,13 +204,19 @@ class Dom0:
             drive = f"file={IMAGE}/guest.ext4,format=raw,if=none,id=lab-guest,readonly=on"
             args += ["-drive", drive]
             args += ["-device", f"virtio-blk-pci,id=lab-guest,{where.format(function=1)},drive=lab-guest,{modern}"]
-        for disk, size in self.topology.disks.items():
+        for disk, length in self.topology.disks.items():
             path = Path(self._dir.name) / f"{disk}.raw"
             with path.open("wb") as backing:
                 backing.write(self.topology.contents.get(disk, b""))
-                backing.truncate(size)
+                backing.truncate(length)
             args += ["-drive", f"file={path},format=raw,if=none,id={disk}"]
-        return args + self.topology.args
+        sockets = dict(zip(self.topology.liars, fds[1 + self.CHANNELS :], strict=True))
+        if sockets:
+            # Such a device's other end may share dom0's memory, which therefore must be a file.
+            args += ["-object", f"memory-backend-memfd,id=lab-memory,size={size}M,share=on"]
+            args[args.index("q35")] += ",memory-backend=lab-memory"
+        named = re.compile(r"fd=@(\w+)$")
+        return args + [named.sub(lambda name: f"fd={sockets[name[1]]}", arg) for arg in self.topology.args]
 
     # Commands and files
 
@@ -237,7 +269,7 @@ class Dom0:
     def wait_path(self, path: str, there: bool = True, seconds: int = 30) -> None:
         """Wait until a path in dom0 is there, or is not."""
         test = f"[ -e {path} ]" if there else f"[ ! -e {path} ]"
-        self.check(f"for i in $(seq {seconds * 10}); do {test} && exit; usleep 100000; done; exit 1", seconds + 30)
+        self.check(until(test, seconds), seconds + 30)
 
     # Devices
 
@@ -273,7 +305,7 @@ class Dom0:
     def unplug(self, name: str, seconds: float = 60) -> None:
         """Ask dom0 to give up a device, and wait until it is gone."""
         mark = self.qmp.mark()
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * SLOWER
         while True:
             try:
                 self.qmp.command("device_del", id=name)

@@ -9,10 +9,21 @@ IMAGE = CACHE / "image"
 LOGS = CACHE / "log" / "vm"
 RUN = CACHE / "run"
 REPO = Path(__file__).resolve().parents[3]
-MODULE = REPO / "rust_pciback.ko"
-FAULTS_MODULE = CACHE / "build" / "faults" / "rust_pciback.ko"
+#: The debug kernel that dom0 has, if any.
+DEBUG = os.environ.get("PCIBACK_KERNEL", "")
+#: What each dom0's kernel is told besides.
+CMDLINE = os.environ.get("PCIBACK_CMDLINE", "")
+#: How many times as long as with the stock kernel anything may take.
+SLOWER = 4 if DEBUG else 1
+BUILD = CACHE / "build" / DEBUG
+#: Kernel and initramfs of dom0.
+KERNEL = IMAGE / DEBUG
+MODULE = BUILD / "module" / "rust_pciback.ko" if DEBUG else REPO / "rust_pciback.ko"
+FAULTS_MODULE = BUILD / "faults" / "rust_pciback.ko"
+#: Preloaded into QEMU where it needs that (tests/vm/src).
+NOKVM = CACHE / "build" / "nokvm.so"
 DOM0_TESTS = REPO / "tests" / "dom0"
-DOM0_HELPERS = CACHE / "build" / "dom0"
+DOM0_HELPERS = BUILD / "dom0"
 
 
 def shown(path: Path) -> str:

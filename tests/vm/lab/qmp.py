@@ -14,6 +14,8 @@ from typing import Any
 from qemu.qmp import EventListener, ExecuteError, QMPClient
 from qemu.qmp.error import QMPError
 
+from .paths import SLOWER
+
 __all__ = ["ExecuteError", "Monitor", "QMPError"]
 
 Event = dict[str, Any]
@@ -74,7 +76,7 @@ class Monitor:
                     await self._arrived.wait()
 
         try:
-            return self._call(wait(), seconds)
+            return self._call(wait(), seconds * SLOWER)
         except TimeoutError:
             raise TimeoutError(f"no QMP event {name} within {seconds:g} s") from None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .machine import Dom0
+from .until import until
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
 
@@ -31,7 +32,7 @@ class Stub:
         listed = f"xenstore-ls /local/domain/0/backend/pci 2>/dev/null | grep -q 'dev-.*{bdf}'"
         used = f"grep -qv none /sys/bus/pci/devices/{bdf}/pciback/used_by"
         idle = f"! {{ {listed}; }}" + ("" if self.name == "C" else f" && ! {{ {used}; }}")
-        dom0.check(f"for i in $(seq 120); do {idle} && exit; sleep 0.5; done; exit 1", 90)
+        dom0.check(until(idle, 60, 0.5), 90)
 
     def check_clean(self, dom0: Dom0, bdf: str) -> None:
         """After a guest: reset, disabled, and assignable again."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .machine import Dom0
+from .until import until
 
 # enum xenbus_state of Xen's public/io/xenbus.h
 INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED, RECONFIGURING, RECONFIGURED = range(1, 9)
@@ -117,4 +118,4 @@ def wait_idle(dom0: Dom0, bdf: str) -> None:
 
 def wait_until(dom0: Dom0, condition: str, seconds: int = 20) -> None:
     """Wait until a shell command in dom0 succeeds."""
-    dom0.check(f"for i in $(seq {seconds * 10}); do {condition} && exit; sleep 0.1; done; exit 1", seconds + 60)
+    dom0.check(until(condition, seconds), seconds + 60)

@@ -30,6 +30,8 @@ class Topology:
     devices: list[str] = field(default_factory=list)
     #: What dom0's command line must say.
     kernel: str = ""
+    #: Names of functions whose configuration space is the test's, see liar.py.
+    liars: list[str] = field(default_factory=list)
     _slot: int = 4
     _chassis: int = 0
 
@@ -87,6 +89,12 @@ class Topology:
             max_ioqpairs=2 * vfs + 2,
             msix_qsize=vfs + 2,
         )
+
+    def liar(self, name: str) -> Topology:
+        """A function that breaks or lies as a test has it do (liar.py), alone on a root port."""
+        self.liars.append(name)
+        # What QEMU is to know of its socket comes later, when there is one.
+        return self.on_port("x-pci-proxy-dev", name, fd=f"@{name}")
 
     def functions(self, driver: str, name: str, count: int, hotplug: bool = True, **first: Any) -> Topology:
         """A multi-function device, NAME.0 ..., on a root port.
@@ -216,6 +224,26 @@ def _guest() -> Topology:
     return t
 
 
+def _liars() -> Topology:
+    """Functions that break or lie."""
+    t = Topology("liars")
+    for name in ("liar0", "liar1", "liar2"):
+        t.liar(name)
+    return t
+
+
+def _storm() -> Topology:
+    """Eight endpoints to do anything to, as couples: two with FLR, two alone in their slots (`hot0` is to
+    come and go), two that share one, and two on a card that reports errors."""
+    t = Topology("storm")
+    t.on_port("igb", "igb0").nvme_on_port("nvme0")
+    t.on_port("e1000e", "e1000e0").on_port("e1000", "hot0").functions("e1000e", "pair", 2)
+    modern = {"disable-legacy": "on", "iommu_platform": "on", "aer": "on"}
+    port = t.root_port("rp-card")
+    t.device("virtio-net-pci", "card.1", port, addr="0x0.1", **modern)
+    return t.device("virtio-net-pci", "card.0", port, addr="0x0.0", multifunction="on", **modern)
+
+
 def _none() -> Topology:
     """Nothing but what the chipset has."""
     return Topology("none")
@@ -223,7 +251,22 @@ def _none() -> Topology:
 
 TOPOLOGIES = {
     build().name: build
-    for build in (_none, _demo, _guest, _main, _nopin, _shared, _busreset, _switch, _nested, _many, _vfs, _errors)
+    for build in (
+        _none,
+        _demo,
+        _guest,
+        _main,
+        _nopin,
+        _shared,
+        _busreset,
+        _switch,
+        _nested,
+        _many,
+        _vfs,
+        _errors,
+        _liars,
+        _storm,
+    )
 }
 
 
