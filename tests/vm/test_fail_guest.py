@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest's devices come and go, and one call or one allocation on the way fails: each of them once.
+
+The guest and the toolstack are what they write to xenstore (lab/toolstack.py). Calls fail by the test
+build's switch (kapi/fault.rs), allocations by the kernel's fail-nth in the threads that do the backend's
+work, counted only below the module's own functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from lab.machine import Dom0
+from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_until
+
+pytestmark = pytest.mark.hardening
+PARAMETERS = "/sys/module/rust_pciback/parameters"
+MOST = 400
+#: Where the backend is not even bound to the device on xenbus.
+PROBE_FAILED = "dmesg | grep -q 'pci-7-0: probe with driver'"
+
+
+class Calls:
+    """Calls into the kernel, Xen and xenstore."""
+
+    name = "calls"
+
+    def __init__(self, dom0: Dom0) -> None:
+        self.dom0 = dom0
+
+    def arm(self, nth: int) -> None:
+        """Have the nth call from now on fail."""
+        self.dom0.check(f"dmesg -c >/dev/null; echo {nth} >{PARAMETERS}/fail_call")
+
+    def disarm(self) -> bool:
+        """End that; whether one has failed."""
+        return self.dom0.check(f"cat {PARAMETERS}/fail_call; echo 0 >{PARAMETERS}/fail_call").strip() == "0"
+
+
+class Allocations:
+    """Allocations in kernel threads, below functions of the module."""
+
+    name = "allocations"
+
+    def __init__(self, dom0: Dom0) -> None:
+        self.dom0 = dom0
+        if not dom0.run("test -e /proc/self/fail-nth").ok:
+            pytest.skip("this kernel's allocations don't fail on demand")
+        dom0.check("here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/sweep.sh; } >/dev/null; ours_only")
+
+    def _each_thread(self, command: str) -> str:
+        threads = "$(grep -lE '^(kworker|xenwatch)' /proc/[0-9]*/comm 2>/dev/null)"
+        return self.dom0.check(f"for t in {threads}; do t=${{t%/comm}}; {command}; done 2>/dev/null; true")
+
+    def arm(self, nth: int) -> None:
+        """Have the nth allocation of each thread fail."""
+        self.dom0.check("dmesg -c >/dev/null")
+        self._each_thread(f"echo {nth} >$t/fail-nth")
+
+    def disarm(self) -> bool:
+        """End that; whether one has failed. A thread that has come since has none."""
+        return "0" in self._each_thread("cat $t/fail-nth; echo 0 >$t/fail-nth").split()
+
+
+@pytest.fixture
+def igb(dom0: Dom0) -> Iterator[str]:
+    """A claimed and clean device, of the test build."""
+    dom0.check("cp /root/rust_pciback.ko /root/normal.ko; cp /root/faults/rust_pciback.ko /root/rust_pciback.ko")
+    with assignable(dom0, ("igb0",)) as (bdf,):
+        yield bdf
+    dom0.check("mv /root/normal.ko /root/rust_pciback.ko")
+
+
+def config_space(dom0: Dom0, bdf: str) -> str:
+    """All of it."""
+    return dom0.check(f"od -An -v -tx1 /sys/bus/pci/devices/{bdf}/config")
+
+
+def settle(dom0: Dom0, guest: PciBackend) -> None:
+    """Wait until the backend has done what it can with what is in xenstore."""
+    done = f"xenstore-read {guest.back}/state 2>/dev/null | grep -qx '[3568]'"
+    refused = f"xenstore-exists error/backend/pci/{guest.domain}"
+    wait_until(dom0, f"{{ {done} || {refused} || {PROBE_FAILED}; }}")
+
+
+@pytest.mark.dom0("main", "pvh", "pv", xl=True)
+@pytest.mark.parametrize("kind", [Calls, Allocations])
+def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
+    """The device is exported, or it isn't and the toolstack can see that; then it is the next guest's."""
+    faults = kind(dom0)
+    before = config_space(dom0, igb)
+    for nth in range(1, MOST):
+        guest = PciBackend(dom0, 7)
+        faults.arm(nth)
+        guest.create(igb)
+        settle(dom0, guest)
+        failed = faults.disarm()
+        if not failed:
+            guest.wait("state", INITIALISED)
+        used = shown(dom0, igb, "used_by") == ["7"]
+        state, error = guest.read("state"), guest.error()
+        if not used:
+            assert state in ("5", "6") or error or dom0.run(PROBE_FAILED).ok, nth
+        guest.remove()
+        wait_idle(dom0, igb)
+        if shown(dom0, igb, "state") != ["clean"]:
+            dom0.check(f"echo {igb} >/sys/bus/pci/drivers/pciback/reset_device")
+        assert shown(dom0, igb, "state", "assignable") == ["clean", "yes"], nth
+        assert config_space(dom0, igb) == before, nth
+        if not failed:
+            assert nth > 1, "nothing can fail?"
+            print(f"attach: {nth - 1} {kind.name} failed")
+            return
+    raise AssertionError(f"more than {MOST} {kind.name}")
+
+
+@pytest.mark.dom0("main", "pvh", "pv", xl=True)
+@pytest.mark.parametrize("kind", [Calls, Allocations])
+def test_detach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
+    """The device is nobody's afterwards, and clean, or said not to be."""
+    faults = kind(dom0)
+    before = config_space(dom0, igb)
+    for nth in range(1, MOST):
+        guest = PciBackend(dom0, 7)
+        guest.create(igb)
+        guest.wait("state", INITIALISED)
+        faults.arm(nth)
+        guest.remove()
+        wait_idle(dom0, igb)
+        failed = faults.disarm()
+        state, assignable_now = shown(dom0, igb, "state", "assignable")
+        assert state in ("clean", "failed", "used"), nth
+        assert (state == "failed") == (assignable_now == "no"), nth
+        if not failed:
+            assert state == "clean", nth
+        dom0.check(f"echo {igb} >/sys/bus/pci/drivers/pciback/reset_device")
+        assert shown(dom0, igb, "state", "assignable") == ["clean", "yes"], nth
+        assert config_space(dom0, igb) == before, nth
+        if not failed:
+            assert nth > 1, "nothing can fail?"
+            print(f"detach: {nth - 1} {kind.name} failed")
+            return
+    raise AssertionError(f"more than {MOST} {kind.name}")

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Every errno that Xen's interface has, as the answer to each hypercall of a claim, a reset and a release.
+
+The test build has Xen refuse on demand (kapi/fault.rs). That a normal build cannot do so is tested here too.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from lab.machine import Dom0
+from lab.paths import FAULTS_MODULE, MODULE
+
+DRIVER = "/sys/bus/pci/drivers/pciback"
+PARAMETERS = "/sys/module/rust_pciback/parameters"
+#: From libxen-dev.
+XEN_ERRNO = Path("/usr/include/xen/errno.h")
+#: PHYSDEVOP_* (xen/physdev.h).
+SETUP_GSI, DEVICE_ADD, PREPARE_MSIX, RELEASE_MSIX, DEVICE_RESET = 21, 25, 30, 31, 32
+LIB = "here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
+
+
+def errnos() -> dict[str, int]:
+    """All of them, by name."""
+    found = re.findall(r"^XEN_ERRNO\((\w+),\s*(\d+)\)", XEN_ERRNO.read_text(), re.MULTILINE)
+    assert len(found) > 40, "this is not the header that was expected"
+    return {name: int(number) for name, number in found if int(number)}
+
+
+def means_success(operation: int, name: str) -> bool:
+    """Whether a claim goes on: an old Xen is no error, and a GSI may be set up already."""
+    return name == "ENOSYS" or (operation == SETUP_GSI and name == "EEXIST")
+
+
+def run(dom0: Dom0, bdf: str, operation: int, prepare: str, action: str) -> dict[int, list[str]]:
+    """For each errno: prepare, have Xen refuse, act, and have the words of `report`."""
+    numbers = " ".join(map(str, sorted(set(errnos().values()))))
+    script = f"""{LIB}
+        dev={bdf}
+        for errno in {numbers}; do
+            {{ {prepare}; }} >/dev/null
+            echo $errno >{PARAMETERS}/fail_errno
+            echo {operation} >{PARAMETERS}/fail_physdev_op
+            answer=$({action})
+            echo 0 >{PARAMETERS}/fail_physdev_op
+            pci_config $dev $tmp/after
+            cmp -s $tmp/before $tmp/after && same=same || same=other
+            echo "$errno $answer $same $(cat {PARAMETERS}/fail_physdev_op) $(attr $dev state 2>/dev/null || echo free)"
+        done
+    """
+    lines = [line.split() for line in dom0.check(script, 300).splitlines()]
+    assert len(lines) == len(set(errnos().values()))
+    return {int(errno): rest for errno, *rest in lines}
+
+
+UNCLAIMED = '[ -z "$(pci_driver $dev)" ] || sysfs_write $DRV/unbind $dev; pci_config $dev $tmp/before'
+# Xen keeps the table of a device whose release it seemed to refuse: it is told once more.
+CLAIMED = (
+    "driver_is $dev pciback || { $PBTOOL release_msix $dev; drv_errno bind $dev; };"
+    " reset_errno $dev; pci_config $dev $tmp/before"
+)
+
+
+@pytest.mark.hardening
+@pytest.mark.dom0("main", "pvh", "pv")
+@pytest.mark.klog_allow("probe with driver pciback failed")
+def test_all_errnos(dom0: Dom0) -> None:
+    """Each is handed on, or known to be none; nothing is left half done."""
+    dom0.check("insmod /root/faults/rust_pciback.ko")
+    bdf = dom0.bdf("igb0")
+    dom0.check(f"{LIB} give {bdf}")
+    operations = [PREPARE_MSIX] if dom0.flavour == "pv" else [DEVICE_ADD, PREPARE_MSIX, DEVICE_RESET, SETUP_GSI]
+    names = {number: name for name, number in errnos().items()}
+    for operation in operations:
+        for errno, (answer, same, _, state) in run(dom0, bdf, operation, UNCLAIMED, "drv_errno bind $dev").items():
+            what = f"operation {operation}, {names[errno]}: {answer} {same} {state}"
+            if means_success(operation, names[errno]):
+                assert (answer, state) == ("0", "clean"), what
+            else:
+                assert (int(answer), same, state) == (errno, "same", "free"), what
+    if dom0.flavour == "pvh":
+        for errno, (answer, same, _, state) in run(dom0, bdf, DEVICE_RESET, CLAIMED, "reset_errno $dev").items():
+            what = f"reset, {names[errno]}: {answer} {same} {state}"
+            wanted = ("0", "same", "clean") if names[errno] == "ENOSYS" else (str(errno), "same", "failed")
+            assert (answer, same, state) == wanted, what
+    for errno, (answer, _, _, state) in run(dom0, bdf, RELEASE_MSIX, CLAIMED, "drv_errno unbind $dev").items():
+        assert (answer, state) == ("0", "free"), f"release, {names[errno]}: {answer} {state}"
+    dom0.check(f"{LIB} take_back {bdf}; works {bdf}; module_unload")
+
+
+def test_a_normal_build_has_no_faults() -> None:
+    """Neither the switches nor the words of what fails on demand are in it; in the test build they are."""
+    normal, faults = MODULE.read_bytes(), FAULTS_MODULE.read_bytes()
+    sources = [path.read_text() for path in Path(__file__).parents[2].glob("kapi/**/*.rs")]
+    calls = {name for text in sources for name in re.findall(r'fault::point\(\s*"([^"]+)"', text)}
+    assert len(calls) > 20
+    for word in ["fail_call", "fail_errno", "fail_physdev_op", "fail_step", "skip_reset", "fault: "]:
+        assert word.encode() not in normal, word
+        assert word.encode() in faults, word
+    # Names of C functions are also those of imported symbols; the others are nowhere else.
+    for name in (name for name in calls if " " in name):
+        assert name.encode() not in normal, name
+        assert name.encode() in faults, name
