@@ -126,6 +126,13 @@ GOOD = {
         bind 0 20-30
         read_link 0 60-61 ENOENT
     """,
+    "a device that the driver looks at while it is loaded": """
+        rmmod - 1-2
+        take 0 3-4
+        insmod - 10-50
+        native 0 20-21
+        read_link 0 60-61 ENOENT
+    """,
     "a listed device comes": """
         new_slot 0 1-2
         unplug 0 3-9
@@ -208,6 +215,7 @@ BAD = {
     "a word that it can't be": "bind 0 1-2\nread_state 0 3-4 0 not-reset",
     "a link to nobody": "bind 0 1-2\nread_link 0 3-4 ENOENT",
     "permissive after its claim": "bind 0 1-2\npermissive 0 3-4\nunbind 0 5-6\nbind 0 7-8\nread_permissive - 9-10 0 1",
+    "given to nobody": "native 0 1-2\nread_link 0 3-4 ENOENT",
     "no file though loaded": "!reset 0 1-2 ENOENT",
     "a file though unloaded": "rmmod - 1-2\nreset 0 3-4 ENODEV",
     "kept by an unloaded module": "bind 0 1-2\nrmmod - 3-4\nread_link 0 5-6 0 pciback",

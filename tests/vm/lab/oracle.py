@@ -25,6 +25,10 @@ DONE: Left = frozenset([()])
 Configuration = tuple[State, tuple[tuple[int, Left], ...]]
 
 
+#: What is done to each device.
+PARTS = {"rmmod": "releasing", "insmod": "offering"}
+
+
 @dataclass(frozen=True)
 class Wrong:
     """An answer that nothing explains."""
@@ -49,8 +53,9 @@ class Couple:
         places = (2 * number, 2 * number + 1)
         mine = [o for o in history if not o.devices or set(o.devices) & set(places)]
         rules = Rules(places[0], traits, Around(mine, places))
-        # What rmmod does to a device is done to several at the same time: each is a part of its own.
-        parts = [replace(o, kind="releasing", devices=(p,)) for o in mine if _unloads(o) for p in places]
+        # What the module's coming and going does to a device is a part of its own: others have theirs meanwhile.
+        moves = [o for o in mine if o.kind in PARTS and o.errno == 0]
+        parts = [replace(o, kind=PARTS[o.kind], devices=(p,)) for o in moves for p in places]
         self._number = number
         self._history = sorted([*mine, *parts], key=lambda operation: operation.begin)
         self._ways = [rules.ways(operation) for operation in self._history]
@@ -137,10 +142,6 @@ class Couple:
         near = sorted([*earlier, *overlapping], key=lambda operation: operation.begin)
         states = sorted({state for state, _ in before}, key=str)
         return Wrong(self._number, asked, tuple(states), tuple(near))
-
-
-def _unloads(operation: Operation) -> bool:
-    return operation.kind == "rmmod" and operation.errno == 0
 
 
 def judge(history: list[Operation], traits: list[Traits], state: State | None = None) -> list[Wrong]:

@@ -221,11 +221,15 @@ class Rules:
         }
         return answers.get(operation.errno, [])
 
-    # What concerns all devices. rmmod is judged in parts: see oracle.py.
+    # What concerns all devices. They are judged in parts: see oracle.py.
 
     def _releasing(self, _: Operation, i: int) -> list[Way]:
         """During rmmod a device may be released, and once more if it was claimed at the last moment."""
         return [NOTHING, release(i), release(i) * 2]
+
+    def _offering(self, _: Operation, i: int) -> list[Way]:
+        """During insmod the driver core offers it each device without a driver. Nothing is listed by then."""
+        return [NOTHING, in_vain(i, unwanted)]
 
     def _rmmod(self, operation: Operation) -> list[Way]:
         def free(state: State) -> bool:
