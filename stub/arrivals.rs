@@ -110,6 +110,10 @@ fn reserve(device: &pci::Device, listed: Sbdf) -> Result {
     let Some(arrivals) = guard.as_mut() else {
         return Ok(());
     };
+    // It may have been taken off the list since, and `review` have looked here already.
+    if !slots::contains(listed) {
+        return Ok(());
+    }
     arrivals.reserve(1, GFP_KERNEL)?;
     override_driver(device, NAME)?;
     let device = device.into();

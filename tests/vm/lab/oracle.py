@@ -74,7 +74,7 @@ class Couple:
                 }
                 begun += 1
             before = self._configurations
-            self._configurations = self._completed(index)
+            self._configurations = _the_most(self._completed(index))
             if not self._configurations:
                 return self._wrong(index, before)
         return None
@@ -142,6 +142,17 @@ class Couple:
         near = sorted([*earlier, *overlapping], key=lambda operation: operation.begin)
         states = sorted({state for state, _ in before}, key=str)
         return Wrong(self._number, asked, tuple(states), tuple(near))
+
+
+def _the_most(configurations: set[Configuration]) -> set[Configuration]:
+    """Without those from which nothing can come that can't come from another one in the same state."""
+    kept: dict[State, list[tuple[tuple[int, Left], ...]]] = {}
+    ordered = sorted(configurations, key=lambda configuration: -sum(len(left) for _, left in configuration[1]))
+    for state, under in ordered:
+        others = kept.setdefault(state, [])
+        if not any(all(left <= more for (_, left), (_, more) in zip(under, other, strict=True)) for other in others):
+            others.append(under)
+    return {(state, under) for state, those in kept.items() for under in those}
 
 
 def judge(history: list[Operation], traits: list[Traits], state: State | None = None) -> list[Wrong]:
