@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 from lab.machine import Dom0
+from lab.paths import SLOWER
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
 DEVICES = "/sys/bus/pci/devices"
-SECONDS = 4
+SECONDS = 4 * SLOWER
 ROUNDS = 5
 FINE, EIO, EAGAIN, EBUSY, ENODEV, ENOTTY, ETIMEDOUT = "0", "5", "11", "16", "19", "25", "110"
 

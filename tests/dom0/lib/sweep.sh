@@ -33,6 +33,7 @@ ours_only() {
 		echo "$6" >$fail_dir/require-start
 		printf '0x%x\n' $(($6 + $2)) >$fail_dir/require-end
 		echo 32 >$fail_dir/stacktrace-depth
+		echo N >$fail_dir/ignore-gfp-wait # else none that may sleep
 		echo 0 >$fail_dir/verbose
 	done
 }
