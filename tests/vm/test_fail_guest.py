@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from lab.machine import Dom0
+from lab.stub import config_space
 from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_until
 
 pytestmark = pytest.mark.hardening
@@ -70,11 +71,6 @@ def igb(dom0: Dom0) -> Iterator[str]:
     with assignable(dom0, ("igb0",)) as (bdf,):
         yield bdf
     dom0.check("mv /root/normal.ko /root/rust_pciback.ko")
-
-
-def config_space(dom0: Dom0, bdf: str) -> str:
-    """All of it."""
-    return dom0.check(f"od -An -v -tx1 /sys/bus/pci/devices/{bdf}/config")
 
 
 def settle(dom0: Dom0, guest: PciBackend) -> None:
