@@ -19,6 +19,14 @@ lines() {
 	dmesg | sed -n "s/.*pciback $1: reset_device: //p"
 }
 
+# told: a line says why, or says so when asked again. Those about requests come ten in five
+# seconds (kapi/ratelimit.rs), and a fast machine is refused more often.
+told() {
+	[ -n "$(lines "$target")" ] && return
+	reset_errno "$target"
+	[ -n "$(lines "$target")" ]
+}
+
 # refused WHAT: the target's reset is, with one line that says what is in $blockers.
 refused() {
 	same "$1: the plan says none" none "$(attr "$target" reset_plan)"
@@ -29,6 +37,7 @@ refused() {
 	names=$(echo "$blockers" | sed 's/ / (/; s/$/)/' | head -n 4 | paste -sd, | sed 's/,/, /g')
 	more=$(echo "$blockers" | tail -n +5 | wc -l)
 	[ "$more" = 0 ] || names="$names and $more more"
+	check "$1: the log tells" wait_for 6 told
 	same "$1: one line says why" "not reset: a $rung reset would reach $names (-$EBUSY)" "$(lines "$target")"
 	same "$1: the state is what it was" "$before" "$(attr "$target" state)"
 }
