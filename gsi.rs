@@ -21,11 +21,12 @@ pub(crate) mod hook;
 use crate::{
     kapi::{
         acpi::{Entry, Node, RoutingTable, Signalling},
+        log::log_limited,
         pci::DeviceExt,
     },
     pure::intx::{entry_matches, route, Pin, Route},
 };
-use kernel::pci;
+use kernel::{pci, prelude::*};
 
 /// A global system interrupt and how its line signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +56,20 @@ pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
 struct Tables(Option<(Node, RoutingTable)>);
 
 impl Tables {
-    /// Returns the table of a bridge.
-    fn of(&mut self, bridge: Node) -> Option<&RoutingTable> {
+    /// Returns the table of a bridge, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: as of [`Node::routing_table`].
+    fn of(&mut self, bridge: Node) -> Result<Option<&RoutingTable>> {
         if self.0.as_ref().is_none_or(|(node, _)| *node != bridge) {
-            // One that has none doesn't take the place of one that has.
-            self.0 = Some((bridge, bridge.routing_table()?));
+            match bridge.routing_table()? {
+                Some(table) => self.0 = Some((bridge, table)),
+                // It doesn't take the place of one that has a table.
+                None => return Ok(None),
+            }
         }
-        self.0.as_ref().map(|(_, table)| table)
+        Ok(self.0.as_ref().map(|(_, table)| table))
     }
 }
 
@@ -93,14 +101,26 @@ fn is_below_rerouting_bridge(device: &pci::Device) -> bool {
 }
 
 /// Looks in the table of the bus that `device` is on. The outer `None` says that the table has no
-/// entry, the inner one that it has one that leads nowhere.
+/// entry, the inner one that it has one that leads nowhere, or that nobody can tell: a bridge
+/// further up may have an entry, but not the one that is meant.
 fn look_up_on_bus(
     tables: &mut Tables,
     device: &pci::Device,
     slot: u8,
     pin: Pin,
 ) -> Option<Option<Gsi>> {
-    let table = tables.of(Node::of_bridge_above(device)?)?;
+    let table = match tables.of(Node::of_bridge_above(device)?) {
+        Ok(table) => table?,
+        Err(error) => {
+            let errno = error.to_errno();
+            log_limited!(
+                dev_warn,
+                device,
+                "gsi: ACPI can't tell how interrupts are routed on this bus ({errno})\n"
+            );
+            return Some(None);
+        }
+    };
     let entry = table
         .entries()
         .find(|entry| entry_matches(entry.address, entry.pin, slot, pin))?;

@@ -5,12 +5,17 @@
 //! C headers: [`include/acpi/acpixf.h`](srctree/include/acpi/acpixf.h),
 //! [`include/acpi/acrestyp.h`](srctree/include/acpi/acrestyp.h)
 
-use super::pci::{raw_bridge_device, raw_dev, DeviceExt as _};
+use super::{
+    fault,
+    pci::{raw_bridge_device, raw_dev, DeviceExt as _},
+};
 use core::{ffi::CStr, marker::PhantomData, mem::offset_of, ptr::NonNull};
 use kernel::{bindings, ffi, pci, prelude::*};
 
 /// `AE_OK` (include/acpi/acexcep.h).
 const AE_OK: bindings::acpi_status = 0;
+/// `AE_NOT_FOUND` (there).
+const AE_NOT_FOUND: bindings::acpi_status = 5;
 /// `ACPI_EDGE_SENSITIVE` and `ACPI_ACTIVE_HIGH` (include/acpi/acrestyp.h).
 const EDGE_SENSITIVE: u8 = 1;
 const ACTIVE_HIGH: u8 = 0;
@@ -83,22 +88,31 @@ impl Node {
     }
 
     /// Evaluates the bridge's interrupt routing table, `_PRT`; `None` if it has none.
-    pub(crate) fn routing_table(self) -> Option<RoutingTable> {
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: it has one, and ACPI can't evaluate it. (Its log says why.)
+    pub(crate) fn routing_table(self) -> Result<Option<RoutingTable>> {
         /// `ACPI_ALLOCATE_BUFFER`: ACPICA allocates what it needs.
         const ALLOCATE: usize = usize::MAX;
         let mut buffer = bindings::acpi_buffer {
             length: ALLOCATE as bindings::acpi_size,
             pointer: core::ptr::null_mut(),
         };
+        fault::point("_PRT")?;
         // SAFETY: The handle is valid, and the buffer asks for memory.
         let status = unsafe { bindings::acpi_get_irq_routing_table(self.0, &mut buffer) };
         // The memory is ours even where ACPICA fails after allocating it.
-        let table = RoutingTable {
+        let table = NonNull::new(buffer.pointer.cast::<u8>()).map(|memory| RoutingTable {
             length: usize::try_from(buffer.length).unwrap_or(0),
-            memory: NonNull::new(buffer.pointer.cast::<u8>())?,
+            memory,
             node: self,
-        };
-        (status == AE_OK).then_some(table)
+        });
+        match status {
+            AE_OK => Ok(table),
+            AE_NOT_FOUND => Ok(None),
+            _ => Err(EIO),
+        }
     }
 }
 

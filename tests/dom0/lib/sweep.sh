@@ -25,14 +25,20 @@ can_fail() {
 
 # ours_only: of allocations those that fail are below functions of the module. (What the driver
 # core and sysfs allocate around them is the kernel's own to get right.) Its addresses are above
-# the kernel's; where they end is beyond the arithmetic of some shells.
+# the kernel's; where they end is beyond the arithmetic of some shells. Those of the ACPI
+# interpreter don't fail: it may have lost _PRT until the next boot after one of its own did
+# (AE_NO_MEMORY, and from then on AE_AML_UNINITIALIZED_NODE).
 ours_only() {
-	# shellcheck disable=SC2046 # words
-	set -- $(grep '^rust_pciback ' /proc/modules)
+	fail_start=$(awk '$1 == "rust_pciback" { print $6 }' /proc/modules)
+	# shellcheck disable=SC2046 # where the interpreter's entry begins, and where it ends
+	set -- $(awk 'start { print "0x" start, "0x" $1; exit }
+		$3 == "acpi_ns_evaluate" { start = $1 }' /proc/kallsyms)
 	for fail_dir in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
 		[ -d $fail_dir ] || continue
-		echo "$6" >$fail_dir/require-start
+		echo "$fail_start" >$fail_dir/require-start
 		echo 0xffffffffffffffff >$fail_dir/require-end
+		echo "$1" >$fail_dir/reject-start
+		echo "$2" >$fail_dir/reject-end
 		echo 32 >$fail_dir/stacktrace-depth
 		echo N >$fail_dir/ignore-gfp-wait # else none that may sleep
 		echo 0 >$fail_dir/verbose
