@@ -77,10 +77,12 @@ impl Locked<'_> {
     pub(crate) fn check_addresses(&self) -> Result {
         self.wake()?;
         fault::point("address registers")?;
+        self.has_addresses().then_some(()).ok_or(EIO)
+    }
+
+    /// Tells whether the device, which is awake, has the addresses that the kernel gave it.
+    pub(super) fn has_addresses(&self) -> bool {
         // Those of a virtual function are its physical one's.
-        if self.device().is_virtual_function() || Bars::read(self).are_as_assigned(self) {
-            return Ok(());
-        }
-        Err(EIO)
+        self.device().is_virtual_function() || Bars::read(self).are_as_assigned(self)
     }
 }

@@ -2,7 +2,7 @@
 
 //! An enabled PCI device.
 
-use super::{bars::Bars, raw, Command, Locked};
+use super::{raw, Command, Locked};
 use crate::kapi::fault;
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{bindings, error::to_result, prelude::*};
@@ -10,7 +10,6 @@ use kernel::{bindings, error::to_result, prelude::*};
 /// A device on which `pci_enable_device()` was called, and how its Command register was before.
 pub(crate) struct Enabled {
     found: Command,
-    bars: Bars,
     counted: AtomicBool,
 }
 
@@ -35,7 +34,6 @@ impl Enabled {
         }
         Ok(Self {
             found,
-            bars: Bars::read(locked),
             counted: AtomicBool::new(true),
         })
     }
@@ -64,7 +62,7 @@ impl Enabled {
 
     fn end(&self, locked: &Locked<'_>, command: Command) {
         self.disable(locked);
-        if Bars::read(locked) == self.bars {
+        if locked.has_addresses() {
             command.write(locked);
         } else {
             Command::QUIET.write(locked);
