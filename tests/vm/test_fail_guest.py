@@ -8,7 +8,7 @@ work, counted only below the module's own functions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from lab.machine import Dom0
@@ -50,18 +50,18 @@ class Allocations:
             pytest.skip("this kernel's allocations don't fail on demand")
         dom0.check("here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/sweep.sh; } >/dev/null; ours_only")
 
-    def _each_thread(self, command: str) -> str:
-        threads = "$(grep -lE '^(kworker|xenwatch)' /proc/[0-9]*/comm 2>/dev/null)"
-        return self.dom0.check(f"for t in {threads}; do t=${{t%/comm}}; {command}; done 2>/dev/null; true")
+    def _with_files(self, commands: str) -> str:
+        """Run shell commands with the files of all threads that may do the work."""
+        threads = "grep -lE '^(kworker|xenwatch)' /proc/[0-9]*/comm | sed 's/comm$/fail-nth/'"
+        return self.dom0.check(f"{{ set -- $({threads}); {commands}; }} 2>/dev/null; true")
 
     def arm(self, nth: int) -> None:
         """Have the nth allocation of each thread fail."""
-        self.dom0.check("dmesg -c >/dev/null")
-        self._each_thread(f"echo {nth} >$t/fail-nth")
+        self._with_files(f"dmesg -c >/dev/null; for f; do echo {nth} >$f; done")
 
     def disarm(self) -> bool:
         """End that; whether one has failed. A thread that has come since has none."""
-        return "0" in self._each_thread("cat $t/fail-nth; echo 0 >$t/fail-nth").split()
+        return "0" in self._with_files('cat "$@"; for f; do echo 0 >$f; done').split()
 
 
 @pytest.fixture
@@ -80,13 +80,24 @@ def settle(dom0: Dom0, guest: PciBackend) -> None:
     wait_until(dom0, f"{{ {done} || {refused} || {PROBE_FAILED}; }}")
 
 
+def one_by_one(what: str, faults: Calls | Allocations, attempt: Callable[[int], bool]) -> None:
+    """Attempt with the first failing, the second, and so on; the last says that none was left to fail."""
+    for nth in range(1, MOST):
+        if not attempt(nth):
+            assert nth > 1, "nothing can fail?"
+            print(f"{what}: {nth - 1} {faults.name} failed")
+            return
+    raise AssertionError(f"more than {MOST} {faults.name}")
+
+
 @pytest.mark.dom0("main", "pvh", "pv", xl=True)
 @pytest.mark.parametrize("kind", [Calls, Allocations])
 def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
     """The device is exported, or it isn't and the toolstack can see that; then it is the next guest's."""
     faults = kind(dom0)
     before = config_space(dom0, igb)
-    for nth in range(1, MOST):
+
+    def attempt(nth: int) -> bool:
         guest = PciBackend(dom0, 7)
         faults.arm(nth)
         guest.create(igb)
@@ -104,11 +115,9 @@ def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
             dom0.check(f"echo {igb} >/sys/bus/pci/drivers/pciback/reset_device")
         assert shown(dom0, igb, "state", "assignable") == ["clean", "yes"], nth
         assert config_space(dom0, igb) == before, nth
-        if not failed:
-            assert nth > 1, "nothing can fail?"
-            print(f"attach: {nth - 1} {kind.name} failed")
-            return
-    raise AssertionError(f"more than {MOST} {kind.name}")
+        return failed
+
+    one_by_one("attach", faults, attempt)
 
 
 @pytest.mark.dom0("main", "pvh", "pv", xl=True)
@@ -117,7 +126,8 @@ def test_detach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
     """The device is nobody's afterwards, and clean, or said not to be."""
     faults = kind(dom0)
     before = config_space(dom0, igb)
-    for nth in range(1, MOST):
+
+    def attempt(nth: int) -> bool:
         guest = PciBackend(dom0, 7)
         guest.create(igb)
         guest.wait("state", INITIALISED)
@@ -133,8 +143,6 @@ def test_detach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
         dom0.check(f"echo {igb} >/sys/bus/pci/drivers/pciback/reset_device")
         assert shown(dom0, igb, "state", "assignable") == ["clean", "yes"], nth
         assert config_space(dom0, igb) == before, nth
-        if not failed:
-            assert nth > 1, "nothing can fail?"
-            print(f"detach: {nth - 1} {kind.name} failed")
-            return
-    raise AssertionError(f"more than {MOST} {kind.name}")
+        return failed
+
+    one_by_one("detach", faults, attempt)

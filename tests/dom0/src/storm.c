@@ -201,6 +201,24 @@ static int load(const char *path, const char **stage)
 	return error;
 }
 
+/*
+ * A kernel that releases kobjects late (tests/vm/debug/kasan.config) keeps the drivers' directories
+ * for some seconds after the module has gone, and no module can make them again until then.
+ */
+static int unload(void)
+{
+	static const char *const made[] = { "/sys/bus/pci/drivers/pciback", "/sys/bus/xen-backend/drivers/pciback" };
+	size_t n;
+	int tries;
+
+	if (syscall(SYS_delete_module, "rust_pciback", O_NONBLOCK))
+		return errno;
+	for (n = 0; n < sizeof(made) / sizeof(*made); n++)
+		for (tries = 1000; tries && !access(made[n], F_OK); tries--)
+			usleep(10000);
+	return 0;
+}
+
 static int follow(const char *path, char *in, size_t room)
 {
 	ssize_t length = readlink(path, in, room - 1);
@@ -229,7 +247,7 @@ static void carry_out(int worker, long number, const struct operation *op)
 		snprintf(out, sizeof(out), "%s-%x:1:ff", bdf, op->offset);
 	begin = now();
 	if (how == RMMOD)
-		error = syscall(SYS_delete_module, "rust_pciback", O_NONBLOCK) ? errno : 0;
+		error = unload();
 	else if (how == INSMOD)
 		error = load(path, &stage);
 	else if (how == READ_LINK)

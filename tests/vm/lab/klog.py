@@ -48,11 +48,14 @@ XEN = (
     r"\(XEN\).*domain_crash",
 )
 
-#: Reports of a debug kernel about the kernel itself: one with a line for each of these. Late releases
-#: (DEBUG_KOBJECT_RELEASE) show kobjects embedded in what others free, or use again, by then.
+#: Reports of a debug kernel about the kernel itself: one with a line for each of these.
 KERNELS_OWN = (
+    # Late releases (DEBUG_KOBJECT_RELEASE) show kobjects embedded in what others free, or use again, by then.
     (r"kobject_delayed_cleanup", r"bdev_free_inode"),  # the queue of a disk that goes
     (r"refcount_t: addition on 0", r"pci_create_slot"),  # the slot of a port that has its driver again
+    # A PV kernel keeps a process's second page directory where page tables have a lock that is too big
+    # for its place, as with lockdep (xen_pgd_alloc(), struct ptdesc).
+    (r"object is not in a slab page", r"\bpgd_free\b"),
 )
 
 _BAD = re.compile("|".join(LINUX + XEN))
