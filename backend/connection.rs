@@ -122,25 +122,26 @@ impl Connection {
     }
 
     fn step(&self, exports: &mut KVec<Export>) -> Result {
-        match listing::look(&self.device)?.step() {
-            Step::Wait => {}
-            Step::SwitchTo(state) => self.while_open(|device| device.switch_state(state)),
-            Step::SetUp => self.set_up(exports)?,
-            Step::Follow(after) => self.follow(exports, after)?,
-            Step::Refuse => {
-                let error = Error::from_errno(-EOPNOTSUPP);
-                self.while_open(|device| device.fatal(error, NO_OPERATIONS));
-            }
+        let seen = listing::look(&self.device)?;
+        self.while_open(|device| {
+            device.show_state(seen.own);
+            Ok(())
+        })?;
+        match seen.step() {
+            Step::Wait => Ok(()),
+            Step::SwitchTo(state) => self.switch(seen.own, state),
+            Step::SetUp => self.set_up(exports, seen.own),
+            Step::Follow(after) => self.follow(exports, seen.own, after),
+            Step::Refuse => self.give_up(seen.own, Error::from_errno(-EOPNOTSUPP), NO_OPERATIONS),
             Step::Close => {
                 self.take_all(exports);
-                self.while_open(|device| device.switch_state(State::Closed));
+                self.switch(seen.own, State::Closed)
             }
         }
-        Ok(())
     }
 
     /// Exports all listed devices or none.
-    fn set_up(&self, exports: &mut KVec<Export>) -> Result {
+    fn set_up(&self, exports: &mut KVec<Export>, from: State) -> Result {
         let Some(list) = listing::read(&Transaction::NONE, self.device.node())? else {
             return Ok(()); // The toolstack has more to write.
         };
@@ -151,20 +152,18 @@ impl Connection {
             if let Err(refusal) = self.export(exports, entry) {
                 let text = refused(entry, &refusal);
                 self.take_all(exports);
-                let text = text?;
-                self.while_open(|device| device.fatal(refusal.error, &text));
-                return Ok(());
+                return self.give_up(from, refusal.error, &text?);
             }
         }
-        self.answer(exports, &[], State::Initialised)
-            .inspect_err(|error| {
+        self.answer(exports, &[], from, State::Initialised)
+            .or_else(|error| {
                 self.take_all(exports);
-                self.while_open(|device| device.fatal(*error, c"devices not announced"));
+                self.give_up(from, error, c"devices not announced")
             })
     }
 
     /// Exports what the toolstack added, takes back what it removed.
-    fn follow(&self, exports: &mut KVec<Export>, after: State) -> Result {
+    fn follow(&self, exports: &mut KVec<Export>, from: State, after: State) -> Result {
         let list = listing::read(&Transaction::NONE, self.device.node())?.unwrap_or_default();
         self.take_back(exports, |export| {
             let device = Some(export.placed.real);
@@ -180,11 +179,11 @@ impl Connection {
             }
             if let Err(refusal) = self.export(exports, &entry) {
                 let text = refused(&entry, &refusal)?;
-                self.while_open(|device| device.error(refusal.error, &text));
+                self.complain(refusal.error, &text);
                 refusals.push(entry, GFP_KERNEL)?;
             }
         }
-        self.answer(exports, &refusals, after)
+        self.answer(exports, &refusals, from, after)
     }
 
     /// Exports one device.
@@ -199,7 +198,7 @@ impl Connection {
         if new.withheld {
             let withheld = Refusal::because("its pciback/state forbids it")(EPERM);
             if let Ok(text) = refused(entry, &withheld) {
-                self.while_open(|device| device.error(withheld.error, &text));
+                self.complain(withheld.error, &text);
             }
         }
         // There is room.
@@ -227,22 +226,36 @@ impl Connection {
     }
 
     /// Tells the toolstack and the guest what became of the devices.
-    fn answer(&self, exports: &[Export], refusals: &[Entry], after: State) -> Result {
-        let mut result = Ok(());
-        self.while_open(|device| {
-            result = listing::answer(device.node(), exports, refusals, after);
-            if result.is_ok() {
-                device.switch_state(after);
-            }
+    fn answer(&self, exports: &[Export], refusals: &[Entry], from: State, after: State) -> Result {
+        self.while_open(|device| listing::answer(device, exports, refusals, from, after))
+    }
+
+    /// Goes from one state to another.
+    fn switch(&self, from: State, to: State) -> Result {
+        self.while_open(|device| listing::switch(device, from, to))
+    }
+
+    /// Complains to the toolstack, and closes.
+    fn give_up(&self, from: State, error: Error, text: &CStr) -> Result {
+        self.complain(error, text);
+        self.switch(from, State::Closing)
+    }
+
+    /// Complains to the toolstack, and in the log.
+    fn complain(&self, error: Error, text: &CStr) {
+        let _ = self.while_open(|device| {
+            device.error(error, text);
+            Ok(())
         });
-        result
     }
 
     /// Does something to the device on xenbus, if it is still there.
-    fn while_open(&self, action: impl FnOnce(&XenbusDevice)) {
+    fn while_open(&self, action: impl FnOnce(&XenbusDevice) -> Result) -> Result {
         let open = self.open.lock();
         if *open {
-            action(&self.device);
+            action(&self.device)
+        } else {
+            Ok(())
         }
     }
 }

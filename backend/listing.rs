@@ -65,6 +65,26 @@ pub(super) fn look(device: &XenbusDevice) -> Result<Seen> {
     })
 }
 
+/// Writes the backend's own state, if it is still `from`. What the toolstack has written meanwhile
+/// stays (that change has its own event), and a directory that has gone is not made again.
+///
+/// `xenbus_switch_state()` does that without telling whether it could: it believes afterwards that
+/// the state was written, and writes it no more.
+///
+/// # Errors
+///
+/// - As of [`answer`].
+pub(super) fn switch(device: &XenbusDevice, from: State, to: State) -> Result {
+    transact(|transaction| switch_in(transaction, device.node(), from, to))
+}
+
+fn switch_in(transaction: &Transaction, dir: &CStr, from: State, to: State) -> Result {
+    if from == to || state(transaction, dir, c"state")? != from {
+        return Ok(());
+    }
+    transaction.write(dir, c"state", &decimal(to.number())?)
+}
+
 /// Reads the list; `None` if there is none yet.
 ///
 /// # Errors
@@ -95,24 +115,32 @@ pub(super) fn read(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<
 }
 
 /// Writes what became of each device of the list: where the guest sees it, or that it was refused;
-/// and the roots of the buses that the guest sees. A backend that was [`State::Reconfiguring`] is
-/// `after` that.
+/// and the roots of the buses that the guest sees. The backend, if it is still `from`, is `to` then.
 ///
 /// # Errors
 ///
 /// - `EAGAIN`: others write all the time.
 /// - `ENOMEM`: no memory.
 /// - xenstored's errno.
-pub(super) fn answer(dir: &CStr, exports: &[Export], refused: &[Entry], after: State) -> Result {
-    transact(|transaction| answer_in(transaction, dir, exports, refused, after))
+pub(super) fn answer(
+    device: &XenbusDevice,
+    exports: &[Export],
+    refused: &[Entry],
+    from: State,
+    to: State,
+) -> Result {
+    transact(|transaction| {
+        answer_devices(transaction, device.node(), exports, refused)?;
+        answer_roots(transaction, device.node(), exports)?;
+        switch_in(transaction, device.node(), from, to)
+    })
 }
 
-fn answer_in(
+fn answer_devices(
     transaction: &Transaction,
     dir: &CStr,
     exports: &[Export],
     refused: &[Entry],
-    after: State,
 ) -> Result {
     let write = |node: &CStr, text: &CStr| transaction.write(dir, node, text);
     let write_state = |entry: &Entry, state: State| {
@@ -141,11 +169,6 @@ fn answer_in(
             None if was_refused => write_state(&entry, State::Closed)?,
             None => {}
         }
-    }
-    answer_roots(transaction, dir, exports)?;
-    if after == State::Initialised && state(transaction, dir, c"state")? == State::Reconfiguring {
-        // xenbus believes that this is still our state, and would not write it.
-        write(c"state", &decimal(after.number())?)?;
     }
     Ok(())
 }

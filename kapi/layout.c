@@ -35,6 +35,7 @@ static_assert(offsetof(struct xenbus_device, nodename) == 8);
 static_assert(offsetof(struct xenbus_device, otherend) == 16);
 static_assert(offsetof(struct xenbus_device, otherend_id) == 28);
 static_assert(offsetof(struct xenbus_device, dev) == 80);
+static_assert(offsetof(struct xenbus_device, state) == 80 + sizeof(struct device));
 static_assert(sizeof(struct xenbus_device_id) == 32);
 static_assert(offsetof(struct xenbus_driver, ids) == 8);
 static_assert(offsetof(struct xenbus_driver, allow_rebind) == 16);

@@ -24,8 +24,7 @@ pub(crate) struct XenbusDevice {
 // SAFETY: References may be given back in any thread.
 unsafe impl Send for XenbusDevice {}
 
-// SAFETY: What is done through `&XenbusDevice` may be done in any thread; switches of the state
-// are the caller's to serialise, and read and write plain integers and xenstore.
+// SAFETY: What is done through `&XenbusDevice` may be done in any thread.
 unsafe impl Sync for XenbusDevice {}
 
 impl XenbusDevice {
@@ -77,11 +76,12 @@ impl XenbusDevice {
         self.other_domain
     }
 
-    /// Writes its state to xenstore, unless it is what was last written. Errors close it, as
-    /// [`XenbusDevice::fatal`] does. Calls must not overlap.
-    pub(crate) fn switch_state(&self, state: State) {
-        // SAFETY: The device is valid by the type invariant. The result is always 0.
-        unsafe { raw::xenbus_switch_state(self.raw.as_ptr(), state.number()) };
+    /// Has xenbus know the state that its directory says: sysfs shows it, and when the driver has
+    /// let go of the device, xenbus closes what is not yet closed. Not to be called after that.
+    pub(crate) fn show_state(&self, state: State) {
+        // SAFETY: The device is valid by the type invariant; what is written is a plain integer,
+        // by its driver as `xenbus_switch_state()` would.
+        unsafe { (*self.raw.as_ptr()).state = state.number() };
     }
 
     /// Writes an error to the log and to xenstore (`error/.../error`).
@@ -89,19 +89,6 @@ impl XenbusDevice {
         // SAFETY: The device is valid by the type invariant; the format takes one string.
         unsafe {
             raw::xenbus_dev_error(
-                self.raw.as_ptr(),
-                errno(error),
-                c"%s".as_char_ptr(),
-                text.as_char_ptr(),
-            )
-        };
-    }
-
-    /// The same, and the device's state becomes [`State::Closing`].
-    pub(crate) fn fatal(&self, error: Error, text: &CStr) {
-        // SAFETY: As above.
-        unsafe {
-            raw::xenbus_dev_fatal(
                 self.raw.as_ptr(),
                 errno(error),
                 c"%s".as_char_ptr(),

@@ -30,6 +30,7 @@ pub(super) struct Device {
     pub(super) otherend_id: c_int,
     otherend_watch: Watch,
     pub(super) dev: bindings::device,
+    pub(super) state: c_uint,
 }
 
 /// `struct xenbus_device_id`.
@@ -73,6 +74,7 @@ const _: () = {
     assert!(offset_of!(Watch, callback) == 40);
     assert!(offset_of!(Device, otherend_id) == 28);
     assert!(offset_of!(Device, dev) == 80);
+    assert!(offset_of!(Device, state) == 80 + size_of::<bindings::device>());
     assert!(size_of::<DeviceId>() == 32);
     assert!(offset_of!(Driver, probe) == 24);
     assert!(offset_of!(Driver, driver) == 72);
@@ -97,9 +99,7 @@ extern "C" {
         callback: Option<unsafe extern "C" fn(*mut Watch, *const c_char, *const c_char)>,
     ) -> c_int;
     pub(super) fn unregister_xenbus_watch(watch: *mut Watch);
-    pub(super) fn xenbus_switch_state(device: *mut Device, state: c_uint) -> c_int;
     pub(super) fn xenbus_dev_error(device: *mut Device, err: c_int, format: *const c_char, ...);
-    pub(super) fn xenbus_dev_fatal(device: *mut Device, err: c_int, format: *const c_char, ...);
     pub(super) fn xenbus_read(
         transaction: Transaction,
         dir: *const c_char,
