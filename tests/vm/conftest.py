@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from lab import klog
 from lab.kind import Kind
-from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
+from lab.leaks import forget_leaks, leaks_at_last, leaks_found, look_for_leaks
 from lab.machine import Dom0
 from lab.paths import shown
 
@@ -111,6 +111,8 @@ def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
             death = None
     if bad or death:
         text = "\n  ".join([*map(str, bad), *([f"the host died: {death}"] if death else [])])
+        if "kmemleak" in text and machine.alive:
+            text += "\n" + leaks_found(machine)
         pytest.fail(f"unexpected on the console ({shown(machine.log)}):\n  {text}", pytrace=False)
 
 

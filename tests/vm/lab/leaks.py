@@ -19,6 +19,11 @@ def look_for_leaks(dom0: Dom0) -> None:
         dom0.check(f"echo scan >{FILE}", 120)
 
 
+def leaks_found(dom0: Dom0) -> str:
+    """What has leaked so far, with the traces of where it came from."""
+    return dom0.check(f"cat {FILE}") if _watched(dom0) else ""
+
+
 def leaks_at_last(dom0: Dom0) -> str:
     """What has leaked by the end of a machine's life."""
     if not _watched(dom0):
