@@ -51,6 +51,82 @@ struct Bound<T> {
     backend: Arc<T>,
 }
 
+impl<T: Backend> Bound<T> {
+    /// Makes one whose watch is not yet registered.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    ///
+    /// # Safety
+    ///
+    /// `device` must be a valid `struct xenbus_device`.
+    unsafe fn new(device: NonNull<raw::Device>, backend: &Arc<T>) -> Result<Pin<KBox<Self>>> {
+        KBox::pin_init(
+            pin_init!(Self {
+                watch <- Opaque::ffi_init(|slot: *mut raw::Watch| {
+                    // SAFETY: `slot` is valid for writes, and so is the device by the caller's
+                    // promise. All bytes zero is a watch that is not registered.
+                    unsafe {
+                        slot.write_bytes(0, 1);
+                        (*slot).node = (*device.as_ptr()).nodename;
+                        (*slot).will_handle = Some(Self::is_first);
+                        (*slot).callback = Some(Self::changed);
+                    }
+                }),
+                backend: backend.clone(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Registers the watch.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST`: xenstored has a watch of the same name.
+    /// - xenstored's errno.
+    ///
+    /// # Safety
+    ///
+    /// When this has succeeded the watch must be unregistered before `self` is dropped, and before
+    /// the device goes, whose name is its path.
+    unsafe fn register(self: &Pin<KBox<Self>>) -> Result {
+        fault::point("register_xenbus_watch")?;
+        // SAFETY: The watch is pinned, and by the caller's promise both live long enough.
+        to_result(unsafe { raw::register_xenbus_watch(self.watch.get()) })
+    }
+
+    /// Tells whether no event is waiting yet: the queue of events cannot be made to grow.
+    ///
+    /// # Safety
+    ///
+    /// To be called by xenbus for a registered watch, under its lock.
+    unsafe extern "C" fn is_first(
+        watch: *mut raw::Watch,
+        _path: *const c_char,
+        _token: *const c_char,
+    ) -> bool {
+        // SAFETY: By the caller's promise.
+        unsafe { (*watch).nr_pending == 0 }
+    }
+
+    /// # Safety
+    ///
+    /// To be called by xenbus for the watch of a `Bound`.
+    unsafe extern "C" fn changed(
+        watch: *mut raw::Watch,
+        _path: *const c_char,
+        _token: *const c_char,
+    ) {
+        let watch = watch.cast::<Opaque<raw::Watch>>();
+        // SAFETY: The watch is that of a `Bound`, which lives until the watch is unregistered, for
+        // which calls under way are waited for.
+        let bound = unsafe { &*container_of!(watch, Self, watch) };
+        bound.backend.changed();
+    }
+}
+
 /// A registered backend; dropping it unregisters.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Registration<T: Backend> {
@@ -133,36 +209,8 @@ impl<T: Backend> Registration<T> {
         let device = NonNull::new(device).ok_or(EINVAL)?;
         // SAFETY: By the caller's promise.
         let backend = T::probe(unsafe { XenbusDevice::new(device) }?)?;
-        let watched = backend.clone();
-        let bound = KBox::pin_init(
-            pin_init!(Bound::<T> {
-                watch <- Opaque::ffi_init(|slot: *mut raw::Watch| {
-                    // SAFETY: `slot` is valid for a write; all bytes zero is a watch that is not
-                    // registered.
-                    unsafe { slot.write_bytes(0, 1) };
-                }),
-                backend: watched,
-            }),
-            GFP_KERNEL,
-        )?;
-        let watch = || {
-            fault::point("xenbus_watch_path")?;
-            // SAFETY: The watch is pinned in `bound` until it is unregistered, by `remove`; the path
-            // lives as long as the device.
-            to_result(unsafe {
-                raw::xenbus_watch_path(
-                    device.as_ptr(),
-                    (*device.as_ptr()).nodename,
-                    bound.watch.get(),
-                    Some(Self::is_first),
-                    Some(Self::changed),
-                )
-            })
-        };
-        if let Err(error) = watch() {
-            backend.removed();
-            return Err(error);
-        }
+        // SAFETY: By the caller's promise; `remove` unregisters the watch, then drops the box.
+        let bound = unsafe { Self::watch(device, &backend) }.inspect_err(|_| backend.removed())?;
         // SAFETY: The data of a device belongs to its driver, which this is. `remove` takes the
         // box back; until then it is not moved.
         unsafe {
@@ -173,33 +221,36 @@ impl<T: Backend> Registration<T> {
         Ok(())
     }
 
-    /// Tells whether no event is waiting yet: the queue of events cannot be made to grow.
+    /// Watches the device's own directory.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - xenstored's errno.
     ///
     /// # Safety
     ///
-    /// To be called by xenbus for a registered watch, under its lock.
-    unsafe extern "C" fn is_first(
-        watch: *mut raw::Watch,
-        _path: *const c_char,
-        _token: *const c_char,
-    ) -> bool {
-        // SAFETY: By the caller's promise.
-        unsafe { (*watch).nr_pending == 0 }
-    }
-
-    /// # Safety
-    ///
-    /// To be called by xenbus for a watch that `probe` registered.
-    unsafe extern "C" fn changed(
-        watch: *mut raw::Watch,
-        _path: *const c_char,
-        _token: *const c_char,
-    ) {
-        let watch = watch.cast::<Opaque<raw::Watch>>();
-        // SAFETY: The watch is that of a `Bound`, which lives until the watch is unregistered, for
-        // which calls under way are waited for.
-        let bound = unsafe { &*container_of!(watch, Bound<T>, watch) };
-        bound.backend.changed();
+    /// As for `probe`. The watch must be unregistered before the box is dropped or the device goes.
+    unsafe fn watch(device: NonNull<raw::Device>, backend: &Arc<T>) -> Result<Pin<KBox<Bound<T>>>> {
+        let attempt = || {
+            // SAFETY: By the caller's promise.
+            let bound = unsafe { Bound::new(device, backend) }?;
+            // SAFETY: The same.
+            let result = unsafe { bound.register() };
+            Ok::<_, Error>((bound, result))
+        };
+        let (bound, result) = attempt()?;
+        match result {
+            Ok(()) => Ok(bound),
+            // A watch has its address for a name. xenstored may still have one of that name: xenbus
+            // couldn't take it back for want of memory when another device went. As long as this one
+            // is there, the next has another address.
+            Err(EEXIST) => {
+                let (other, result) = attempt()?;
+                result.map(|()| other)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// # Safety

@@ -91,13 +91,7 @@ extern "C" {
         mod_name: *const c_char,
     ) -> c_int;
     pub(super) fn xenbus_unregister_driver(driver: *mut Driver);
-    pub(super) fn xenbus_watch_path(
-        device: *mut Device,
-        path: *const c_char,
-        watch: *mut Watch,
-        will_handle: Option<unsafe extern "C" fn(*mut Watch, *const c_char, *const c_char) -> bool>,
-        callback: Option<unsafe extern "C" fn(*mut Watch, *const c_char, *const c_char)>,
-    ) -> c_int;
+    pub(super) fn register_xenbus_watch(watch: *mut Watch) -> c_int;
     pub(super) fn unregister_xenbus_watch(watch: *mut Watch);
     pub(super) fn xenbus_dev_error(device: *mut Device, err: c_int, format: *const c_char, ...);
     pub(super) fn xenbus_read(
