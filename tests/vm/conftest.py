@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from lab import klog
 from lab.kind import Kind
-from lab.leaks import forget_leaks, leaks_at_last, leaks_found, look_for_leaks
+from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
 from lab.machine import Dom0
 from lab.paths import shown
 
@@ -97,10 +97,12 @@ def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
     start = machine.sync_console(f"begin {request.node.name}")
     yield machine
     allowed = [regex for found in request.node.iter_markers("klog_allow") for regex in found.args]
+    leaks = ""
     if machine.alive:
-        look_for_leaks(machine)
+        leaks = look_for_leaks(machine)
         if "kmemleak" in allowed:
             forget_leaks(machine)
+            leaks = ""
         machine.sync_console(f"end {request.node.name}")
     lines = machine.console.since(start)
     bad = klog.unexpected(lines, allowed)
@@ -109,10 +111,9 @@ def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
         _pool.drop()
         if any(re.search(regex, death) for regex in allowed):
             death = None
-    if bad or death:
-        text = "\n  ".join([*map(str, bad), *([f"the host died: {death}"] if death else [])])
-        if "kmemleak" in text and machine.alive:
-            text += "\n" + leaks_found(machine)
+    found = [*map(str, bad), *([f"the host died: {death}"] if death else []), *([leaks] if leaks else [])]
+    if found:
+        text = "\n  ".join(found)
         pytest.fail(f"unexpected on the console ({shown(machine.log)}):\n  {text}", pytrace=False)
 
 

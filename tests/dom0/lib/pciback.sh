@@ -41,8 +41,13 @@ module_load() {
 	insmod "$PCIBACK_MODULE" "$@"
 }
 
+# module_unload: until a next load can make the drivers' directories (see lab/kind.py).
 module_unload() {
-	rmmod rust_pciback
+	rmmod rust_pciback && wait_for 10 module_has_gone
+}
+
+module_has_gone() {
+	[ ! -e "$DRV" ] && [ ! -e /sys/bus/xen-backend/drivers/pciback ]
 }
 
 is_pvh() {

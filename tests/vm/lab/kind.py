@@ -10,6 +10,12 @@ from .machine import Dom0
 from .paths import DEBUG, FAULTS_MODULE, MODULE
 from .until import until
 
+#: rmmod, for a kernel that releases kobjects some seconds late: as long as a driver's directory is there
+#: another of its name can't be registered. (A function, since busybox has its own rmmod and looks for no
+#: other. Scripts have module_unload of tests/dom0/lib/pciback.sh.)
+GONE = " && ".join(f"[ ! -e /sys/bus/{bus}/drivers/pciback ]" for bus in ("pci", "xen-backend"))
+UNLOAD_TO_THE_END = f'rmmod() {{ command rmmod "$@" && ({until(GONE, 10)}); }}; '
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -42,20 +48,5 @@ class Kind:
             dom0.put_module(faults=True, path="/root/faults/rust_pciback.ko")
         dom0.put_tests()
         if DEBUG == "kasan":
-            unload_to_the_end(dom0)
+            dom0.prelude = UNLOAD_TO_THE_END
         return dom0
-
-
-def unload_to_the_end(dom0: Dom0) -> None:
-    """Have rmmod return when the drivers' directories are gone.
-
-    Kobjects are released some seconds late by that kernel, and as long as a driver's is there another of
-    its name can't be registered.
-    """
-    gone = " && ".join(f"[ ! -e /sys/bus/{bus}/drivers/pciback ]" for bus in ("pci", "xen-backend"))
-    script = f'#!/bin/sh\n/run/kmod/rmmod "$@" || exit\n{until(gone, 10)}\n'
-    dom0.write("/run/rmmod", script.encode(), 0o755)
-    dom0.check(
-        "mkdir -p /run/kmod; old=$(command -v rmmod); ln -s $(readlink -f $old) /run/kmod/rmmod; rm $old;"
-        " cp /run/rmmod $old"
-    )

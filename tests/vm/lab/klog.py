@@ -25,7 +25,6 @@ LINUX = (
     r"refcount_t:",
     r"(?:list_add|list_del) corruption",
     r"\b(?:KASAN|KFENCE|UBSAN|KMSAN):",
-    r"kmemleak: [1-9]",
     r"slab-out-of-bounds|use-after-free(?! debug)|Object .* was not freed",
     r"nobody cared",
     r"Kernel panic",

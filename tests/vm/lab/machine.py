@@ -76,6 +76,8 @@ class Dom0:
         parts = [name or self.topology.name, flavour, "xl" if xl else "", str(os.getpid()), str(next(_serial))]
         self.name = "-".join(filter(None, parts))
         self._bdfs: dict[str, str] = {}
+        #: Shell text before each command.
+        self.prelude = ""
         self.boot_seconds = 0.0
         self.start()
 
@@ -222,7 +224,7 @@ class Dom0:
 
     def run(self, command: str, seconds: float = 60, channel: int = 0) -> Result:
         """Run a shell command in dom0."""
-        return self._agents[channel].run(command, seconds)
+        return self._agents[channel].run(self.prelude + command, seconds)
 
     def check(self, command: str, seconds: float = 60, channel: int = 0) -> str:
         """Run a command that must succeed; returns its output."""
