@@ -67,6 +67,10 @@ for FAULTS in calls allocations; do
 		skip "$FAULTS" "neither the module nor the kernel can have them fail"
 		continue
 	fi
+	if elsewhere; then
+		skip "$FAULTS" "done in a PV dom0, and with kasan"
+		continue
+	fi
 	check "the module loads" module_load
 	ours_only
 	for dev in ${FLR_DEVICES%% *} $PLAIN_DEVICES; do
@@ -74,7 +78,6 @@ for FAULTS in calls allocations; do
 		sysfs_write "$DRV/new_slot" "$dev"
 		# Once without a fault, for what is allocated or routed for good.
 		same "$dev: is claimed" 0 "$(drv_errno bind "$dev")"
-		: >"$tmp/faults"
 		sweep "$dev: bind" claimable "$DRV/bind" "$dev" claim_undone
 		sweep "$dev: reset" claimed "$DRV/reset_device" "$dev" reset_over
 		sweep "$dev: unbind" claimed "$DRV/unbind" "$dev" released

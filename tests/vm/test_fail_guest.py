@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from lab.machine import Dom0
+from lab.paths import DEBUG
 from lab.stub import config_space
 from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_until
 
@@ -48,6 +49,8 @@ class Allocations:
         self.dom0 = dom0
         if not dom0.run("test -e /proc/self/fail-nth").ok:
             pytest.skip("this kernel's allocations don't fail on demand")
+        if DEBUG == "locks" and dom0.flavour == "pvh":
+            pytest.skip("takes long, and is done in a PV dom0, and with kasan in a PVH dom0")
         dom0.check("here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/sweep.sh; } >/dev/null; ours_only")
 
     def _with_files(self, commands: str) -> str:

@@ -23,6 +23,12 @@ can_fail() {
 	esac
 }
 
+# elsewhere: in a PVH dom0 of the debug kernel `locks` allocations are left out. It takes a long
+# time, with kasan the same is done in a PVH dom0, and with this kernel in a PV dom0.
+elsewhere() {
+	[ "$FAULTS" = allocations ] && is_pvh && uname -r | grep -q -- '-locks$'
+}
+
 # ours_only: of allocations those that fail are below functions of the module. (What the driver
 # core and sysfs allocate around them is the kernel's own to get right.) Its addresses are above
 # the kernel's; where they end is beyond the arithmetic of some shells. Those of the ACPI
@@ -61,6 +67,11 @@ fail_write() {
 	esac
 }
 
+# failed_call: the name of the call that failed.
+failed_call() {
+	[ "$FAULTS" = allocations ] || dmesg -c | sed -n 's/.*rust_pciback: fault: \(.*\)/ (\1)/p' | tail -n 1
+}
+
 # may_be ERRNO: an operation in which a call or an allocation failed may end so.
 may_be() {
 	case $FAULTS in
@@ -81,7 +92,6 @@ sweep() {
 	for sweep_n in $(seq $MOST); do
 		sweep_name="$1, ${FAULTS%s} $sweep_n"
 		check "$sweep_name: prepared" "$2" || return
-		dmesg -c >>"$tmp/faults"
 		sweep_result=$(fail_write "$sweep_n" "$3" "$4")
 		sweep_errno=${sweep_result% *}
 		if [ "${sweep_result#* }" != 0 ]; then
@@ -92,7 +102,7 @@ sweep() {
 		fi
 		[ "$sweep_errno" = 0 ] || sweep_failed=$((sweep_failed + 1))
 		check "$sweep_name: errno $sweep_errno" may_be "$sweep_errno"
-		check "$sweep_name: and all is well ($(dmesg | sed -n 's/.*rust_pciback: fault: //p' | tail -n 1))" "$5" "$sweep_errno"
+		check "$sweep_name: and all is well$(failed_call)" "$5" "$sweep_errno"
 	done
 	not_ok "$1: there are more than $MOST faults"
 }
