@@ -36,9 +36,11 @@ elsewhere() {
 # (AE_NO_MEMORY, and from then on AE_AML_UNINITIALIZED_NODE).
 ours_only() {
 	fail_start=$(awk '$1 == "rust_pciback" { print $6 }' /proc/modules)
-	# shellcheck disable=SC2046 # where the interpreter's entry begins, and where it ends
-	set -- $(awk 'start { print "0x" start, "0x" $1; exit }
-		$3 == "acpi_ns_evaluate" { start = $1 }' /proc/kallsyms)
+	# shellcheck disable=SC2046 # where the interpreter (drivers/acpi/acpica) begins and ends
+	set -- $(awk '$3 == "_etext" { exit }
+		$3 ~ /^acpi_(ds|ut)_[a-z0-9_]*$/ { if (!start) start = $1; inside = 1; next }
+		inside { end = $1; inside = 0 }
+		END { print "0x" start, "0x" end }' /proc/kallsyms)
 	for fail_dir in /sys/kernel/debug/failslab /sys/kernel/debug/fail_page_alloc; do
 		[ -d $fail_dir ] || continue
 		echo "$fail_start" >$fail_dir/require-start
