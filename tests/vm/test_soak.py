@@ -8,6 +8,7 @@ from lab.paths import DEBUG
 
 
 @pytest.mark.hardening
+@pytest.mark.timeout(4000)
 @pytest.mark.skipif(bool(DEBUG), reason="the stock kernel's memory is measured; a debug kernel looks for leaks itself")
 @pytest.mark.dom0("main", "pv", fresh=True)
 def test_a_thousand_cycles(dom0: Dom0) -> None:
