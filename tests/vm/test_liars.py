@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from lab.liar import BAR0, CACHE_LINE, CAPABILITIES, COMMAND, EXPRESS, INTERRUPT_LINE, INTERRUPT_PIN, MSI_X, POWER, Liar
 from lab.machine import Dom0
+from lab.paths import DEBUG
 from lab.until import until
 
 XEN_COMPLAINS = pytest.mark.klog_allow(r"DEVICE BUG", r"existing mapping", r"Setup of vPCI failed")
@@ -275,7 +276,7 @@ def test_capabilities_at_random(liar: Fixture) -> None:
     """Any bytes where capabilities are."""
     seed = int(os.environ.get("PCIBACK_LIAR_SEED", "1"))
     chance = random.Random(seed)
-    for number in range(int(os.environ.get("PCIBACK_LIARS", "50"))):
+    for number in range(int(os.environ.get("PCIBACK_LIARS", "10" if DEBUG else "50"))):
         liar.liar.heal()
         # Numbers of capabilities that the kernel looks into, and pointers, oftener than others.
         likely = [0x01, 0x03, 0x05, 0x0D, 0x10, 0x11, 0x13, 0x40, 0x50, 0x60, 0x70, 0x80, 0xF0, 0xFC, 0x00, 0xFF]

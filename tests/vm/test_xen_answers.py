@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from lab.machine import Dom0
-from lab.paths import FAULTS_MODULE, MODULE
+from lab.paths import DEBUG, FAULTS_MODULE, MODULE
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
 PARAMETERS = "/sys/module/rust_pciback/parameters"
@@ -27,6 +27,13 @@ def errnos() -> dict[str, int]:
     return {name: int(number) for name, number in found if int(number)}
 
 
+def tried() -> list[int]:
+    """The numbers that a dom0 tries: all of them, but on a slow kernel some of those that are handed on."""
+    names = errnos()
+    numbers = sorted(set(names.values()))
+    return sorted({*numbers[::5], names["ENOSYS"], names["EEXIST"]}) if DEBUG else numbers
+
+
 def means_success(operation: int, name: str) -> bool:
     """Whether a claim goes on: an old Xen is no error, and a GSI may be set up already."""
     return name == "ENOSYS" or (operation == SETUP_GSI and name == "EEXIST")
@@ -34,7 +41,7 @@ def means_success(operation: int, name: str) -> bool:
 
 def run(dom0: Dom0, bdf: str, operation: int, prepare: str, action: str) -> dict[int, list[str]]:
     """For each errno: prepare, have Xen refuse, act, and have the words of `report`."""
-    numbers = " ".join(map(str, sorted(set(errnos().values()))))
+    numbers = " ".join(map(str, tried()))
     script = f"""{LIB}
         dev={bdf}
         for errno in {numbers}; do
@@ -49,7 +56,7 @@ def run(dom0: Dom0, bdf: str, operation: int, prepare: str, action: str) -> dict
         done
     """
     lines = [line.split() for line in dom0.check(script, 300).splitlines()]
-    assert len(lines) == len(set(errnos().values()))
+    assert len(lines) == len(tried())
     return {int(errno): rest for errno, *rest in lines}
 
 

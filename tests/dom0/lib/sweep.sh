@@ -24,10 +24,16 @@ can_fail() {
 	esac
 }
 
-# elsewhere: in a PVH dom0 of the debug kernel `locks` allocations are left out. It takes a long
-# time, with kasan the same is done in a PVH dom0, and with this kernel in a PV dom0.
-elsewhere() {
-	[ "$FAULTS" = allocations ] && is_pvh && uname -r | grep -q -- '-locks$'
+# sweep_devices: one that is reset when it is claimed, and others that aren't. Each of many
+# allocations takes a long time on debug kernels: `locks` has them all in a PV dom0, `kasan`
+# those of the first device in a PVH dom0.
+sweep_devices() {
+	sweep_kernel=$(uname -r)
+	case $FAULTS:$(cat /sys/hypervisor/guest_type):${sweep_kernel##*-} in
+	allocations:PVH:locks) ;;
+	allocations:PVH:*) echo "${FLR_DEVICES%% *}" ;;
+	*) echo "${FLR_DEVICES%% *} $PLAIN_DEVICES" ;;
+	esac
 }
 
 # ours_only: of allocations those that fail are below functions of the module. (What the driver
