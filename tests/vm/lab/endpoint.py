@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .guest import Guest, msi_enabled, msix_enabled
 from .machine import Dom0
-from .paths import DEBUG, SLOWER
+from .paths import SLOWER
 from .topology import NVME_TEXT
 from .until import until
 
@@ -44,10 +44,6 @@ class Endpoint:
         """Wait for it in dom0, with its own driver; returns what tells it from others."""
         bdf = dom0.bdf(self.name)
         there = f"{self._there(bdf)} >/dev/null 2>&1"
-        if self.is_disk and DEBUG == "kasan":
-            # A namespace can't be added while the one that was there before is not yet released.
-            again = f"/sys/bus/pci/devices/{bdf}/nvme/nvme*/rescan_controller"
-            there = f"{{ {there} || {{ echo 1 >$(ls {again}); false; }} 2>/dev/null; }}"
         dom0.check(until(there, 30), 30 * SLOWER + 60)
         return dom0.check(f"export PATH=$PATH:/run/lab; {_busybox(self._read(bdf))}").strip()
 
