@@ -3,7 +3,7 @@
 
 import pytest
 from lab import klog, ktap
-from lab.leaks import of_others
+from lab.leaks import unexpected
 from lab.topology import TOPOLOGIES, topology
 
 WARNING = """\
@@ -170,7 +170,7 @@ unreferenced object 0xffff888109103c00 (size 32):
 
 def test_only_known_leaks_of_the_kernel_pass() -> None:
     """The path of the other end, as xenbus reads it; nothing else that was read, or allocated elsewhere."""
-    assert of_others(KNOWN_LEAK) == ""
+    assert unexpected(KNOWN_LEAK) == ""
     other_node = KNOWN_LEAK.replace("2f 37 2f", "2f 37 2e")
     ours = KNOWN_LEAK.replace("xenbus_thread", "insmod")
-    assert of_others(other_node + KNOWN_LEAK + ours + KNOWN_LEAK) == other_node + ours
+    assert unexpected(other_node + KNOWN_LEAK + ours + KNOWN_LEAK) == other_node + ours

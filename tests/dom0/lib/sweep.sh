@@ -24,18 +24,6 @@ can_fail() {
 	esac
 }
 
-# sweep_devices: one that is reset when it is claimed, and others that aren't. Each of many
-# allocations takes a long time on debug kernels: `locks` has them all in a PV dom0, `kasan`
-# those of the first device in a PVH dom0.
-sweep_devices() {
-	sweep_kernel=$(uname -r)
-	case $FAULTS:$(cat /sys/hypervisor/guest_type):${sweep_kernel##*-} in
-	allocations:PVH:locks) ;;
-	allocations:PVH:*) echo "${FLR_DEVICES%% *}" ;;
-	*) echo "${FLR_DEVICES%% *} $PLAIN_DEVICES" ;;
-	esac
-}
-
 # ours_only: of allocations those that fail are below functions of the module. (What the driver
 # core and sysfs allocate around them is the kernel's own to get right.) Its addresses are above
 # the kernel's; where they end is beyond the arithmetic of some shells. Those of the ACPI

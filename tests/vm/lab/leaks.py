@@ -23,7 +23,7 @@ def _content(leak: str) -> bytes:
     return bytes.fromhex("".join(re.findall(r"^    ((?:[0-9a-f]{2} )+)", leak, re.MULTILINE)))
 
 
-def of_others(report: str) -> str:
+def unexpected(report: str) -> str:
     """What is in a report but for the known leaks of the kernel."""
     leaks = re.split(r"^(?=unreferenced object)", report, flags=re.MULTILINE)
     return "".join(leak for leak in leaks if not ("xenbus_thread" in leak and _OTHER_END.match(_content(leak))))
@@ -33,7 +33,7 @@ def look_for_leaks(dom0: Dom0) -> str:
     """Have the kernel look; what it has found by now (some only the next time), with traces, each once."""
     if not _watched(dom0):
         return ""
-    return of_others(dom0.check(f"echo scan >{FILE}; cat {FILE}; echo clear >{FILE}", 120))
+    return unexpected(dom0.check(f"echo scan >{FILE}; cat {FILE}; echo clear >{FILE}", 120))
 
 
 def leaks_at_last(dom0: Dom0) -> str:
@@ -41,7 +41,7 @@ def leaks_at_last(dom0: Dom0) -> str:
     if not _watched(dom0):
         return ""
     scans = f"echo scan >{FILE}; sleep {AGE}; echo scan >{FILE}; echo scan >{FILE}"
-    return of_others(dom0.check(f"{scans}; cat {FILE}", 180))
+    return unexpected(dom0.check(f"{scans}; cat {FILE}", 180))
 
 
 def forget_leaks(dom0: Dom0) -> None:
