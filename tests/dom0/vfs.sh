@@ -85,6 +85,11 @@ none_claimed() {
 	[ "$(claimed_now)" = 0 ]
 }
 
+# all_told COUNT: there is a line for each release, which comes after the device has no driver.
+all_told() {
+	[ "$(dmesg | grep -c 'pciback .*: released')" -ge "$1" ]
+}
+
 # goes PF: its driver goes, and with it what is claimed of its virtual functions.
 goes() {
 	vfs=$(vfs_of "$1")
@@ -96,6 +101,7 @@ goes() {
 	dmesg -c >/dev/null
 	check "$1: its driver goes" pci_unbind "$1"
 	check "$1: none is claimed any more" wait_for 20 none_claimed
+	wait_for 20 all_told "$(echo "$vfs" | wc -l)"
 	same "$1: a line for each" "$(echo "$vfs" | wc -l)" "$(dmesg | grep -c 'pciback .*: released')"
 	for vf in $vfs; do
 		sysfs_write "$DRV/remove_slot" "$vf"
