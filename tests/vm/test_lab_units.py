@@ -73,6 +73,24 @@ def test_trace_after_headline() -> None:
     assert len(klog.unexpected(LOCKDEP, [r"dump_stack"])) == 1
 
 
+UNBOUND = """\
+[   62.114673] ------------[ cut here ]------------
+[   62.115304] WARNING: drivers/pci/remove.c:127 at pci_stop_and_remove_bus_device+0x42/0x50, CPU#0: sh/714
+[   62.139190]  <TASK>
+[   62.139500]  pci_iov_remove_virtfn+0xe1/0x140
+[   62.142622]  igb_remove+0x8c/0x110 [igb]
+[   62.144570]  unbind_store+0xb4/0xe0
+[   62.155452]  </TASK>
+"""
+
+
+@pytest.mark.parametrize("line", ["remove.c", "igb_remove", "unbind_store"])
+def test_only_known_reports_of_the_kernel_pass(line: str) -> None:
+    """A report passes by all that is known of it; the same of another caller does not."""
+    assert klog.unexpected(UNBOUND.splitlines()) == []
+    assert len(klog.unexpected(UNBOUND.replace(line, "another").splitlines())) == 1
+
+
 def test_lone_trace() -> None:
     """A trace that nothing announced still counts."""
     assert len(klog.reports(["x", "Call Trace:", " a", " b"])) == 1
