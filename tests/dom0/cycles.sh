@@ -31,6 +31,7 @@ flat() {
 	if [ "$SLOWER" -gt 1 ]; then
 		skip "$1" "this kernel looks for leaks itself"
 	else
+		figure "$1: $2 kB before, $3 kB after"
 		check "$1: $2 kB before, $3 kB after" test $(($3 - $2)) -le 24
 	fi
 }

@@ -45,6 +45,7 @@ for n in $(seq $MOST); do
 	same "call $n: no gsi file is left" 0 "$(gsi_files)"
 	same "call $n: $dev has no driver" "" "$(pci_driver "$dev")"
 done
+figure "load: $((n - 1)) calls failed, $refused times with it"
 check "some of $((n - 1)) calls are necessary: $refused" test "$refused" -gt 0
 check "and not all" test "$refused" -lt $((n - 1))
 

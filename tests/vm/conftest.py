@@ -15,7 +15,7 @@ as it was. After every test the console is searched for what it must not show;
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -115,6 +115,22 @@ def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
     if found:
         text = "\n  ".join(found)
         pytest.fail(f"unexpected on the console ({shown(machine.log)}):\n  {text}", pytrace=False)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes what a report about the tests is to quote, as how much was tried."""
+    return lambda text: request.node.user_properties.append(("figure", text))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures."""
+    reports = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    told = [(report.nodeid, text) for report in reports for name, text in report.user_properties if name == "figure"]
+    if told:
+        terminalreporter.section("figures")
+    for test, text in told:
+        terminalreporter.line(f"{test.rpartition('::')[2].partition('@')[0]}: {text}")
 
 
 @pytest.fixture

@@ -83,19 +83,18 @@ def settle(dom0: Dom0, guest: PciBackend) -> None:
     wait_until(dom0, f"{{ {done} || {refused} || {PROBE_FAILED}; }}")
 
 
-def one_by_one(what: str, faults: Calls | Allocations, attempt: Callable[[int], bool]) -> None:
-    """Attempt with the first failing, the second, and so on; the last says that none was left to fail."""
+def one_by_one(faults: Calls | Allocations, attempt: Callable[[int], bool]) -> str:
+    """Attempt with the first failing, the second, and so on, until none is left; says how many did."""
     for nth in range(1, MOST):
         if not attempt(nth):
             assert nth > 1, "nothing can fail?"
-            print(f"{what}: {nth - 1} {faults.name} failed")
-            return
+            return f"{nth - 1} {faults.name} failed"
     raise AssertionError(f"more than {MOST} {faults.name}")
 
 
 @pytest.mark.dom0("main", "pvh", "pv", xl=True)
 @pytest.mark.parametrize("kind", [Calls, Allocations])
-def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
+def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations], figure: Callable[[str], None]) -> None:
     """The device is exported, or it isn't and the toolstack can see that; then it is the next guest's."""
     faults = kind(dom0)
     before = config_space(dom0, igb)
@@ -120,12 +119,12 @@ def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
         assert config_space(dom0, igb) == before, nth
         return failed
 
-    one_by_one("attach", faults, attempt)
+    figure(one_by_one(faults, attempt))
 
 
 @pytest.mark.dom0("main", "pvh", "pv", xl=True)
 @pytest.mark.parametrize("kind", [Calls, Allocations])
-def test_detach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
+def test_detach(dom0: Dom0, igb: str, kind: type[Calls | Allocations], figure: Callable[[str], None]) -> None:
     """The device is nobody's afterwards, and clean, or said not to be."""
     faults = kind(dom0)
     before = config_space(dom0, igb)
@@ -148,4 +147,4 @@ def test_detach(dom0: Dom0, igb: str, kind: type[Calls | Allocations]) -> None:
         assert config_space(dom0, igb) == before, nth
         return failed
 
-    one_by_one("detach", faults, attempt)
+    figure(one_by_one(faults, attempt))

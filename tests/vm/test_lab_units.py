@@ -119,6 +119,16 @@ ok 4 fourth # XFAIL known
     assert case.cases[0].notes == ["# a note"]
 
 
+def test_ktap_figures() -> None:
+    """What is to be quoted, and nothing else."""
+    assert ktap.figures(
+        "# figure: bind: 7 calls\nok 1 figure: none\n    # figure: unbind: 3 calls\n# a figure: x\n"
+    ) == [
+        "bind: 7 calls",
+        "unbind: 3 calls",
+    ]
+
+
 def test_ktap_nested() -> None:
     """Subtests two deep; a failing leaf fails its parents."""
     text = """\

@@ -272,11 +272,12 @@ def test_capabilities_that_lie(liar: Fixture, lie: Callable[[Liar], None]) -> No
 @pytest.mark.hardening
 @IN_BOTH
 @XEN_COMPLAINS
-def test_capabilities_at_random(liar: Fixture) -> None:
+def test_capabilities_at_random(liar: Fixture, figure: Callable[[str], None]) -> None:
     """Any bytes where capabilities are."""
     seed = int(os.environ.get("PCIBACK_LIAR_SEED", "1"))
     chance = random.Random(seed)
-    for number in range(int(os.environ.get("PCIBACK_LIARS", "10" if DEBUG else "50"))):
+    count = int(os.environ.get("PCIBACK_LIARS", "10" if DEBUG else "50"))
+    for number in range(count):
         liar.liar.heal()
         # Numbers of capabilities that the kernel looks into, and pointers, oftener than others.
         likely = [0x01, 0x03, 0x05, 0x0D, 0x10, 0x11, 0x13, 0x40, 0x50, 0x60, 0x70, 0x80, 0xF0, 0xFC, 0x00, 0xFF]
@@ -287,3 +288,4 @@ def test_capabilities_at_random(liar: Fixture) -> None:
             go_through(liar)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, number {number}: {error}") from error
+    figure(f"seed {seed}: {count} lists")

@@ -9,6 +9,7 @@ A script may say in a line of its own where it is to run, and what it provokes:
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def runs() -> list[object]:
 
 
 @pytest.mark.parametrize(("script", "dom0"), runs(), indirect=["dom0"])
-def test_script(dom0: Dom0, script: Path) -> None:
+def test_script(dom0: Dom0, script: Path, figure: Callable[[str], None]) -> None:
     """All results of the script are good, and it left the module unloaded."""
     if not MODULE.exists():
         pytest.skip("no module was built")
@@ -73,3 +74,5 @@ def test_script(dom0: Dom0, script: Path) -> None:
     assert report.status == ktap.PASS, f"{report.reason}\n{result.out}"
     assert result.ok, f"status {result.status}\n{result.out}"
     assert not loaded, "left the module loaded"
+    for text in ktap.figures(result.out):
+        figure(text)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """A thousand loads, and a thousand claims, leave the memory in use as it was."""
 
+from collections.abc import Callable
+
 import pytest
 from lab import ktap
 from lab.machine import Dom0
@@ -11,11 +13,12 @@ from lab.paths import DEBUG
 @pytest.mark.timeout(4000)
 @pytest.mark.skipif(bool(DEBUG), reason="the stock kernel's memory is measured; a debug kernel looks for leaks itself")
 @pytest.mark.dom0("main", "pv", fresh=True)
-def test_a_thousand_cycles(dom0: Dom0) -> None:
+def test_a_thousand_cycles(dom0: Dom0, figure: Callable[[str], None]) -> None:
     """tests/dom0/cycles.sh with 1,000 of each."""
     result = dom0.run("cd /tests && CYCLES=1000 sh ./cycles.sh", 3600)
     report = ktap.parse(result.out, "cycles")
     bad = [f"{path}: {case.reason} {case.notes}" for path, case in report.leaves() if case.status == ktap.FAIL]
     assert not bad, "\n".join(bad)
     assert result.ok
-    print(result.out)
+    for text in ktap.figures(result.out):
+        figure(text)

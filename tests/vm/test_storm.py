@@ -10,6 +10,7 @@ the machine meanwhile. How it meets is chance. To have one again:
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
@@ -22,7 +23,7 @@ from lab.until import until
 
 #: With the default there is some of everything in the first seconds.
 SEED = int(os.environ.get("PCIBACK_STORM_SEED", "132"), 0)
-SECONDS = int(os.environ.get("PCIBACK_STORM_SECONDS", "15"))
+SECONDS = int(os.environ.get("PCIBACK_STORM_SECONDS", "60"))
 WORKERS = 8
 #: How long storm.c waits for a worker, and some more.
 PATIENCE = 300
@@ -123,7 +124,7 @@ def serve(dom0: Dom0) -> None:
 @pytest.mark.dom0("storm", "pvh", "pv", pv_cpus=2)
 @pytest.mark.usefixtures("discard")
 @pytest.mark.klog_allow(r"AER:|PCIe Bus Error|error status/mask|\[12\] TLP|PCI Express error")
-def test_storm(dom0: Dom0) -> None:
+def test_storm(dom0: Dom0, figure: Callable[[str], None]) -> None:
     """Eight workers over eight devices, hot-plug, errors, and the module itself."""
     dom0.run("modprobe e1000; echo 60 >/proc/sys/kernel/hung_task_timeout_secs")
     drivers, identities = say(dom0, "pci_driver"), say(dom0, "identity")
@@ -148,7 +149,7 @@ def test_storm(dom0: Dom0) -> None:
     assert not hung, "\n".join([why, *hung])
 
     history = parse(text)
-    print(replay(history, weather))
+    figure(replay(history, weather))
     wrong = judge([*history, *weather.history], list(DEVICES.values()))
     assert not wrong, "\n".join([why, *map(str, wrong)])
 

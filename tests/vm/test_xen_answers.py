@@ -5,6 +5,7 @@ The test build has Xen refuse on demand (kapi/fault.rs). That a normal build can
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ CLAIMED = (
 @pytest.mark.hardening
 @pytest.mark.dom0("main", "pvh", "pv")
 @pytest.mark.klog_allow("probe with driver pciback failed")
-def test_all_errnos(dom0: Dom0) -> None:
+def test_all_errnos(dom0: Dom0, figure: Callable[[str], None]) -> None:
     """Each is handed on, or known to be none; nothing is left half done."""
     dom0.check("insmod /root/faults/rust_pciback.ko")
     bdf = dom0.bdf("igb0")
@@ -93,6 +94,8 @@ def test_all_errnos(dom0: Dom0) -> None:
     for errno, (answer, _, _, state) in run(dom0, bdf, RELEASE_MSIX, CLAIMED, "drv_errno unbind $dev").items():
         assert (answer, state) == ("0", "free"), f"release, {names[errno]}: {answer} {state}"
     dom0.check(f"{LIB} take_back {bdf}; works {bdf}; module_unload")
+    sorts = len(operations) + (2 if dom0.flavour == "pvh" else 1)
+    figure(f"{len(tried())} errnos as the answer to {sorts} hypercalls: {sorts * len(tried())} cases")
 
 
 def test_a_normal_build_has_no_faults() -> None:

@@ -26,6 +26,11 @@ diag() {
 	printf '%s\n' "$*" | sed 's/^/# /'
 }
 
+# figure TEXT: what a report about the tests is to quote, as how much was tried.
+figure() {
+	diag "figure: $*"
+}
+
 # ok NAME
 ok() {
 	KTAP_COUNT=$((KTAP_COUNT + 1))

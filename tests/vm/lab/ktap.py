@@ -93,6 +93,11 @@ def parse(text: str, name: str = "ktap") -> Case:
     return Case(name, status, "; ".join(problems), top.notes, top.cases)
 
 
+def figures(text: str) -> list[str]:
+    """What a script says is to be quoted."""
+    return re.findall(r"^ *# figure: (.*)$", text, re.MULTILINE)
+
+
 def _result(levels: list[_Level], indent: int, result: re.Match[str]) -> None:
     """Take a result line: it closes the deeper level, if there is one."""
     inner: _Level | None = None
