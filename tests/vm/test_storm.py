@@ -121,6 +121,7 @@ def serve(dom0: Dom0) -> None:
 
 
 @pytest.mark.hardening
+@pytest.mark.timeout(3600)  # where much was under way at the same time, judging takes minutes
 @pytest.mark.dom0("storm", "pvh", "pv", pv_cpus=2)
 @pytest.mark.usefixtures("discard")
 @pytest.mark.klog_allow(r"AER:|PCIe Bus Error|error status/mask|\[12\] TLP|PCI Express error")
