@@ -85,24 +85,30 @@ none_claimed() {
 	[ "$(claimed_now)" = 0 ]
 }
 
-# all_told COUNT: there is a line for each release, which comes after the device has no driver.
+# told: how many releases the log tells of.
+told() {
+	dmesg | grep -c 'pciback .*: released'
+}
+
+# all_told COUNT: a line comes after the device has no driver.
 all_told() {
-	[ "$(dmesg | grep -c 'pciback .*: released')" -ge "$1" ]
+	[ "$(told)" -ge "$1" ]
 }
 
 # goes PF: its driver goes, and with it what is claimed of its virtual functions.
 goes() {
 	vfs=$(vfs_of "$1")
+	many=$(echo "$vfs" | wc -l)
 	driver=$(pci_driver "$1")
 	for vf in $vfs; do
 		give "$vf" >/dev/null
 	done
-	same "$1: its virtual functions are claimed" "$(echo "$vfs" | wc -l)" "$(claimed_now)"
+	same "$1: its virtual functions are claimed" "$many" "$(claimed_now)"
 	dmesg -c >/dev/null
 	check "$1: its driver goes" pci_unbind "$1"
 	check "$1: none is claimed any more" wait_for 20 none_claimed
-	wait_for 20 all_told "$(echo "$vfs" | wc -l)"
-	same "$1: a line for each" "$(echo "$vfs" | wc -l)" "$(dmesg | grep -c 'pciback .*: released')"
+	wait_for 20 all_told "$many"
+	same "$1: a line for each" "$many" "$(told)"
 	for vf in $vfs; do
 		sysfs_write "$DRV/remove_slot" "$vf"
 	done

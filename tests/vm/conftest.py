@@ -124,8 +124,10 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the figures."""
-    reports = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    """Show the figures, of tests that failed as well."""
+    stats = terminalreporter.stats
+    ended = [*stats.get("passed", []), *stats.get("failed", [])]
+    reports = [report for report in ended if report.when == "call"]
     told = [(report.nodeid, text) for report in reports for name, text in report.user_properties if name == "figure"]
     if told:
         terminalreporter.section("figures")

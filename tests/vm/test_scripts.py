@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lab import ktap
 from lab.kind import Kind
 from lab.machine import Dom0
 from lab.paths import DOM0_TESTS, MODULE
+from lab.script import succeed
 
 #: Emulated, 50 cycles of loading take their time.
 SECONDS = 600
@@ -60,19 +60,4 @@ def test_script(dom0: Dom0, script: Path, figure: Callable[[str], None]) -> None
     """All results of the script are good, and it left the module unloaded."""
     if not MODULE.exists():
         pytest.skip("no module was built")
-    result = dom0.run(f"cd /tests && sh ./{script.name}", SECONDS)
-    report = ktap.parse(result.out, script.stem)
-    bad = [
-        f"{path}: {case.reason}\n  " + "\n  ".join(case.notes)
-        for path, case in report.leaves()
-        if case.status == ktap.FAIL
-    ]
-    loaded = dom0.run("grep -q rust_pciback /proc/modules && rmmod rust_pciback").ok
-    if report.status == ktap.SKIP:
-        pytest.skip(report.reason or "all of it")
-    assert not bad, "\n".join(bad)
-    assert report.status == ktap.PASS, f"{report.reason}\n{result.out}"
-    assert result.ok, f"status {result.status}\n{result.out}"
-    assert not loaded, "left the module loaded"
-    for text in ktap.figures(result.out):
-        figure(text)
+    succeed(dom0, script.name, SECONDS, figure)

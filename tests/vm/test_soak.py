@@ -4,9 +4,9 @@
 from collections.abc import Callable
 
 import pytest
-from lab import ktap
 from lab.machine import Dom0
 from lab.paths import DEBUG
+from lab.script import succeed
 
 
 @pytest.mark.hardening
@@ -15,10 +15,4 @@ from lab.paths import DEBUG
 @pytest.mark.dom0("main", "pv", fresh=True)
 def test_a_thousand_cycles(dom0: Dom0, figure: Callable[[str], None]) -> None:
     """tests/dom0/cycles.sh with 1,000 of each."""
-    result = dom0.run("cd /tests && CYCLES=1000 sh ./cycles.sh", 3600)
-    report = ktap.parse(result.out, "cycles")
-    bad = [f"{path}: {case.reason} {case.notes}" for path, case in report.leaves() if case.status == ktap.FAIL]
-    assert not bad, "\n".join(bad)
-    assert result.ok
-    for text in ktap.figures(result.out):
-        figure(text)
+    succeed(dom0, "cycles.sh", 3600, figure, "CYCLES=1000")

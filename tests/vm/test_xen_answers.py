@@ -79,23 +79,29 @@ def test_all_errnos(dom0: Dom0, figure: Callable[[str], None]) -> None:
     dom0.check(f"{LIB} give {bdf}")
     operations = [PREPARE_MSIX] if dom0.flavour == "pv" else [DEVICE_ADD, PREPARE_MSIX, DEVICE_RESET, SETUP_GSI]
     names = {number: name for name, number in errnos().items()}
+    cases = 0
     for operation in operations:
-        for errno, (answer, same, _, state) in run(dom0, bdf, operation, UNCLAIMED, "drv_errno bind $dev").items():
+        answers = run(dom0, bdf, operation, UNCLAIMED, "drv_errno bind $dev")
+        cases += len(answers)
+        for errno, (answer, same, _, state) in answers.items():
             what = f"operation {operation}, {names[errno]}: {answer} {same} {state}"
             if means_success(operation, names[errno]):
                 assert (answer, state) == ("0", "clean"), what
             else:
                 assert (int(answer), same, state) == (errno, "same", "free"), what
     if dom0.flavour == "pvh":
-        for errno, (answer, same, _, state) in run(dom0, bdf, DEVICE_RESET, CLAIMED, "reset_errno $dev").items():
+        answers = run(dom0, bdf, DEVICE_RESET, CLAIMED, "reset_errno $dev")
+        cases += len(answers)
+        for errno, (answer, same, _, state) in answers.items():
             what = f"reset, {names[errno]}: {answer} {same} {state}"
             wanted = ("0", "same", "clean") if names[errno] == "ENOSYS" else (str(errno), "same", "failed")
             assert (answer, same, state) == wanted, what
-    for errno, (answer, _, _, state) in run(dom0, bdf, RELEASE_MSIX, CLAIMED, "drv_errno unbind $dev").items():
+    answers = run(dom0, bdf, RELEASE_MSIX, CLAIMED, "drv_errno unbind $dev")
+    cases += len(answers)
+    for errno, (answer, _, _, state) in answers.items():
         assert (answer, state) == ("0", "free"), f"release, {names[errno]}: {answer} {state}"
     dom0.check(f"{LIB} take_back {bdf}; works {bdf}; module_unload")
-    sorts = len(operations) + (2 if dom0.flavour == "pvh" else 1)
-    figure(f"{len(tried())} errnos as the answer to {sorts} hypercalls: {sorts * len(tried())} cases")
+    figure(f"{cases} cases, of {len(tried())} errnos")
 
 
 def test_a_normal_build_has_no_faults() -> None:
