@@ -3,29 +3,32 @@
 //! The side of guests: the xenbus backend `pci`, by which the toolstack says which devices a guest
 //! has, see Documentation/backend.md.
 //!
-//! A [`connection`] belongs to one guest. It reads the toolstack's [`listing`], and for each device
-//! makes an [`export`]; when the guest or the toolstack is done with it, [`give_back`] cleans it.
+//! All [`guests`] are known by their directories. A [`guest`] reads the toolstack's [`listing`], and
+//! for each device makes an [`export`]; when the guest or the toolstack is done with it,
+//! [`give_back`] cleans it.
 
 #![deny(unsafe_code)]
 
-mod connection;
 mod export;
 mod give_back;
+mod guest;
+mod guests;
 mod listing;
 mod queue;
 mod taken_away;
 
-pub(crate) use self::taken_away::taken_away;
+pub(crate) use self::{guests::reconcile_all, taken_away::taken_away};
 
-use self::{connection::Connection, queue::Workers};
-use crate::kapi::xenbus::Registration;
+use self::{guest::Guest, guests::Directory, queue::Workers};
+use crate::kapi::xenbus::{watch, Registration};
 use kernel::{prelude::*, ThisModule};
 
 /// The backend's life: within that of the driver.
 #[pin_data]
 pub(crate) struct Backend {
+    _watch: watch::Registration<Directory>,
     #[pin]
-    _registration: Registration<Connection>,
+    _registration: Registration<Guest>,
     // After the registration, whose end leaves devices to be given back.
     _workers: Workers,
 }
@@ -37,10 +40,12 @@ impl Backend {
     ///
     /// - `ENOMEM`: no memory.
     /// - `EBUSY`: another backend has the name.
+    /// - xenstored's errno.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _workers: Workers::new()?,
             _registration <- Registration::new(module),
+            _watch: watch::Registration::new()?,
         })
     }
 }

@@ -10,6 +10,7 @@
 pub(crate) mod acpi;
 pub(crate) mod attr;
 pub(crate) mod bus_notifier;
+pub(crate) mod clock;
 pub(crate) mod device_file;
 pub(crate) mod device_log;
 pub(crate) mod fault;
@@ -17,6 +18,7 @@ pub(crate) mod fmt;
 pub(crate) mod global;
 pub(crate) mod gsi_hook;
 pub(crate) mod log;
+pub(crate) mod module_ref;
 mod notifier;
 pub(crate) mod param;
 pub(crate) mod pci;

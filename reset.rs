@@ -17,7 +17,6 @@ pub(crate) mod explain;
 mod fault;
 pub(crate) mod function_level;
 mod ladder;
-pub(crate) mod policy;
 mod reach;
 pub(crate) mod record;
 mod refusal;

@@ -5,46 +5,57 @@
 use crate::{
     kapi::pci::{DeviceExt, DeviceLocks},
     pure::{
-        cleanness::Verdict,
+        device_state::{Permitted, Refused},
         domid::DomId,
         sbdf::Sbdf,
         virtual_bus::{place, Model, Placed},
     },
-    reset::{policy, reservation::Reservation},
-    stub::{claimed::Claimed, registry},
+    reset::reservation::Reservation,
+    stub::{
+        claimed::{Claimed, NotListed},
+        registry, sleep,
+    },
     PASSTHROUGH,
 };
 use kernel::{
     pci,
     prelude::*,
     sync::{aref::ARef, Arc},
-    time::{Delta, Instant, Monotonic},
 };
 
 /// A device that a guest uses, and where it sees it.
 pub(super) struct Export {
-    /// The device.
+    /// Its address.
+    pub(super) sbdf: Sbdf,
+    /// The claim by which it is the guest's. The device may have been released since.
     pub(super) claimed: Arc<Claimed>,
     /// Where the guest sees it.
-    pub(super) placed: Placed,
-    /// No guest should have it, so this one is not told of it. It may have it all the same: of
-    /// guests that are not PV, Xen and the toolstack decide. So it counts as used.
-    pub(super) withheld: bool,
+    pub(super) placed: Option<Placed>,
+    /// No guest should have it, for this reason, so this one is not told of it. It may have it all
+    /// the same: of guests that are not PV, Xen and the toolstack decide. So it counts as used.
+    pub(super) withheld: Option<&'static str>,
+}
+
+impl Export {
+    /// Returns where the guest sees it, if it is told of it.
+    pub(super) fn announced(&self) -> Option<&Placed> {
+        self.placed.as_ref().filter(|_| self.withheld.is_none())
+    }
 }
 
 /// Why a device is not exported.
-pub(super) struct Refusal {
-    /// The error.
-    pub(super) error: Error,
-    /// The reason.
-    pub(super) why: &'static str,
-}
-
-impl Refusal {
-    /// For `map_err`.
-    pub(super) fn because(why: &'static str) -> impl Fn(Error) -> Self {
-        move |error| Self { error, why }
-    }
+pub(super) enum NotExported {
+    /// For this reason, which lasts.
+    Refused(Error, &'static str),
+    /// It will be free before long.
+    Later {
+        /// Nobody tells when: it is to be tried again.
+        retry: bool,
+    },
+    /// It is in use by another domain.
+    UsedBy(DomId),
+    /// Something else failed.
+    Failed(Error),
 }
 
 /// Returns how guests see their devices.
@@ -56,83 +67,72 @@ fn model() -> Model {
     }
 }
 
-/// The longest that a device is waited for that its last guest has just given back, in
-/// milliseconds: a device that doesn't come back from its reset is given a minute by the kernel
-/// (`PCIE_RESET_READY_POLL_MS`), and then the next rung is tried.
-const PATIENCE: u32 = 100_000;
+/// How long a device is waited for that its last guest is giving back, in milliseconds, before the
+/// list is read again. It takes 100 to resets that succeed, some seconds to a conventional bus.
+const PATIENCE: u32 = 2_000;
 
-/// Exports a device: from here on the domain uses it. Sleeps until a guest that has just given it
-/// back has left.
+/// Exports a device: from here on the domain uses it. Sleeps while the device is being reset, or
+/// cleaned after its last guest, for some seconds at most.
 ///
 /// # Errors
 ///
-/// - `ENODEV`: the device isn't claimed.
-/// - `EPERM`: it is a bridge.
-/// - `EBUSY`: a domain uses it.
-/// - `EAGAIN`: it is being reset, for longer than is worth waiting for.
-/// - `ENOSPC`: the guest's bus is full.
-/// - `ENOMEM`: no memory.
-pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Export, Refusal> {
-    let not_claimed = || Refusal::because("it is not claimed by pciback")(ENODEV);
+/// - `Refused`, `ENODEV`: the device isn't claimed.
+/// - `Refused`, `EPERM`: it is a bridge.
+/// - `UsedBy`: another domain uses it.
+/// - `Later`: it is being reset or cleaned; or the system is about to sleep.
+/// - `Failed`, `ENOMEM`: no memory.
+pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Export, NotExported> {
+    let not_claimed = || NotExported::Refused(ENODEV, "it is not claimed by pciback");
     let claimed = registry::find(sbdf).ok_or_else(not_claimed)?;
     if !claimed.is_endpoint() {
-        return Err(Refusal::because("it is a bridge")(EPERM));
+        return Err(NotExported::Refused(EPERM, "it is a bridge"));
     }
     let placed = place(
         model(),
-        others.iter().map(|export| &export.placed),
+        others.iter().filter_map(|export| export.placed.as_ref()),
         sbdf,
         claimed.device.is_virtual_function(),
-    )
-    .ok_or_else(|| Refusal::because("the guest's bus is full")(ENOSPC))?;
-    claimed
-        .wait_left(PATIENCE)
-        .map_err(Refusal::because("it is being reset"))?;
-    let _reserved = reserve(&claimed).map_err(Refusal::because("it is being reset"))?;
-    let locks = lock(&claimed.device).map_err(Refusal::because("out of memory"))?;
-    if !registry::has(&claimed) {
-        return Err(not_claimed());
-    }
-    let verdict = policy::verdict(&claimed);
-    claimed.enter_user(domain).map_err(|error| Refusal {
-        error,
-        why: match error {
-            EBUSY => "another domain uses it",
-            ENODEV => "it was released",
-            _ => "it cannot be entered in the kernel's books",
-        },
+    );
+    claimed.wait_left(PATIENCE).map_err(busy)?;
+    let _reserved = Reservation::take([claimed.clone()].into_iter()).map_err(busy)?;
+    let locks = lock(&claimed.device).map_err(NotExported::Failed)?;
+    let listed = sleep::while_awake(|| claimed.list(domain));
+    // Who wakes the system has all guests looked at.
+    let listed = listed.ok_or(NotExported::Later { retry: false })?;
+    let permitted = listed.map_err(|error| match error {
+        NotListed::Refused(Refused::Gone) => not_claimed(),
+        NotListed::Refused(Refused::UsedBy(other)) => NotExported::UsedBy(other),
+        NotListed::Refused(_) => NotExported::Later { retry: true },
+        NotListed::Failed(EBUSY) => NotExported::Refused(EBUSY, "the kernel says it is in use"),
+        NotListed::Failed(error) => NotExported::Failed(error),
     })?;
     for device in locks.iter() {
         device.set_assigned(true);
     }
-    claimed.dirtied();
-    if verdict == Verdict::WithWarning && claimed.first_warning() {
+    if permitted == Permitted::WithWarning && claimed.first_warning() {
         dev_warn!(
             &claimed.device,
             "is given to domain {domain} without having been cleaned by a reset\n"
         );
     }
+    let withheld = match permitted {
+        Permitted::Withheld => Some("its pciback/state forbids it"),
+        _ if placed.is_none() => Some("the guest's bus is full"),
+        _ => None,
+    };
     Ok(Export {
+        sbdf,
         claimed,
         placed,
-        withheld: verdict == Verdict::No,
+        withheld,
     })
 }
 
-/// Reserves a device. A guest that isn't PV has its device whatever is said here, so somebody
-/// else's reset is waited for to its end, as long as that can take.
-///
-/// # Errors
-///
-/// - `EAGAIN`: a reset, or one after the other, goes on for longer than that.
-/// - `ENOMEM`: no memory.
-fn reserve(claimed: &Arc<Claimed>) -> Result<Reservation> {
-    let start = Instant::<Monotonic>::now();
-    loop {
-        match Reservation::take([claimed.clone()].into_iter()) {
-            Err(EAGAIN) if start.elapsed() < Delta::from_millis(i64::from(PATIENCE)) => {}
-            result => return result,
-        }
+/// What an error of waiting for a device means.
+fn busy(error: Error) -> NotExported {
+    match error {
+        EAGAIN => NotExported::Later { retry: true },
+        error => NotExported::Failed(error),
     }
 }
 

@@ -2,17 +2,17 @@
 
 //! What happens to devices when a guest is done with them.
 
-use super::export::{lock, Export};
+use super::{
+    export::{lock, Export},
+    guests,
+};
 use crate::{
-    pure::{cleanness::Cleanness, domid::DomId},
+    kapi::clock,
+    pure::{cleanness::Cleanness, domid::DomId, time::Time},
     reset::request::reset_together,
-    stub::{claimed::Claimed, registry},
+    stub::claimed::Claimed,
 };
-use kernel::{
-    prelude::*,
-    sync::Arc,
-    time::{Instant, Monotonic},
-};
+use kernel::{prelude::*, sync::Arc};
 
 /// Takes the devices back from a guest: what was allowed to it ends, they are reset by the whole
 /// ladder and restored, and then nobody's. They are the guest's until all of them are done, so that
@@ -20,14 +20,15 @@ use kernel::{
 ///
 /// Sleeps for as long as that takes.
 pub(super) fn give_back(mut exports: KVec<Export>, domain: DomId) {
-    // Not those that were unbound meanwhile: they are nobody's already, or somebody else's.
-    exports.retain(|export| registry::has(&export.claimed));
-    for Export { claimed, .. } in &exports {
-        claimed.begin_leaving();
-        claimed.settings.clear();
-        claimed.dirtied();
+    // Not those that were released meanwhile: they are nobody's already, or somebody else's.
+    exports.retain(|export: &mut Export| export.claimed.begin_leaving(domain));
+    if exports.is_empty() {
+        return;
     }
-    let start = Instant::<Monotonic>::now();
+    for Export { claimed, .. } in &exports {
+        claimed.settings.end_use();
+    }
+    let start = clock::now();
     let mut targets = KVec::new();
     let listed = exports
         .iter()
@@ -38,46 +39,41 @@ pub(super) fn give_back(mut exports: KVec<Export>, domain: DomId) {
         Err(error) => Err(error.into()),
     };
     for Export { claimed, .. } in exports {
-        if claimed.reset_since(start).is_none() {
-            if let Err(error) = restore(&claimed) {
-                dev_err!(
-                    &claimed.device,
-                    "given back by domain {domain}: not restored ({})\n",
-                    error.to_errno()
-                );
-            }
+        if let Err(error) = end_use(&claimed, domain, start) {
+            dev_err!(
+                &claimed.device,
+                "given back by domain {domain}: not restored ({})\n",
+                error.to_errno()
+            );
         }
-        end_use(&claimed);
         report(&claimed, domain, result);
     }
+    guests::reconcile_waiting();
 }
 
-/// Restores the configuration of a device that was not reset: it decodes as it did when it was
-/// claimed, and masters nothing.
+/// Makes a device nobody's. If no reset has restored its configuration since `start`, that is done
+/// here: it decodes as it did when it was claimed, and masters nothing.
 ///
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
 /// - `EIO`: it doesn't answer.
-fn restore(claimed: &Arc<Claimed>) -> Result {
-    let locks = lock(&claimed.device)?;
-    let mut result = Ok(());
-    for device in locks.iter() {
-        let quiet = device.quiesce();
-        result = claimed.state.restore(&device, quiet);
-    }
-    result
-}
-
-/// Makes it nobody's.
-fn end_use(claimed: &Arc<Claimed>) {
+fn end_use(claimed: &Arc<Claimed>, domain: DomId, start: Time) -> Result {
     // Without the lock, for want of memory, the mark is left to the device's release.
-    if let Ok(locks) = lock(&claimed.device) {
-        for device in locks.iter().filter(|_| registry::has(claimed)) {
+    let result = lock(&claimed.device).and_then(|locks| {
+        let mut result = Ok(());
+        // Another driver may have the device by now.
+        for device in locks.iter().filter(|_| claimed.is_claimed()) {
+            if claimed.reset_since(start).is_none() {
+                let quiet = device.quiesce();
+                result = claimed.saved.restore(&device, quiet);
+            }
             device.set_assigned(false);
         }
-    }
-    claimed.leave_user();
+        result
+    });
+    claimed.left(domain);
+    result
 }
 
 fn report(claimed: &Claimed, domain: DomId, result: Result) {

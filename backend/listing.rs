@@ -4,14 +4,11 @@
 
 use super::export::Export;
 use crate::{
-    kapi::xenbus::{
-        store::{transact, Transaction},
-        XenbusDevice,
-    },
+    kapi::xenbus::store::{transact, Names, Transaction},
     pure::{
         bdf_grammar::parse_pattern,
         sbdf::Sbdf,
-        xenbus::{Seen, State},
+        xenbus::{self, Seen, State},
     },
 };
 use kernel::{prelude::*, str::CString};
@@ -31,10 +28,7 @@ pub(super) struct Entry {
 /// Reads a decimal number.
 fn number(transaction: &Transaction, dir: &CStr, node: &CStr) -> Result<Option<u32>> {
     let text = transaction.read(dir, node)?;
-    let text = text.as_deref().map(|text| text.trim_ascii());
-    Ok(text
-        .and_then(|text| core::str::from_utf8(text).ok())
-        .and_then(|text| text.parse().ok()))
+    Ok(text.and_then(|text| xenbus::decimal(text.trim_ascii())))
 }
 
 fn state(transaction: &Transaction, dir: &CStr, node: &CStr) -> Result<State> {
@@ -49,19 +43,35 @@ fn decimal(value: u32) -> Result<CString> {
     CString::try_from_fmt(fmt!("{value}"))
 }
 
-/// Looks at the backend's own state and the frontend's.
+/// Looks at a guest's directory and, where xenbus links it with one, at the frontend's.
 ///
 /// # Errors
 ///
+/// - `EAGAIN`: others write all the time.
 /// - xenstored's errno.
-pub(super) fn look(device: &XenbusDevice) -> Result<Seen> {
-    let (own, other) = (device.node(), device.other_end());
+pub(super) fn look(dir: &CStr, other_end: Option<&CStr>) -> Result<Seen> {
+    let (exists, own, online) = transact(|transaction| {
+        Ok((
+            transaction.exists(dir, c"")?,
+            state(transaction, dir, c"state")?,
+            number(transaction, dir, c"online")? == Some(1),
+        ))
+    })?;
     let none = &Transaction::NONE;
+    let (front, wants_operations) = match other_end {
+        Some(other) => (
+            state(none, other, c"state")?,
+            none.exists(other, c"pci-op-ref")?,
+        ),
+        None => (State::Unknown, false),
+    };
     Ok(Seen {
-        own: state(none, own, c"state")?,
-        front: state(none, other, c"state")?,
-        online: number(none, own, c"online")? == Some(1),
-        wants_operations: none.exists(other, c"pci-op-ref"),
+        exists,
+        bound: other_end.is_some(),
+        own,
+        front,
+        online,
+        wants_operations,
     })
 }
 
@@ -74,8 +84,8 @@ pub(super) fn look(device: &XenbusDevice) -> Result<Seen> {
 /// # Errors
 ///
 /// - As of [`answer`].
-pub(super) fn switch(device: &XenbusDevice, from: State, to: State) -> Result {
-    transact(|transaction| switch_in(transaction, device.node(), from, to))
+pub(super) fn switch(dir: &CStr, from: State, to: State) -> Result {
+    transact(|transaction| switch_in(transaction, dir, from, to))
 }
 
 fn switch_in(transaction: &Transaction, dir: &CStr, from: State, to: State) -> Result {
@@ -85,33 +95,58 @@ fn switch_in(transaction: &Transaction, dir: &CStr, from: State, to: State) -> R
     transaction.write(dir, c"state", &decimal(to.number())?)
 }
 
-/// Reads the list; `None` if there is none yet.
+/// Reads the list as it was at one moment; `None` if there is none (yet, or just now), from which
+/// nothing can be concluded.
 ///
 /// # Errors
 ///
 /// - `E2BIG`: it is longer than any guest's can be.
+/// - `EAGAIN`: others write all the time.
 /// - `ENOMEM`: no memory.
 /// - xenstored's errno.
-pub(super) fn read(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<Entry>>> {
-    let Some(count) = number(transaction, dir, c"num_devs")? else {
-        return Ok(None);
-    };
-    if count > MOST {
-        return Err(E2BIG);
-    }
+pub(super) fn read(dir: &CStr) -> Result<Option<KVec<Entry>>> {
+    transact(|transaction| read_in(transaction, dir))
+}
+
+fn read_in(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<Entry>>> {
     let mut entries = KVec::new();
-    for index in 0..count {
-        let Some(text) = transaction.read(dir, &indexed("dev", index)?)? else {
+    if let Some(count) = number(transaction, dir, c"num_devs")? {
+        if count > MOST {
+            return Err(E2BIG);
+        }
+        for index in 0..count {
+            if let Some(entry) = read_entry(transaction, dir, index)? {
+                entries.push(entry, GFP_KERNEL)?;
+            }
+        }
+        return Ok(Some(entries));
+    }
+    // A toolstack that writes a state writes a number, too. xenopsd writes neither.
+    if transaction.exists(dir, c"state")? {
+        return Ok(None);
+    }
+    let names = transaction.list(dir, c"")?;
+    for name in names.iter().flat_map(Names::iter) {
+        let index = name.to_bytes().strip_prefix(b"dev-");
+        let Some(index) = index.and_then(xenbus::decimal) else {
             continue;
         };
-        let entry = Entry {
-            index,
-            device: parse_pattern(&text).ok().and_then(|device| device.single()),
-            state: state(transaction, dir, &indexed("state", index)?)?,
-        };
-        entries.push(entry, GFP_KERNEL)?;
+        if let Some(entry) = read_entry(transaction, dir, index)? {
+            entries.push(entry, GFP_KERNEL)?;
+        }
     }
     Ok(Some(entries))
+}
+
+fn read_entry(transaction: &Transaction, dir: &CStr, index: u32) -> Result<Option<Entry>> {
+    let Some(text) = transaction.read(dir, &indexed("dev", index)?)? else {
+        return Ok(None);
+    };
+    Ok(Some(Entry {
+        index,
+        device: parse_pattern(&text).ok().and_then(|device| device.single()),
+        state: state(transaction, dir, &indexed("state", index)?)?,
+    }))
 }
 
 /// Writes what became of each device of the list: where the guest sees it, or that it was refused;
@@ -123,16 +158,16 @@ pub(super) fn read(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<
 /// - `ENOMEM`: no memory.
 /// - xenstored's errno.
 pub(super) fn answer(
-    device: &XenbusDevice,
+    dir: &CStr,
     exports: &[Export],
     refused: &[Entry],
     from: State,
     to: State,
 ) -> Result {
     transact(|transaction| {
-        answer_devices(transaction, device.node(), exports, refused)?;
-        answer_roots(transaction, device.node(), exports)?;
-        switch_in(transaction, device.node(), from, to)
+        answer_devices(transaction, dir, exports, refused)?;
+        answer_roots(transaction, dir, exports)?;
+        switch_in(transaction, dir, from, to)
     })
 }
 
@@ -150,22 +185,22 @@ fn answer_devices(
         write(&indexed("state", entry.index)?, &decimal(state.number())?)
     };
     // The toolstack renumbers its list when a device goes.
-    for entry in read(transaction, dir)?.unwrap_or_default() {
+    for entry in read_in(transaction, dir)?.unwrap_or_default() {
         let exported = exports
             .iter()
-            .find(|export| Some(export.placed.real) == entry.device);
+            .find(|export| Some(export.sbdf) == entry.device);
         let was_refused = refused.iter().any(|other| other.device == entry.device);
-        match exported {
+        match exported.map(Export::announced) {
             _ if matches!(entry.state, State::Closing | State::Closed) => {}
-            Some(export) if !export.withheld => {
+            Some(Some(placed)) => {
                 let node = indexed("vdev", entry.index)?;
-                let text = seen_as(export.placed.seen)?;
+                let text = seen_as(placed.seen)?;
                 if transaction.read(dir, &node)?.as_deref() != Some(text.to_bytes()) {
                     write(&node, &text)?;
                 }
                 write_state(&entry, State::Initialised)?;
             }
-            Some(_) => write_state(&entry, State::Closed)?,
+            Some(None) => write_state(&entry, State::Closed)?,
             None if was_refused => write_state(&entry, State::Closed)?,
             None => {}
         }
@@ -201,8 +236,10 @@ fn answer_roots(transaction: &Transaction, dir: &CStr, exports: &[Export]) -> Re
         }
     }
     let mut count = before;
-    for export in exports.iter().filter(|export| !export.withheld) {
-        let seen = export.placed.seen;
+    for seen in exports
+        .iter()
+        .filter_map(|export| export.announced().map(|placed| placed.seen))
+    {
         let text = CString::try_from_fmt(fmt!("{:04x}:{:02x}", seen.domain(), seen.bus()))?;
         if roots.iter().any(|root| **root == *text) {
             continue;

@@ -1,18 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The queue on which connections do their work.
+//! The queue on which guests are reconciled.
 //!
 //! xenbus handles the events of all backends of dom0, disks and networks included, in one thread.
 //! Nothing here that waits, for hardware least of all, is done in it. The queue is not that of the
-//! resets, for whose ends work here waits.
+//! resets, for whose ends work here waits. It stands still while the system sleeps.
 
-use super::connection::Connection;
+use super::{guest::Guest, guests};
 use crate::kapi::{global::global, workqueue::OwnQueue};
-use kernel::{prelude::*, sync::Arc};
+use kernel::{
+    impl_has_work, new_work,
+    prelude::*,
+    sync::Arc,
+    workqueue::{Work, WorkItem},
+};
+
+/// Looks for new guests.
+#[pin_data]
+struct Scanner {
+    #[pin]
+    work: Work<Self>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Scanner { self.work }
+}
+
+impl WorkItem for Scanner {
+    type Pointer = Arc<Self>;
+
+    fn run(_: Arc<Self>) {
+        guests::scan();
+    }
+}
+
+/// The queue, and the work that is always there, so that to have it done takes no memory.
+struct Running {
+    queue: OwnQueue,
+    scanner: Arc<Scanner>,
+}
 
 global! {
     /// The queue.
-    static QUEUE(BACKEND_QUEUE): Mutex<Option<OwnQueue>> = None;
+    static QUEUE(BACKEND_QUEUE): Mutex<Option<Running>> = None;
 }
 
 /// The queue's life.
@@ -25,15 +55,25 @@ impl Workers {
     ///
     /// - `ENOMEM`: no memory.
     pub(super) fn new() -> Result<Self> {
-        *QUEUE.lock() = Some(OwnQueue::new(c"rust_pciback_backend")?);
+        let scanner = Arc::pin_init(
+            pin_init!(Scanner {
+                work <- new_work!("pciback_scan"),
+            }),
+            GFP_KERNEL,
+        )?;
+        *QUEUE.lock() = Some(Running {
+            queue: OwnQueue::freezable(c"rust_pciback_backend")?,
+            scanner,
+        });
         Ok(Self(()))
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        let queue = QUEUE.lock().take();
-        drop(queue); // Waits for all work, outside of the lock.
+        let running = QUEUE.lock().take();
+        drop(running); // Waits for all work, outside of the lock.
+        guests::forget_all();
     }
 }
 
@@ -44,12 +84,27 @@ impl Drop for Workers {
 /// - `ENOMEM`: no memory.
 /// - `ENODEV`: the module goes.
 pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
-    QUEUE.lock().as_ref().ok_or(ENODEV)?.spawn(work)
+    let guard = QUEUE.lock();
+    guard.as_ref().ok_or(ENODEV)?.queue.spawn(work)
 }
 
-/// Has the connection look round, if it is not about to.
-pub(super) fn look_round(connection: &Arc<Connection>) {
-    if let Some(queue) = QUEUE.lock().as_ref() {
-        queue.enqueue(connection.clone());
+/// Has a guest reconciled, if it is not about to be.
+pub(super) fn reconcile(guest: &Arc<Guest>) {
+    if let Some(running) = QUEUE.lock().as_ref() {
+        running.queue.enqueue(guest.clone());
+    }
+}
+
+/// The same, for who has no reference of its own.
+pub(super) fn reconcile_by_node(node: &CStr) {
+    if let Some(guest) = guests::find(node) {
+        reconcile(&guest);
+    }
+}
+
+/// Has the guests looked for, if they are not about to be.
+pub(super) fn scan() {
+    if let Some(running) = QUEUE.lock().as_ref() {
+        running.queue.enqueue(running.scanner.clone());
     }
 }

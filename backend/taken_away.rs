@@ -43,7 +43,7 @@ fn send(claimed: &Claimed, domain: DomId, channel: Channel) -> Result {
 fn write(domain: DomId) -> Result {
     let dir = CString::try_from_fmt(fmt!("/local/domain/0/backend/pci/{domain}/0"))?;
     transact(|transaction| {
-        if !transaction.exists(&dir, c"state") {
+        if !transaction.exists(&dir, c"")? {
             return Ok(());
         }
         transaction.write(&dir, c"aerState", c"aerfail")

@@ -8,8 +8,10 @@ use crate::{
         gsi_hook::{GsiSource, Registration},
         log::log_limited,
     },
-    pure::{cleanness::Verdict, sbdf::Sbdf},
-    reset::policy,
+    pure::{
+        device_state::{Permitted, Refused},
+        sbdf::Sbdf,
+    },
     stub::registry,
 };
 use kernel::prelude::*;
@@ -27,26 +29,33 @@ impl GsiSource for ClaimedDevices {
     /// - `ENOENT`: the device has no GSI, which is fine: it has no legacy interrupt.
     /// - `EPERM`: no guest may have the device, because its reset failed, or because it was not
     ///   cleaned and `strict_reset` is set. The toolstack gives up then.
+    /// - `EAGAIN`: it is being cleaned after its last guest, or reset.
     fn gsi(sbdf: u32) -> Result<u32> {
         let sbdf = Sbdf::from_xen(sbdf);
-        let (gsi, verdict, first) = registry::query(sbdf, |claimed| {
-            let verdict = policy::verdict(claimed);
-            let warns = verdict == Verdict::WithWarning;
-            (claimed.gsi, verdict, warns && claimed.first_warning())
+        let (gsi, answer, first) = registry::query(sbdf, |claimed| {
+            let answer = claimed.assign();
+            let warns = answer == Ok(Permitted::WithWarning);
+            (claimed.gsi, answer, warns && claimed.first_warning())
         })?;
-        match verdict {
-            Verdict::No => {
-                log_limited!(
-                    pr_err,
-                    "{sbdf} is not given to a guest: see its pciback/state ({})\n",
-                    EPERM.to_errno()
-                );
-                return Err(EPERM);
+        let refused = |why: &str, error: Error| {
+            log_limited!(
+                pr_err,
+                "{sbdf} is not given to a guest: {why} ({})\n",
+                error.to_errno()
+            );
+            Err(error)
+        };
+        match answer {
+            Ok(_) => {}
+            Err(Refused::Gone) => return Err(ENODEV),
+            Err(Refused::Leaving) => return refused("its last guest's use is being ended", EAGAIN),
+            Err(Refused::Reserved) => return refused("it is being reset", EAGAIN),
+            Err(Refused::Unclean | Refused::UsedBy(_)) => {
+                return refused("see its pciback/state", EPERM);
             }
-            Verdict::WithWarning if first => {
-                pr_warn!("{sbdf} is given to a guest without having been cleaned by a reset\n");
-            }
-            Verdict::WithWarning | Verdict::Yes => {}
+        }
+        if first {
+            pr_warn!("{sbdf} is given to a guest without having been cleaned by a reset\n");
         }
         gsi.ok_or(ENOENT)
     }

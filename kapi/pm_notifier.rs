@@ -16,6 +16,9 @@ pub(crate) trait Listener {
     ///
     /// Any error keeps the system awake, and is what user space gets.
     fn about_to_sleep() -> Result;
+
+    /// The system is awake again, or was kept awake by others. Processes run.
+    fn woke();
 }
 
 /// A registered [`Listener`]; dropping it unregisters and waits for calls under way.
@@ -37,10 +40,15 @@ unsafe impl<T: Listener> Chain for PowerManagement<T> {
     }
 
     unsafe fn called(action: u32, _: *mut ffi::c_void) -> Option<Result> {
-        matches!(
-            action,
-            bindings::PM_SUSPEND_PREPARE | bindings::PM_HIBERNATION_PREPARE
-        )
-        .then(T::about_to_sleep)
+        match action {
+            bindings::PM_SUSPEND_PREPARE | bindings::PM_HIBERNATION_PREPARE => {
+                Some(T::about_to_sleep())
+            }
+            bindings::PM_POST_SUSPEND | bindings::PM_POST_HIBERNATION => {
+                T::woke();
+                Some(Ok(()))
+            }
+            _ => None,
+        }
     }
 }

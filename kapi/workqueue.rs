@@ -38,9 +38,22 @@ impl OwnQueue {
     ///
     /// - `ENOMEM`: no memory.
     pub(crate) fn new(name: &'static CStr) -> Result<Self> {
+        Self::with_flags(name, bindings::wq_flags_WQ_UNBOUND)
+    }
+
+    /// Makes a queue that stands still while the system sleeps.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn freezable(name: &'static CStr) -> Result<Self> {
+        let flags = bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_FREEZABLE;
+        Self::with_flags(name, flags)
+    }
+
+    fn with_flags(name: &'static CStr, flags: bindings::wq_flags) -> Result<Self> {
         use kernel::str::CStrExt as _;
         fault::point("alloc_workqueue")?;
-        let flags = bindings::wq_flags_WQ_UNBOUND;
         // SAFETY: The format takes one string, which is one. 0 stands for the default limit of
         // work under way.
         let queue = unsafe {

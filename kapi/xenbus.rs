@@ -3,7 +3,7 @@
 //! Backends on xenbus: devices that the toolstack describes in xenstore and a driver here serves.
 //!
 //! [`Registration`] registers a [`Backend`], [`XenbusDevice`] is what it gets for each device, and
-//! [`store`] reads and writes xenstore.
+//! [`store`] reads and writes xenstore, [`watch`] tells of changes in it.
 //!
 //! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
 
@@ -11,6 +11,7 @@ mod device;
 mod driver;
 mod raw;
 pub(crate) mod store;
+pub(crate) mod watch;
 
 pub(crate) use self::{
     device::XenbusDevice,

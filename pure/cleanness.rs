@@ -3,7 +3,7 @@
 //! How clean a claimed device is, and whether a guest may have it.
 
 /// What the last reset made of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Cleanness {
     /// It was reset and restored, and Xen was told.
     Clean,

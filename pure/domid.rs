@@ -5,7 +5,7 @@
 use core::fmt;
 
 /// A domain that can use devices (`domid_t` of Xen's public/xen.h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DomId(u16);
 
 impl DomId {

@@ -162,9 +162,8 @@ mod tests {
 
     #[test]
     fn one_that_is_blocked_can_be_reached_by_one_that_is_not() {
-        let seven = Owner::Pciback {
-            user: super::super::domid::DomId::new(7),
-        };
+        let seven = super::super::domid::DomId::new(7).unwrap();
+        let seven = Owner::Pciback(super::super::device_state::Holder::Domain(seven));
         let used = Function {
             owner: seven,
             ..endpoint(1)

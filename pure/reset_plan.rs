@@ -6,10 +6,12 @@
 //! `af_flr`), as listed; then everything below the bridge above it, by hot-plug slot or by bus;
 //! then a power-state reset, which cleans so little that it counts as weak.
 //!
-//! A rung may be used if each function that the reset reaches is ours and idle or in use by the
-//! very domain that uses the target. Bridges in between may have the kernel's port driver or none.
+//! A rung may be used if each function that the reset reaches is the target itself, or ours and
+//! held by nobody, or being given back by the very domain that uses the target
+//! ([`Holder::permits_reset_for`]). Bridges in between may have the kernel's port driver or none.
 
 use super::{
+    device_state::Holder,
     domid::DomId,
     reset_method::Method,
     topology::{Consent, Function, Kind, Owner, Reset, Secondary, Topology},
@@ -147,8 +149,10 @@ pub(crate) enum Why {
     Driver,
     /// Nobody has it, so anybody could come.
     Unclaimed,
-    /// A domain uses it, and not (only) the target.
+    /// A domain uses it.
     Used(DomId),
+    /// The toolstack is about to give it to a domain.
+    Assigned,
     /// It doesn't consent.
     Consent(Consent),
     /// It is of a kind that this driver can't hold.
@@ -164,17 +168,19 @@ pub(crate) struct Blocker {
     pub(crate) why: Why,
 }
 
-/// Judges one function that `reset` reaches. `user` is the domain that uses the target.
-fn judge(function: &Function, reset: Reset, user: Option<DomId>) -> Option<Why> {
+/// Judges one function that `reset` reaches, besides the target. `target` holds the target.
+fn judge(function: &Function, reset: Reset, target: Holder) -> Option<Why> {
     if matches!(reset, Reset::Below { .. }) && function.consent != Consent::Given {
         return Some(Why::Consent(function.consent));
     }
     match (function.kind, function.owner) {
         (Kind::Other, _) => Some(Why::Kind),
-        (_, Owner::Pciback { user: None }) => None,
-        (_, Owner::Pciback { user: Some(domain) }) => {
-            (user != Some(domain)).then_some(Why::Used(domain))
+        (_, Owner::Pciback(holder)) if holder.permits_reset_for(target) => None,
+        (_, Owner::Pciback(Holder::Domain(domain) | Holder::Leaving(domain))) => {
+            Some(Why::Used(domain))
         }
+        (_, Owner::Pciback(Holder::Assigned)) => Some(Why::Assigned),
+        (_, Owner::Pciback(Holder::Nobody | Holder::Gone)) => Some(Why::Unclaimed),
         (Kind::Bridge, Owner::PortDriver | Owner::Nobody) => None,
         (Kind::Endpoint | Kind::Bridge, Owner::Driver | Owner::PortDriver) => Some(Why::Driver),
         (Kind::Endpoint, Owner::Nobody) => Some(Why::Unclaimed),
@@ -188,9 +194,9 @@ impl<'a> Topology<'a> {
         reset: Reset,
         target: usize,
     ) -> impl Iterator<Item = Blocker> + 'a {
-        let user = match self.get(target).map(|function| function.owner) {
-            Some(Owner::Pciback { user }) => user,
-            _ => None,
+        let holder = match self.get(target).map(|function| function.owner) {
+            Some(Owner::Pciback(holder)) => holder,
+            _ => Holder::Nobody,
         };
         self.functions().filter_map(move |(place, function)| {
             let why = match reset {
@@ -200,8 +206,12 @@ impl<'a> Topology<'a> {
                 {
                     Some(Why::Consent(Consent::Quirk))
                 }
-                _ if self.may_reach(reset, place) => judge(function, reset, user),
-                _ => None,
+                _ if !self.may_reach(reset, place) => None,
+                // Whoever asks for a reset of a device that is in use means it.
+                _ if place == target && matches!(function.owner, Owner::Pciback(_)) => {
+                    judge(&function.held_by(Holder::Nobody), reset, holder)
+                }
+                _ => judge(function, reset, holder),
             };
             why.map(|why| Blocker { place, why })
         })

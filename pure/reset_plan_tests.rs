@@ -21,9 +21,11 @@ fn owned(owner: Owner, function: Function) -> Function {
 }
 
 fn used(domain: u16) -> Owner {
-    Owner::Pciback {
-        user: DomId::new(domain),
-    }
+    Owner::Pciback(Holder::Domain(DomId::new(domain).unwrap()))
+}
+
+fn leaving(domain: u16) -> Owner {
+    Owner::Pciback(Holder::Leaving(DomId::new(domain).unwrap()))
 }
 
 fn plan(all: &[Function], target: usize) -> Plan {
@@ -68,11 +70,13 @@ fn a_neighbour_blocks_by_driver_domain_or_absence() {
     assert_eq!(why(Owner::Driver), [(2, Why::Driver)]);
     assert_eq!(why(Owner::Nobody), [(2, Why::Unclaimed)]);
     assert_eq!(why(used(7)), [(2, Why::Used(DomId::new(7).unwrap()))]);
-    assert_eq!(why(Owner::Pciback { user: None }), []);
+    assert_eq!(why(leaving(7)), [(2, Why::Used(DomId::new(7).unwrap()))]);
+    assert_eq!(why(Owner::Pciback(Holder::Assigned)), [(2, Why::Assigned)]);
+    assert_eq!(why(Owner::Pciback(Holder::Nobody)), []);
 }
 
 #[test]
-fn a_domain_may_reset_what_it_alone_uses() {
+fn a_domain_that_gives_one_function_back_keeps_the_other() {
     let pair = |first, second| {
         [
             port(0),
@@ -80,14 +84,18 @@ fn a_domain_may_reset_what_it_alone_uses() {
             below(0, owned(second, endpoint(2))),
         ]
     };
-    assert_eq!(word(plan(&pair(used(7), used(7)), 1)), "bus");
+    assert_eq!(word(plan(&pair(used(7), used(7)), 1)), "blocked");
+    assert_eq!(word(plan(&pair(leaving(7), used(7)), 1)), "blocked");
+    assert_eq!(word(plan(&pair(leaving(7), leaving(7)), 1)), "bus");
+    assert_eq!(word(plan(&pair(used(7), leaving(7)), 1)), "bus");
+    assert_eq!(word(plan(&pair(leaving(7), leaving(8)), 1)), "blocked");
     assert_eq!(
-        word(plan(&pair(used(7), Owner::Pciback { user: None }), 1)),
+        word(plan(&pair(used(7), Owner::Pciback(Holder::Nobody)), 1)),
         "bus"
     );
     assert_eq!(word(plan(&pair(used(7), used(8)), 1)), "blocked");
     assert_eq!(
-        word(plan(&pair(Owner::Pciback { user: None }, used(8)), 1)),
+        word(plan(&pair(Owner::Pciback(Holder::Nobody), used(8)), 1)),
         "blocked"
     );
 }
@@ -104,7 +112,10 @@ fn bridges_between_are_allowed_and_their_drivers_are_not() {
     };
     assert_eq!(word(plan(&nested(Owner::PortDriver), 1)), "bus");
     assert_eq!(word(plan(&nested(Owner::Nobody), 1)), "bus");
-    assert_eq!(word(plan(&nested(Owner::Pciback { user: None }), 1)), "bus");
+    assert_eq!(
+        word(plan(&nested(Owner::Pciback(Holder::Nobody)), 1)),
+        "bus"
+    );
     assert_eq!(word(plan(&nested(Owner::Driver), 1)), "blocked");
 }
 
@@ -136,7 +147,7 @@ fn who_may_be_anywhere_blocks_unless_it_is_ours() {
     for (owner, wanted) in [
         (Owner::Driver, "blocked"),
         (Owner::Nobody, "blocked"),
-        (Owner::Pciback { user: None }, "flr"),
+        (Owner::Pciback(Holder::Nobody), "flr"),
     ] {
         let lost = owned(owner, below(2, endpoint(2)));
         let all = [port(0), below(0, with(&[FLR], endpoint(1))), lost];
@@ -188,5 +199,5 @@ fn virtual_functions_in_use_block_their_physical_function() {
     };
     assert_eq!(word(plan(&all(used(7)), 1)), "blocked");
     assert_eq!(word(plan(&all(Owner::Driver), 1)), "blocked");
-    assert_eq!(word(plan(&all(Owner::Pciback { user: None }), 1)), "flr");
+    assert_eq!(word(plan(&all(Owner::Pciback(Holder::Nobody)), 1)), "flr");
 }

@@ -8,7 +8,7 @@
 //! can be may be anywhere, so it must let a reset pass wherever that is.
 
 use super::{
-    domid::DomId,
+    device_state::Holder,
     reset_method::{Listed, Method},
     sbdf::Sbdf,
 };
@@ -27,11 +27,8 @@ pub(crate) enum Kind {
 /// Who holds a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// This driver, for the domain that uses it at present, if any.
-    Pciback {
-        /// That domain.
-        user: Option<DomId>,
-    },
+    /// This driver, and at present this holder.
+    Pciback(Holder),
     /// The kernel's driver for PCI Express ports, which lives with resets of what is below.
     PortDriver,
     /// Another driver.
@@ -81,6 +78,16 @@ pub(crate) struct Function {
     pub(crate) listed: Listed,
     /// For a bridge: how what is below it can be reset.
     pub(crate) secondary: Secondary,
+}
+
+impl Function {
+    /// Returns the same, of ours, with another holder.
+    pub(super) fn held_by(&self, holder: Holder) -> Self {
+        Self {
+            owner: Owner::Pciback(holder),
+            ..*self
+        }
+    }
 }
 
 /// A reset of something in a hierarchy.
@@ -200,7 +207,7 @@ impl<'a> Topology<'a> {
 
 #[cfg(test)]
 pub(crate) mod samples {
-    use super::{Consent, Function, Kind, Listed, Owner, Sbdf, Secondary};
+    use super::{Consent, Function, Holder, Kind, Listed, Owner, Sbdf, Secondary};
 
     /// An idle endpoint of ours on a root bus, without a method.
     pub(crate) fn endpoint(devfn: u8) -> Function {
@@ -209,7 +216,7 @@ pub(crate) mod samples {
             kind: Kind::Endpoint,
             above: None,
             physical: None,
-            owner: Owner::Pciback { user: None },
+            owner: Owner::Pciback(Holder::Nobody),
             consent: Consent::Given,
             listed: Listed::new([0; 8]),
             secondary: Secondary::Bus,

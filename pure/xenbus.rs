@@ -57,10 +57,22 @@ impl State {
     }
 }
 
-/// What a backend sees when it looks at itself and its frontend.
+/// Returns the number that a node or a node's name says, `None` for what is none.
+pub(crate) fn decimal(text: &[u8]) -> Option<u32> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let text = core::str::from_utf8(text).ok().filter(|_| digits)?;
+    text.parse().ok()
+}
+
+/// What a backend sees when it looks at the directory of a guest's devices and at the frontend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
-    /// Its own state.
+    /// The directory is there.
+    pub(crate) exists: bool,
+    /// Xenbus has given the directory to the driver. It doesn't for a guest whose toolstack writes
+    /// no `state` (xenopsd's for HVM guests), or which has removed its frontend's directory.
+    pub(crate) bound: bool,
+    /// The backend's own state.
     pub(crate) own: State,
     /// The frontend's.
     pub(crate) front: State,
@@ -73,52 +85,57 @@ pub(crate) struct Seen {
 /// What it does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nothing until something changes.
-    Wait,
-    /// Say so.
+    /// Go to that state.
     SwitchTo(State),
-    /// Export what the toolstack has listed, all or nothing, then be [`State::Initialised`].
-    SetUp,
-    /// Export what was added to the list, take back what was removed, then be in that state.
-    Follow(State),
-    /// Tell the frontend that its operations are not served.
+    /// Export what was added to the list, take back what was removed from it. Then answer and go to
+    /// that state; without a state there is nobody to answer, or nothing.
+    Follow(Option<State>),
+    /// Say to the frontend that its operations are not served.
     Refuse,
-    /// Take everything back, then be [`State::Closed`].
-    Close,
+    /// Take everything back, then go to that state, if any.
+    Close(Option<State>),
 }
 
 impl Seen {
     /// Returns what to do.
+    ///
+    /// As long as the directory is there and the toolstack hasn't ended the use, the list is
+    /// followed, whatever else is in the way.
     pub(crate) fn step(self) -> Step {
         let closing = self.front == State::Closing;
         match self.own {
-            State::Unknown | State::Closed => Step::Wait,
-            _ if self.is_over() => Step::Close,
-            State::Closing if !self.online => Step::Close,
+            _ if !self.exists => Step::Close(None),
+            State::Unknown => Step::Follow(None),
+            State::Closed if !self.online => Step::Close(None),
+            State::Closed => Step::Follow(None),
+            State::Closing if !self.bound && !self.online => Step::Close(None),
+            _ if !self.bound => Step::Follow(None),
+            _ if self.is_over() => Step::Close(Some(State::Closed)),
+            State::Closing if !self.online => Step::Close(Some(State::Closed)),
             // A frontend that closes is waited for.
-            State::Closing if closing => Step::Wait,
+            State::Closing if closing => Step::Follow(None),
             State::Closing => Step::SwitchTo(State::Closed),
             State::Initialising => Step::SwitchTo(State::InitWait),
-            State::InitWait => Step::SetUp,
+            State::InitWait => Step::Follow(Some(State::Initialised)),
             // Whatever the frontend's state is: it never got further than this.
             State::Reconfiguring if self.front == State::Reconfiguring => {
-                Step::Follow(State::Reconfigured)
+                Step::Follow(Some(State::Reconfigured))
             }
-            State::Reconfiguring => Step::Follow(State::Initialised),
+            State::Reconfiguring => Step::Follow(Some(State::Initialised)),
             _ if closing => Step::SwitchTo(State::Closing),
             State::Initialised if self.wants_operations && self.front == State::Initialised => {
                 Step::Refuse
             }
             // Further devices of a guest that is being made come without another state.
-            State::Initialised => Step::Follow(State::Initialised),
+            State::Initialised => Step::Follow(Some(State::Initialised)),
             State::Reconfigured if self.front == State::Connected => {
                 Step::SwitchTo(State::Connected)
             }
-            State::Reconfigured | State::Connected => Step::Wait,
+            State::Reconfigured | State::Connected => Step::Follow(None),
         }
     }
 
-    /// Tells whether the connection is over: the frontend has gone, and the toolstack wants it.
+    /// Returns `true` if the connection is over: the frontend has gone, and the toolstack wants it.
     fn is_over(self) -> bool {
         matches!(self.front, State::Unknown | State::Closed) && !self.online
     }
@@ -151,20 +168,54 @@ impl Fate {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fate, Seen, State, Step};
+    use super::{decimal, Fate, Seen, State, Step};
+
+    /// A guest that was just listed.
+    const NEW: Seen = Seen {
+        exists: true,
+        bound: true,
+        own: State::Initialising,
+        front: State::Initialising,
+        online: true,
+        wants_operations: false,
+    };
 
     fn every() -> impl Iterator<Item = Seen> {
         let flags = [(false, false), (false, true), (true, false), (true, true)];
         State::ALL.into_iter().flat_map(move |own| {
             State::ALL.into_iter().flat_map(move |front| {
-                flags.map(|(online, wants_operations)| Seen {
-                    own,
-                    front,
-                    online,
-                    wants_operations,
+                flags.into_iter().flat_map(move |(online, bound)| {
+                    [false, true].map(|wants_operations| Seen {
+                        exists: true,
+                        bound,
+                        own,
+                        front,
+                        online,
+                        wants_operations,
+                    })
                 })
             })
         })
+    }
+
+    #[test]
+    fn a_number_is_digits_and_fits() {
+        for (text, number) in [("0", 0), ("12", 12), ("007", 7), ("4294967295", u32::MAX)] {
+            assert_eq!(decimal(text.as_bytes()), Some(number));
+        }
+        for text in [
+            "",
+            "+1",
+            "-1",
+            " 1",
+            "1 ",
+            "4294967296",
+            "0x1",
+            "\u{661}",
+            "1.0",
+        ] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]
@@ -181,61 +232,82 @@ mod tests {
     /// Whatever a guest writes, it cannot have its devices taken for unused.
     #[test]
     fn only_the_toolstack_ends_a_use() {
-        for seen in every().filter(|seen| seen.online) {
-            assert_ne!(seen.step(), Step::Close, "{seen:?}");
+        for seen in every() {
+            let step = seen.step();
+            assert!(!seen.online || !matches!(step, Step::Close(_)), "{seen:?}");
+            let gone = Seen {
+                exists: false,
+                ..seen
+            };
+            assert_eq!(gone.step(), Step::Close(None));
         }
     }
 
-    /// Whatever a guest writes, what the toolstack adds and removes is followed.
+    /// Whatever a guest writes, what the toolstack adds and removes is followed, at once or after
+    /// the backend's own state has changed.
     #[test]
     fn a_guest_cannot_stop_the_toolstack() {
-        for seen in every() {
-            match seen.own {
-                State::Closing if !seen.online => assert_eq!(seen.step(), Step::Close, "{seen:?}"),
-                State::Reconfiguring if seen.online => {
-                    assert!(matches!(seen.step(), Step::Follow(_)), "{seen:?}");
+        for mut seen in every().filter(|seen| seen.online) {
+            for _ in State::ALL {
+                match seen.step() {
+                    Step::SwitchTo(state) => seen.own = state,
+                    Step::Refuse => seen.own = State::Closing,
+                    Step::Follow(_) => break,
+                    Step::Close(_) => panic!("{seen:?}"),
                 }
-                State::InitWait if seen.online => assert_eq!(seen.step(), Step::SetUp, "{seen:?}"),
-                _ => {}
             }
+            assert!(matches!(seen.step(), Step::Follow(_)), "{seen:?}");
         }
+    }
+
+    #[test]
+    fn nothing_is_said_where_nobody_listens() {
+        for seen in every().filter(|seen| !seen.bound) {
+            assert!(
+                matches!(seen.step(), Step::Follow(None) | Step::Close(None)),
+                "{seen:?}"
+            );
+        }
+    }
+
+    /// xenopsd writes neither `state` nor `online`.
+    #[test]
+    fn a_list_without_a_state_counts() {
+        let seen = Seen {
+            bound: false,
+            own: State::Unknown,
+            front: State::Unknown,
+            online: false,
+            ..NEW
+        };
+        assert_eq!(seen.step(), Step::Follow(None));
     }
 
     #[test]
     fn a_guest_without_a_frontend_is_set_up_and_left_alone() {
-        let mut seen = Seen {
-            own: State::Initialising,
-            front: State::Initialising,
-            online: true,
-            wants_operations: false,
-        };
+        let mut seen = NEW;
         assert_eq!(seen.step(), Step::SwitchTo(State::InitWait));
         seen.own = State::InitWait;
-        assert_eq!(seen.step(), Step::SetUp);
+        assert_eq!(seen.step(), Step::Follow(Some(State::Initialised)));
         seen.own = State::Initialised;
-        assert_eq!(seen.step(), Step::Follow(State::Initialised));
+        assert_eq!(seen.step(), Step::Follow(Some(State::Initialised)));
         seen.own = State::Reconfiguring;
-        assert_eq!(seen.step(), Step::Follow(State::Initialised));
+        assert_eq!(seen.step(), Step::Follow(Some(State::Initialised)));
         seen.own = State::Closing;
         seen.online = false;
-        assert_eq!(seen.step(), Step::Close);
+        assert_eq!(seen.step(), Step::Close(Some(State::Closed)));
         seen.own = State::Closed;
-        assert_eq!(seen.step(), Step::Wait);
+        assert_eq!(seen.step(), Step::Close(None));
     }
 
     #[test]
     fn a_frontend_that_went_is_the_end_if_the_toolstack_says_so() {
         for own in [State::InitWait, State::Initialised, State::Reconfiguring] {
             for front in [State::Unknown, State::Closed] {
-                let mut seen = Seen {
-                    own,
-                    front,
-                    online: false,
-                    wants_operations: false,
-                };
-                assert_eq!(seen.step(), Step::Close);
-                seen.online = true;
-                assert_ne!(seen.step(), Step::Close);
+                let mut seen = Seen { own, front, ..NEW };
+                assert!(!matches!(seen.step(), Step::Close(_)));
+                seen.online = false;
+                assert_eq!(seen.step(), Step::Close(Some(State::Closed)));
             }
         }
     }
@@ -245,13 +317,13 @@ mod tests {
         let mut seen = Seen {
             own: State::Initialised,
             front: State::Initialised,
-            online: true,
             wants_operations: true,
+            ..NEW
         };
         assert_eq!(seen.step(), Step::Refuse);
         seen.own = State::Closing; // That is how a refusal is said.
         seen.front = State::Closing;
-        assert_eq!(seen.step(), Step::Wait);
+        assert_eq!(seen.step(), Step::Follow(None));
         seen.front = State::Closed;
         assert_eq!(seen.step(), Step::SwitchTo(State::Closed));
     }
@@ -261,12 +333,11 @@ mod tests {
         let mut seen = Seen {
             own: State::Reconfiguring,
             front: State::Reconfiguring,
-            online: true,
-            wants_operations: false,
+            ..NEW
         };
-        assert_eq!(seen.step(), Step::Follow(State::Reconfigured));
+        assert_eq!(seen.step(), Step::Follow(Some(State::Reconfigured)));
         seen.own = State::Reconfigured;
-        assert_eq!(seen.step(), Step::Wait);
+        assert_eq!(seen.step(), Step::Follow(None));
         seen.front = State::Connected;
         assert_eq!(seen.step(), Step::SwitchTo(State::Connected));
     }

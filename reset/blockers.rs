@@ -78,6 +78,7 @@ impl<'a> Blockers<'a> {
             }
             Why::Unclaimed => out.write_str("no driver"),
             Why::Used(domain) => write!(out, "domain {domain}"),
+            Why::Assigned => out.write_str("being given to a guest"),
             Why::Consent(Consent::Quirk) => out.write_str("kernel quirk"),
             Why::Consent(_) => out.write_str("reset_method"),
             Why::Kind => out.write_str("not claimable"),

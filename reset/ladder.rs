@@ -21,16 +21,12 @@ use crate::{
         cleanness::Cleanness,
         mark::Proof,
         reset_plan::{Plan, Rung, Rungs, Unproven},
+        time::Time,
         topology::Reset,
     },
     stub::claimed::Claimed,
 };
-use kernel::{
-    pci,
-    prelude::*,
-    sync::Arc,
-    time::{Instant, Monotonic},
-};
+use kernel::{pci, prelude::*, sync::Arc};
 
 /// How often a plan is made that has changed by the time that everything is locked. Devices that
 /// come and go do so once; more than that is no coincidence.
@@ -59,7 +55,7 @@ enum Step {
 /// - `EBUSY`: a method is there, but would reach somebody else's device.
 /// - `EAGAIN`: another reset is under way for too long, or the hierarchy keeps changing.
 /// - `EIO`, `ETIMEDOUT`, Xen's errno, others: the last step that failed.
-pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Result {
+pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
     let mut tried = Rungs::default();
     let mut failure: Option<Error> = None;
     let mut tries = 0usize;
@@ -92,12 +88,7 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Instant<Monotonic>) -> Resul
 
 /// Plans, locks and carries out the next rung. After one that `failed`, a weak one is left out: the
 /// device would not be what it seems.
-fn step(
-    target: &Arc<Claimed>,
-    tried: Rungs,
-    failed: bool,
-    start: Instant<Monotonic>,
-) -> Result<Step, Failed> {
+fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Result<Step, Failed> {
     let snapshot = Snapshot::take().map_err(Failed::at("look-round"))?;
     let Some(place) = place_of(&snapshot, target) else {
         return Ok(Step::Ended(Err(refusal::not_claimed(target.sbdf))));
@@ -112,7 +103,11 @@ fn step(
     let reach = Reach::of(&snapshot, reset).map_err(Failed::at("preparation"))?;
     let _reserved = Reservation::take(reach.ours()).map_err(Failed::at("reservation"))?;
     let shared = matches!(reset, Reset::Below { .. });
-    if shared && target.reset_since(start).is_some_and(is_clean) {
+    if shared
+        && target
+            .reset_since(start)
+            .is_some_and(|record| record.is_clean())
+    {
         return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
     }
     let locks = DeviceLocks::new(reach.to_lock().map_err(Failed::at("preparation"))?);
@@ -123,11 +118,6 @@ fn step(
     // With the locks still held: by the time that a native driver has a device, Xen must not be
     // told any more to forget what it knows of it.
     conclude(target, reset.rung(), &reach, outcome)
-}
-
-/// Tells whether a reset made a device clean.
-fn is_clean(record: ResetRecord) -> bool {
-    record.cleanness == Cleanness::Clean
 }
 
 /// Returns the place of the device if it is still claimed as it was.
@@ -168,7 +158,8 @@ fn conclude(
         Err(failed) if failed.error == ENOMEM => return Err(failed),
         Err(failed) => {
             log_failure(&target.device, Some(planned), &failed);
-            finish(target, ResetRecord::failed(planned, failed.error));
+            target.record_not_begun(planned, failed.error);
+            event::send(&target.device, &target.last_reset());
             return Ok(Step::GoDown(tried, Some(failed.error)));
         }
     };

@@ -124,7 +124,7 @@ impl Reach {
             let state = claimed
                 .as_ref()
                 .filter(|claimed| claimed.is_endpoint())
-                .map(|claimed| &claimed.state);
+                .map(|claimed| &claimed.saved);
             let member = Member { device, state };
             let pushed = members.push_within_capacity(member);
             pushed.map_err(|_| Failed::at("preparation")(ENOMEM))?;

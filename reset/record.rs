@@ -36,6 +36,11 @@ impl ResetRecord {
         error: None,
     };
 
+    /// Returns `true` if it made the device clean.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.cleanness == Cleanness::Clean
+    }
+
     /// One that failed.
     pub(crate) const fn failed(by: Rung, error: Error) -> Self {
         Self {

@@ -85,3 +85,14 @@ pub(super) fn weak(target: &Claimed, rung: Rung) {
         ENOTTY.to_errno()
     );
 }
+
+/// Says that the device's last guest is still giving it back.
+pub(super) fn still_leaving(target: &Claimed) -> Error {
+    log_limited!(
+        dev_warn,
+        &target.device,
+        "reset_device: its last guest's use has not ended: try again ({})\n",
+        EAGAIN.to_errno()
+    );
+    EAGAIN
+}

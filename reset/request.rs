@@ -4,19 +4,18 @@
 
 use super::{ladder, refusal, snapshot::Snapshot};
 use crate::{
+    kapi::clock,
     parallel::{self, Wait},
     pure::{
         bdf_grammar::Pattern,
         cleanness::Cleanness,
+        device_state::Holder,
         reset_batch::{divide, Part, Task},
+        time::Time,
     },
     stub::{claimed::Claimed, registry},
 };
-use kernel::{
-    prelude::*,
-    sync::Arc,
-    time::{Instant, Monotonic},
-};
+use kernel::{prelude::*, sync::Arc};
 
 /// Resets all claimed devices that the addresses cover, and tells Xen.
 ///
@@ -37,7 +36,7 @@ use kernel::{
 /// - `ENOMEM`: no memory.
 /// - The errno of another step of the reset, or Xen's errno when it refused to hear of it.
 pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> Result {
-    let start = Instant::<Monotonic>::now();
+    let start = clock::now();
     let claimed = registry::all()?;
     let mut result = Ok(());
     for pattern in patterns.clone() {
@@ -52,7 +51,45 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
             targets.push(claimed.clone(), GFP_KERNEL)?;
         }
     }
-    result.and(reset_together(&targets, start))
+    result
+        .and(wait_left(&mut targets, start))
+        .and(reset_together(&targets, start))
+}
+
+/// The longest that a request waits for a guest's use to end, in milliseconds: a device that
+/// doesn't come back from its reset is given a minute by the kernel (`PCIE_RESET_READY_POLL_MS`,
+/// drivers/pci/pci.h), and then the next rung is tried.
+const LEAVING_PATIENCE: u32 = 100_000;
+
+/// Waits for the devices that their last guests are giving back: whoever asks for a reset then is
+/// about to give them to the next one. Those that are clean afterwards are taken out of `targets`,
+/// and so are those for which it takes too long.
+///
+/// # Errors
+///
+/// - `EAGAIN`: it takes too long.
+/// - `EINTR`: a signal came.
+fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
+    let mut result = Ok(());
+    targets.retain(|target: &mut Arc<Claimed>| {
+        if !matches!(target.holder(), Holder::Leaving(_)) {
+            return true;
+        }
+        match target.wait_left(LEAVING_PATIENCE) {
+            Ok(()) => !target
+                .reset_since(start)
+                .is_some_and(|record| record.is_clean()),
+            Err(error) if error == ERESTARTSYS => {
+                result = Err(EINTR);
+                false
+            }
+            Err(_) => {
+                result = Err(refusal::still_leaving(target));
+                false
+            }
+        }
+    });
+    result
 }
 
 /// Resets the devices by the whole ladder, a shared bus once for all of them, and tells Xen. A
@@ -61,7 +98,7 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
 /// # Errors
 ///
 /// One of those of [`reset_devices`], but for the first; the others were completed.
-pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
+pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Time) -> Result {
     match targets.split_first() {
         None => Ok(()),
         Some((only, [])) => ladder::go_down(only, start),
@@ -70,7 +107,7 @@ pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Instant<Monotonic>
 }
 
 /// Resets several devices: those that lead first, then what their resets didn't reach after all.
-fn reset_many(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
+fn reset_many(targets: &[Arc<Claimed>], start: Time) -> Result {
     let mut alone = KVec::new();
     let mut with = KVec::new();
     {
@@ -111,7 +148,7 @@ fn reset_many(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
 /// - One of those of [`ladder::go_down`]; the others were completed.
 /// - `ENOMEM`: no memory; nothing was done.
 /// - `EINTR`: a signal came; the resets go on.
-fn at_the_same_time(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Result {
+fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
     let reset = move |target: &Arc<Claimed>| ladder::go_down(target, start);
     match parallel::for_all(targets, Wait::Interruptibly, reset) {
         // Nobody wants it all again.
@@ -130,6 +167,6 @@ fn at_the_same_time(targets: &[Arc<Claimed>], start: Instant<Monotonic>) -> Resu
 pub(crate) fn reset_later(target: Arc<Claimed>) -> Result {
     parallel::spawn(move || {
         // The result is recorded and logged.
-        let _ = ladder::go_down(&target, Instant::now());
+        let _ = ladder::go_down(&target, clock::now());
     })
 }

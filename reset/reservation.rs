@@ -7,11 +7,7 @@
 //! they keep drivers from coming and going, and whoever wants one waits until it is free.
 
 use crate::stub::claimed::Claimed;
-use kernel::{
-    prelude::*,
-    sync::{Arc, CondVarTimeoutResult},
-    time::{msecs_to_jiffies, Jiffies},
-};
+use kernel::{prelude::*, sync::Arc, time::msecs_to_jiffies};
 
 /// The longest that a reset waits for others to end, in milliseconds. More than any reset takes
 /// that succeeds, a conventional bus with its 1.1 s included; one that fails can take a minute, for
@@ -35,10 +31,10 @@ impl Reservation {
         let mut patience = msecs_to_jiffies(PATIENCE);
         for device in devices {
             held.0.reserve(1, GFP_KERNEL)?;
-            patience = wait(&device, patience)?;
+            patience = device.reserve(patience)?;
             // There is room; if there were none, the device would be given back here.
             if let Err(full) = held.0.push_within_capacity(device) {
-                give_back(&full.0);
+                full.0.unreserve();
                 return Err(ENOMEM);
             }
         }
@@ -46,34 +42,10 @@ impl Reservation {
     }
 }
 
-/// Waits until nobody has the device reserved, and reserves it. Returns what is left of the
-/// patience.
-fn wait(device: &Claimed, mut patience: Jiffies) -> Result<Jiffies> {
-    let mut reserved = device.reserved.lock();
-    while *reserved {
-        patience = match device
-            .unreserved
-            .wait_interruptible_timeout(&mut reserved, patience)
-        {
-            CondVarTimeoutResult::Woken { jiffies } => jiffies,
-            CondVarTimeoutResult::Signal { .. } => return Err(ERESTARTSYS),
-            CondVarTimeoutResult::Timeout if *reserved => return Err(EAGAIN),
-            CondVarTimeoutResult::Timeout => 0,
-        };
-    }
-    *reserved = true;
-    Ok(patience)
-}
-
-fn give_back(device: &Claimed) {
-    *device.reserved.lock() = false;
-    device.unreserved.notify_all();
-}
-
 impl Drop for Reservation {
     fn drop(&mut self) {
         for device in &self.0 {
-            give_back(device);
+            device.unreserve();
         }
     }
 }

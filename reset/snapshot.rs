@@ -6,10 +6,7 @@
 //! locks that keep it so are held.
 
 use crate::{
-    kapi::{
-        pci::{listed_methods, DeviceExt, Driver, Header, Neighbour, PciDevices, PortDriver},
-        xen,
-    },
+    kapi::pci::{listed_methods, DeviceExt, Driver, Header, Neighbour, PciDevices, PortDriver},
     pure::topology::{Consent, Function, Kind, Owner, Secondary, Topology},
     stub::{claimed::Claimed, registry},
 };
@@ -80,10 +77,8 @@ impl Snapshot {
             Header::Bridge => Kind::Bridge,
             Header::Other => Kind::Other,
         };
-        let owner = if claimed.is_some() {
-            Owner::Pciback {
-                user: xen::domain_of(device),
-            }
+        let owner = if let Some(claimed) = claimed {
+            Owner::Pciback(claimed.holder())
         } else {
             match device.driver(ports) {
                 Driver::None => Owner::Nobody,

@@ -10,6 +10,7 @@ use super::{
     registry,
 };
 use crate::{
+    backend,
     gsi::{self, Gsi},
     hypercall,
     kapi::{
@@ -66,6 +67,8 @@ pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
             gsi::files::add(device);
             arrivals::claimed(device);
             report(&claim.claimed, &lines);
+            // A guest may be listed as its user already.
+            backend::reconcile_all();
             Ok(claim)
         }
         Err(StepFailed { step, cause, error }) => {

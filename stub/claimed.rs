@@ -5,24 +5,48 @@
 use super::settings::Settings;
 use crate::{
     kapi::{
+        clock,
         pci::{DeviceExt, Header, Neighbour, SavedState},
-        xen::{Dom0, Owner},
+        xen::{self, Dom0, Owner},
     },
     pure::{
-        cleanness::Cleanness,
+        cleanness::Verdict,
+        device_state::{DeviceState, Holder, Permitted, Refused},
         domid::DomId,
         reset_plan::{Rung, Rungs},
         sbdf::Sbdf,
+        time::Time,
     },
     reset::record::ResetRecord,
+    STRICT_RESET,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     pci,
     prelude::*,
     sync::{aref::ARef, CondVar, CondVarTimeoutResult, Mutex, SpinLock},
-    time::{msecs_to_jiffies, Delta, Instant, Monotonic},
+    time::{msecs_to_jiffies, Jiffies},
 };
+
+/// Why a device was not listed.
+pub(crate) enum NotListed {
+    /// Its state doesn't permit it.
+    Refused(Refused),
+    /// It can't be entered in the kernel's list.
+    Failed(Error),
+}
+
+impl From<Refused> for NotListed {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Error> for NotListed {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// A claimed device, from the end of its claim to its release.
 ///
@@ -42,46 +66,26 @@ pub(crate) struct Claimed {
     /// more, the administrator emptied the list.
     pub(crate) was_offered_method: bool,
     /// The configuration as it was when the device was claimed.
-    pub(crate) state: SavedState,
+    pub(crate) saved: SavedState,
     #[pin]
-    history: SpinLock<History>,
-    /// Whether somebody holds a [`Reservation`](crate::reset::reservation::Reservation) of it.
+    books: SpinLock<Books>,
+    /// Notified when a reservation ends, and when a domain has left.
     #[pin]
-    pub(crate) reserved: Mutex<bool>,
-    /// Notified when that ends.
-    #[pin]
-    pub(crate) unreserved: CondVar,
+    ended: CondVar,
     warned: AtomicBool,
     /// What the administrator allows the guest that uses it.
     #[pin]
     pub(crate) settings: Settings,
+    /// The entry in the kernel's list of devices that domains use.
     #[pin]
-    user: Mutex<User>,
-    /// Notified when a domain has left.
-    #[pin]
-    left: CondVar,
+    owner: Mutex<Option<Owner>>,
 }
 
-/// Who uses a claimed device.
-enum User {
-    /// Nobody.
-    Nobody,
-    /// A domain.
-    Domain {
-        /// The entry in the kernel's books that says so.
-        owner: Owner,
-        /// It has given the device back, which is being cleaned.
-        leaving: bool,
-    },
-    /// It was released: nobody, and nobody can any more.
-    Released,
-}
-
-/// The resets since the claim.
-#[derive(Clone, Copy)]
-struct History {
+/// What changes while a device is claimed. Under its lock nothing sleeps: privcmd asks with
+/// preemption off.
+struct Books {
+    state: DeviceState,
     last: ResetRecord,
-    at: Instant<Monotonic>,
     unproven: Rungs,
 }
 
@@ -91,14 +95,14 @@ impl Claimed {
         device: &pci::Device,
         dom0: Dom0,
         gsi: Option<u32>,
-        state: SavedState,
+        saved: SavedState,
         last: ResetRecord,
         unproven: Rungs,
     ) -> impl PinInit<Self> + use<'_> {
         let sbdf = device.sbdf();
-        let history = History {
+        let books = Books {
+            state: DeviceState::claimed(last.cleanness, clock::now()),
             last,
-            at: Instant::now(),
             unproven,
         };
         pin_init!(Self {
@@ -107,14 +111,12 @@ impl Claimed {
             dom0,
             gsi,
             was_offered_method: device.was_offered_method(),
-            state,
-            history <- kernel::new_spinlock!(history),
-            reserved <- kernel::new_mutex!(false),
-            unreserved <- kernel::new_condvar!(),
+            saved,
+            books <- kernel::new_spinlock!(books),
+            ended <- kernel::new_condvar!(),
             warned: AtomicBool::new(false),
             settings <- Settings::new(),
-            user <- kernel::new_mutex!(User::Nobody),
-            left <- kernel::new_condvar!(),
+            owner <- kernel::new_mutex!(None),
         })
     }
 
@@ -123,114 +125,191 @@ impl Claimed {
         self.device.header() == Header::Normal
     }
 
-    /// Returns what is known of the last reset.
-    pub(crate) fn last_reset(&self) -> ResetRecord {
-        self.history.lock().last
+    /// Returns who holds the device.
+    ///
+    /// The kernel's list of devices that domains use is asked as well: an entry that isn't of this
+    /// driver is somebody's use all the same.
+    pub(crate) fn holder(&self) -> Holder {
+        match self.books.lock().state.holder(clock::now()) {
+            Holder::Nobody => xen::domain_of(&self.device).map_or(Holder::Nobody, Holder::Domain),
+            holder => holder,
+        }
     }
 
-    /// Returns what is known of the last reset if it ended after `start`.
-    pub(crate) fn reset_since(&self, start: Instant<Monotonic>) -> Option<ResetRecord> {
-        let history = *self.history.lock();
-        ((history.at - start) > Delta::ZERO).then_some(history.last)
+    /// Returns whether a guest may have the device.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.holder() {
+            Holder::Domain(_) => Verdict::Yes,
+            _ => self.books.lock().state.verdict(STRICT_RESET.is_on()),
+        }
+    }
+
+    /// Returns what is known of the last reset, and what the device is now.
+    pub(crate) fn last_reset(&self) -> ResetRecord {
+        let books = self.books.lock();
+        ResetRecord {
+            cleanness: books.state.reset_state(),
+            ..books.last
+        }
+    }
+
+    /// Returns what is known of the last reset if it ended after `start`: what it made of the
+    /// device, whatever the device is now.
+    pub(crate) fn reset_since(&self, start: Time) -> Option<ResetRecord> {
+        let books = self.books.lock();
+        books.state.was_reset_since(start).then_some(books.last)
     }
 
     /// Returns what was seen to reset nothing.
     pub(crate) fn unproven(&self) -> Rungs {
-        self.history.lock().unproven
+        self.books.lock().unproven
     }
 
-    /// Records a reset.
+    /// Records a reset that was carried out, whatever came of it. The caller holds the device's
+    /// lock.
     pub(crate) fn record(&self, reset: ResetRecord) {
-        let at = Instant::now();
-        let mut history = self.history.lock();
-        history.last = reset;
-        history.at = at;
+        let now = clock::now();
+        let mut books = self.books.lock();
+        books.state.was_reset(reset.cleanness, now);
+        books.last = reset;
+    }
+
+    /// Records that a reset came to nothing before it touched the device.
+    pub(crate) fn record_not_begun(&self, by: Rung, error: Error) {
+        let mut books = self.books.lock();
+        books.state.failed();
+        books.last = ResetRecord::failed(by, error);
+    }
+
+    /// Records an error of the hardware.
+    pub(crate) fn record_error(&self, error: Error) {
+        let mut books = self.books.lock();
+        books.state.failed();
+        books.last.error = Some(error);
     }
 
     /// Records that a rung reset nothing.
     pub(crate) fn disprove(&self, rung: Rung) {
-        self.history.lock().unproven.insert(rung);
+        self.books.lock().unproven.insert(rung);
     }
 
-    /// Notes that a guest has, or had, the device: it isn't what the last reset left any more. (One
-    /// whose reset failed stays failed.)
-    pub(crate) fn dirtied(&self) {
-        let last = self.last_reset();
-        if last.cleanness != Cleanness::Failed {
-            self.record(ResetRecord {
-                cleanness: Cleanness::Used,
-                ..last
-            });
-        }
-    }
-
-    /// Enters a domain as the user of the device. Whoever calls this holds the device's
-    /// [`Reservation`](crate::reset::reservation::Reservation), so no reset is under way.
+    /// The toolstack asks for the device's GSI, see [`DeviceState::assign`]. Doesn't sleep.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: a domain uses it.
-    /// - `ENODEV`: it was released.
+    /// The reason.
+    pub(crate) fn assign(&self) -> Result<Permitted, Refused> {
+        let now = clock::now();
+        let mut books = self.books.lock();
+        books.state.assign(STRICT_RESET.is_on(), now)
+    }
+
+    /// The toolstack lists the device as the domain's, see [`DeviceState::list`]. The caller holds
+    /// the device's [`Reservation`](crate::reset::reservation::Reservation) and its lock.
+    ///
+    /// # Errors
+    ///
+    /// - `Refused`: the reason, in [`NotListed::Refused`].
+    /// - `EBUSY`: the kernel's list says that another domain uses it.
     /// - `ENOMEM`: no memory.
-    pub(crate) fn enter_user(&self, domain: DomId) -> Result {
-        let mut user = self.user.lock();
-        match *user {
-            User::Nobody => {
-                *user = User::Domain {
-                    owner: Owner::enter(&self.device, domain)?,
-                    leaving: false,
-                };
-                Ok(())
+    pub(crate) fn list(&self, domain: DomId) -> Result<Permitted, NotListed> {
+        let mut owner = self.owner.lock();
+        self.books.lock().state.may_list(domain)?;
+        let entry = match owner.take() {
+            Some(entry) if entry.domain() == domain => entry,
+            other => {
+                drop(other);
+                Owner::enter(&self.device, domain)?
             }
-            User::Domain { .. } => Err(EBUSY),
-            User::Released => Err(ENODEV),
+        };
+        // The entry needs memory, and the lock of the books can't be held for that: so the state is
+        // asked again.
+        let permitted = self.books.lock().state.list(domain, STRICT_RESET.is_on())?;
+        *owner = Some(entry);
+        Ok(permitted)
+    }
+
+    /// The domain gives the device back. Returns `true` if the device was the domain's.
+    pub(crate) fn begin_leaving(&self, domain: DomId) -> bool {
+        self.books.lock().state.begin_leaving(domain)
+    }
+
+    /// The domain has left.
+    pub(crate) fn left(&self, domain: DomId) {
+        let mut owner = self.owner.lock();
+        if self.books.lock().state.left(domain) {
+            *owner = None;
+            self.ended.notify_all();
         }
     }
 
-    /// Notes that the user has given the device back. It still counts as the user's.
-    pub(crate) fn begin_leaving(&self) {
-        if let User::Domain { leaving, .. } = &mut *self.user.lock() {
-            *leaving = true;
-        }
-    }
-
-    /// Takes the user out.
-    pub(crate) fn leave_user(&self) {
-        let mut user = self.user.lock();
-        if matches!(*user, User::Domain { .. }) {
-            *user = User::Nobody;
-            self.left.notify_all();
-        }
-    }
-
-    /// Waits until a user that has given the device back has left.
+    /// Waits until a domain that has given the device back has left.
     ///
     /// # Errors
     ///
     /// - `EAGAIN`: it takes more than `patience` milliseconds.
+    /// - `ERESTARTSYS`: a signal came first.
     pub(crate) fn wait_left(&self, patience: u32) -> Result {
-        let mut user = self.user.lock();
-        let mut patience = msecs_to_jiffies(patience);
-        while matches!(*user, User::Domain { leaving: true, .. }) {
-            patience = match self.left.wait_interruptible_timeout(&mut user, patience) {
-                CondVarTimeoutResult::Woken { jiffies } => jiffies,
-                CondVarTimeoutResult::Signal { .. } | CondVarTimeoutResult::Timeout => {
-                    return Err(EAGAIN)
-                }
-            };
-        }
-        Ok(())
+        self.wait(msecs_to_jiffies(patience), |state| {
+            !matches!(state.holder(clock::now()), Holder::Leaving(_))
+        })
+        .map(drop)
     }
 
-    /// Ends all use, for good. Returns the domain that used the device until now.
-    pub(super) fn end_use(&self) -> Option<DomId> {
-        let user = core::mem::replace(&mut *self.user.lock(), User::Released);
-        self.left.notify_all();
-        match user {
-            // A guest that has given it back doesn't reach it any more.
-            User::Domain { owner, leaving } => (!leaving).then(|| owner.domain()),
-            User::Nobody | User::Released => None,
+    /// Waits until nobody has the right to reset the device, and takes it. Returns what is left of
+    /// the patience. For [`Reservation`](crate::reset::reservation::Reservation).
+    ///
+    /// # Errors
+    ///
+    /// - `EAGAIN`: the patience has ended.
+    /// - `ERESTARTSYS`: a signal came first.
+    pub(crate) fn reserve(&self, patience: Jiffies) -> Result<Jiffies> {
+        self.wait(patience, DeviceState::reserve)
+    }
+
+    /// Gives the right to reset the device back.
+    pub(crate) fn unreserve(&self) {
+        self.books.lock().state.unreserve();
+        self.ended.notify_all();
+    }
+
+    /// Waits until `ready` says so. Returns what is left of the patience.
+    ///
+    /// # Errors
+    ///
+    /// - As for [`reserve`](Self::reserve).
+    fn wait(
+        &self,
+        mut patience: Jiffies,
+        ready: impl Fn(&mut DeviceState) -> bool,
+    ) -> Result<Jiffies> {
+        let mut books = self.books.lock();
+        while !ready(&mut books.state) {
+            if patience == 0 {
+                return Err(EAGAIN);
+            }
+            patience = match self.ended.wait_interruptible_timeout(&mut books, patience) {
+                CondVarTimeoutResult::Woken { jiffies } => jiffies,
+                CondVarTimeoutResult::Signal { .. } => return Err(ERESTARTSYS),
+                CondVarTimeoutResult::Timeout => 0,
+            };
         }
+        Ok(patience)
+    }
+
+    /// Returns `true` until the device is released. Only the holder of the device's lock can rely
+    /// on it.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.books.lock().state.is_claimed()
+    }
+
+    /// The device is released. Returns the domain that used it until now.
+    pub(super) fn release(&self) -> Option<DomId> {
+        let mut owner = self.owner.lock();
+        let domain = self.books.lock().state.release();
+        *owner = None;
+        self.ended.notify_all();
+        domain
     }
 
     /// Tells whether this is the first time that somebody is to be warned of the device's state.

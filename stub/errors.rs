@@ -13,21 +13,25 @@ use crate::{
     kapi::{
         log::log_limited,
         pci::{Command, ConfigAccess, DeviceExt, Locked},
-        xen,
     },
     pure::{
-        cleanness::Cleanness,
+        domid::DomId,
         error_recovery::{self, Answer, Channel},
     },
-    reset::{record::ResetRecord, request::reset_later},
+    reset::request::reset_later,
     stub::claimed::Claimed,
 };
-use kernel::prelude::*;
+use kernel::{pci, prelude::*};
+
+/// Returns the domain that uses the device, if one does.
+fn user_of(device: &pci::Device) -> Option<DomId> {
+    registry::find(device.sbdf()).and_then(|claimed| claimed.holder().domain())
+}
 
 /// An error was found: the device is silenced, and taken from the guest that uses it.
 pub(super) fn detected(device: &Locked<'_>, channel: Channel) -> Answer {
     let pdev = device.device();
-    let user = xen::domain_of(pdev);
+    let user = user_of(pdev);
     let response = error_recovery::detected(channel, user.is_some());
     if response.silence {
         if let Some(command) = Command::read(device) {
@@ -48,11 +52,7 @@ pub(super) fn detected(device: &Locked<'_>, channel: Channel) -> Answer {
     let Some(claimed) = registry::find(pdev.sbdf()).filter(|claimed| claimed.is_endpoint()) else {
         return response.answer;
     };
-    claimed.record(ResetRecord {
-        cleanness: Cleanness::Failed,
-        error: Some(EIO),
-        ..claimed.last_reset()
-    });
+    claimed.record_error(EIO);
     if let Some(domain) = user.filter(|_| response.take_away) {
         if let Err(error) = taken_away(&claimed, domain, channel) {
             log_limited!(
@@ -93,7 +93,7 @@ fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
     let access = ConfigAccess::block(device);
     let exclusive = access.exclusive();
     let quiet = exclusive.quiesce();
-    claimed.state.restore(&exclusive, quiet)?;
+    claimed.saved.restore(&exclusive, quiet)?;
     hypercall::reset_done(claimed.dom0, device.device(), ResetKind::Hot)?;
     Ok(())
 }
@@ -105,7 +105,7 @@ pub(super) fn recovered(device: &Locked<'_>) {
     let Some(claimed) = registry::find(pdev.sbdf()) else {
         return;
     };
-    if xen::domain_of(pdev).is_some() || !claimed.is_endpoint() {
+    if user_of(pdev).is_some() || !claimed.is_endpoint() {
         return;
     }
     if let Err(error) = reset_later(claimed) {

@@ -24,7 +24,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     // From here on nobody finds the device any more; who found it before takes its lock and looks
     // again.
     registry::leave(claim.claimed.sbdf);
-    if let Some(domain) = claim.claimed.end_use() {
+    if let Some(domain) = claim.claimed.release() {
         lines.write(
             Level::Warning,
             device,
@@ -78,7 +78,7 @@ fn clean(locked: &Locked<'_>, claim: &Claim, lines: &Chapter) {
         );
     };
     let unproven = |rung| lines.write(Level::Warning, device, fmt!("{}", Unproven(rung)));
-    let reset = function_level::reset(&exclusive, &claimed.state, unproven).map_err(log);
+    let reset = function_level::reset(&exclusive, &claimed.saved, unproven).map_err(log);
     match reset {
         // A reset has restored the device.
         Ok(mut outcome) if outcome.record.by.is_some() => {
@@ -87,7 +87,7 @@ fn clean(locked: &Locked<'_>, claim: &Claim, lines: &Chapter) {
         }
         _ => {
             let quiet = exclusive.quiesce();
-            let restored = claimed.state.restore(&exclusive, quiet);
+            let restored = claimed.saved.restore(&exclusive, quiet);
             restored.map_err(Failed::at("restore"))
         }
     }

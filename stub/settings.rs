@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the administrator allows the guest that uses a device, and the C driver's account of its
-//! interrupt handler. All of it ends with the guest's use.
+//! interrupt handler. It ends with the guest's use, but for what the administrator wants to last.
 
 use crate::pure::config_field::ConfigField;
 use kernel::{
@@ -23,6 +23,8 @@ pub(crate) struct Settings {
 pub(crate) struct Flags {
     /// The guest may write fields of the configuration space that are not known to be harmless.
     pub(crate) permissive: bool,
+    /// And so may the guests that come after it.
+    pub(crate) keeps_permissive: bool,
     /// A stub domain may turn MSI, MSI-X and INTx on and off.
     pub(crate) interrupt_control: bool,
     /// The handler of the legacy interrupt is wanted.
@@ -82,9 +84,15 @@ impl Settings {
         self.fields.lock().iter().try_for_each(&mut show)
     }
 
-    /// Turns all off.
-    pub(crate) fn clear(&self) {
-        *self.flags.lock() = Flags::default();
+    /// The guest's use ends, and with it all that isn't meant to last.
+    pub(crate) fn end_use(&self) {
+        self.change(|flags| {
+            *flags = Flags {
+                permissive: flags.keeps_permissive,
+                keeps_permissive: flags.keeps_permissive,
+                ..Flags::default()
+            };
+        });
         self.fields.lock().clear();
     }
 }

@@ -7,11 +7,26 @@
 //! in it, and nobody would tell the guest: so dom0 doesn't sleep while there is such a device.
 
 use super::registry;
-use crate::kapi::{pm_notifier, xen};
+use crate::{
+    backend,
+    kapi::{global::global, pm_notifier},
+    pure::device_state::Holder,
+};
 use kernel::prelude::*;
 
 /// The registration, held as long as the driver is.
 pub(crate) type Guard = pm_notifier::Registration<UsedDevices>;
+
+global! {
+    /// Whether the system isn't about to sleep. No guest gets a device but under this lock.
+    static AWAKE(SYSTEM_IS_AWAKE): Mutex<bool> = true;
+}
+
+/// Does what must not happen while the system goes to sleep; `None` if it is about to.
+pub(crate) fn while_awake<T>(action: impl FnOnce() -> T) -> Option<T> {
+    let awake = AWAKE.lock();
+    awake.then(action)
+}
 
 /// The devices that guests use.
 pub(crate) struct UsedDevices;
@@ -22,8 +37,18 @@ impl pm_notifier::Listener for UsedDevices {
     /// - `EBUSY`: a guest uses a device.
     /// - `ENOMEM`: no memory.
     fn about_to_sleep() -> Result {
+        let mut awake = AWAKE.lock();
         for claimed in registry::all()? {
-            if let Some(domain) = xen::domain_of(&claimed.device) {
+            let holder = claimed.holder();
+            if holder == Holder::Assigned {
+                dev_err!(
+                    &claimed.device,
+                    "being given to a guest: dom0 can't sleep ({})\n",
+                    EBUSY.to_errno()
+                );
+                return Err(EBUSY);
+            }
+            if let Some(domain) = holder.domain() {
                 dev_err!(
                     &claimed.device,
                     "used by domain {domain}: dom0 can't sleep ({})\n",
@@ -32,6 +57,14 @@ impl pm_notifier::Listener for UsedDevices {
                 return Err(EBUSY);
             }
         }
+        // From here on the notifier is told of the end, whoever else keeps the system awake.
+        *awake = false;
         Ok(())
+    }
+
+    fn woke() {
+        *AWAKE.lock() = true;
+        // Devices that were listed meanwhile are given now.
+        backend::reconcile_all();
     }
 }

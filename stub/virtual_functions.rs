@@ -10,7 +10,6 @@ use crate::{
     kapi::{
         bus_notifier::{Listener, Registration},
         pci::{release_driver, DeviceExt, Neighbour},
-        xen,
     },
     parallel,
 };
@@ -48,7 +47,7 @@ impl Listener for PhysicalFunctions {
 
 /// Has a virtual function released, if no guest uses it.
 fn lose(claimed: Arc<Claimed>) {
-    if let Some(domain) = xen::domain_of(&claimed.device) {
+    if let Some(domain) = claimed.holder().domain() {
         dev_warn!(
             &claimed.device,
             "its physical function loses its driver while domain {domain} uses this one\n"
@@ -58,7 +57,7 @@ fn lose(claimed: Arc<Claimed>) {
     let device = claimed.device.clone();
     let release = move || {
         // It may have gone with its physical function by now, or been given to a guest.
-        if registry::has(&claimed) && xen::domain_of(&claimed.device).is_none() {
+        if registry::has(&claimed) && claimed.holder().domain().is_none() {
             release_driver(&claimed.device);
         }
     };

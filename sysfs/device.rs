@@ -7,10 +7,9 @@ use crate::{
     kapi::{
         attr::{attribute_groups, DeviceShow, Page},
         pci::DeviceExt,
-        xen,
     },
     pure::{mark::Proof, reset_plan::Rung},
-    reset::{explain, policy},
+    reset::explain,
     stub::{claimed::Claimed, registry},
 };
 use core::{ffi::CStr, fmt::Write};
@@ -50,7 +49,7 @@ one_line!(
 
 one_line!(
     /// `assignable`: whether a guest may have it.
-    Assignable, c"assignable", |claimed| policy::verdict(&claimed).name()
+    Assignable, c"assignable", |claimed| claimed.verdict().name()
 );
 
 one_line!(
@@ -89,7 +88,7 @@ impl DeviceShow for UsedBy {
     const NAME: &'static CStr = c"used_by";
 
     fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        match xen::domain_of(device) {
+        match claimed(device)?.holder().domain() {
             Some(domain) => line(page, format_args!("{domain}\n")),
             None => line(page, format_args!("none\n")),
         }

@@ -3,7 +3,8 @@
 //! Attributes in `/sys/bus/pci/drivers/pciback`.
 
 use super::settings::{
-    AllowInterruptControl, IrqHandlerState, IrqHandlers, Permissive, Quirks, Restrictive,
+    AllowInterruptControl, IrqHandlerState, IrqHandlers, KeepPermissive, Permissive, Quirks,
+    Restrictive,
 };
 use crate::{
     kapi::{
@@ -123,6 +124,7 @@ attribute_groups!(
     [
         SLOTS = LargeAttribute::read_only::<Slots>(),
         PERMISSIVE = LargeAttribute::read_write::<Permissive>(),
+        KEEP_PERMISSIVE = LargeAttribute::read_write::<KeepPermissive>(),
         ALLOW_INTERRUPT_CONTROL = LargeAttribute::read_write::<AllowInterruptControl>(),
         IRQ_HANDLERS = LargeAttribute::read_only::<IrqHandlers>(),
         QUIRKS = LargeAttribute::read_write::<Quirks>(),

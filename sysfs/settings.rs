@@ -105,7 +105,38 @@ impl LargeShow for Permissive {
     }
 }
 
-/// `restrictive`: undoes `permissive`.
+/// `keep_permissive`: the devices that stay permissive from one guest to the next.
+pub(super) struct KeepPermissive;
+
+impl DriverStore for KeepPermissive {
+    const NAME: &'static CStr = c"keep_permissive";
+
+    fn store(text: &[u8]) -> Result {
+        for_each("keep_permissive", text, ENODEV, |claimed| {
+            let before = claimed.settings.change(|flags| {
+                flags.permissive = true;
+                flags.keeps_permissive = true;
+            });
+            if !before.keeps_permissive {
+                log_limited!(
+                    dev_warn,
+                    &claimed.device,
+                    "permissive until it is released: all its guests may write any field of its configuration space\n"
+                );
+            }
+        })
+    }
+}
+
+impl LargeShow for KeepPermissive {
+    const NAME: &'static CStr = c"keep_permissive";
+
+    fn read(pos: usize, out: &mut [u8]) -> Result<usize> {
+        show_flagged(pos, out, |flags| flags.keeps_permissive)
+    }
+}
+
+/// `restrictive`: undoes `permissive` and `keep_permissive`.
 pub(super) struct Restrictive;
 
 impl DriverStore for Restrictive {
@@ -113,7 +144,10 @@ impl DriverStore for Restrictive {
 
     fn store(text: &[u8]) -> Result {
         for_each("restrictive", text, ENODEV, |claimed| {
-            claimed.settings.change(|flags| flags.permissive = false);
+            claimed.settings.change(|flags| {
+                flags.permissive = false;
+                flags.keeps_permissive = false;
+            });
         })
     }
 }

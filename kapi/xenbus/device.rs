@@ -4,7 +4,10 @@
 
 use super::raw;
 use crate::pure::{domid::DomId, xenbus::State};
-use core::ptr::NonNull;
+use core::{
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, Ordering},
+};
 use kernel::{bindings, ffi::c_int, prelude::*, str::CString};
 
 /// A device on xenbus, with a reference to it.
@@ -79,9 +82,10 @@ impl XenbusDevice {
     /// Has xenbus know the state that its directory says: sysfs shows it, and when the driver has
     /// let go of the device, xenbus closes what is not yet closed. Not to be called after that.
     pub(crate) fn show_state(&self, state: State) {
-        // SAFETY: The device is valid by the type invariant; what is written is a plain integer,
-        // by its driver as `xenbus_switch_state()` would.
-        unsafe { (*self.raw.as_ptr()).state = state.number() };
+        // SAFETY: The device is valid by the type invariant, so is the pointer, and it is aligned.
+        // Xenbus reads and writes it plainly, without a lock, as one integer.
+        let shown = unsafe { AtomicU32::from_ptr(&raw mut (*self.raw.as_ptr()).state) };
+        shown.store(state.number(), Ordering::Relaxed);
     }
 
     /// Writes an error to the log and to xenstore (`error/.../error`).

@@ -6,9 +6,9 @@ use super::{device::XenbusDevice, raw};
 use crate::kapi::fault;
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{
-    bindings, container_of,
+    bindings,
     error::to_result,
-    ffi::{c_char, c_int, c_uint},
+    ffi::{c_int, c_uint},
     prelude::*,
     sync::Arc,
     types::Opaque,
@@ -32,99 +32,11 @@ pub(crate) trait Backend: Send + Sync + Sized + 'static {
     /// Any error leaves the device without a driver.
     fn probe(device: XenbusDevice) -> Result<Arc<Self>>;
 
-    /// Something in the device's own directory changed, or it just appeared. Changes that come
-    /// while one is waiting for its call are reported by that.
-    fn changed(self: &Arc<Self>);
-
     /// The other end's state changed.
-    fn other_end_changed(self: &Arc<Self>);
+    fn other_end_changed(&self);
 
-    /// The device goes. None of the others is called any more.
-    fn removed(self: &Arc<Self>);
-}
-
-/// A backend with the watch of its own directory; the driver data of its device.
-#[pin_data]
-struct Bound<T> {
-    #[pin]
-    watch: Opaque<raw::Watch>,
-    backend: Arc<T>,
-}
-
-impl<T: Backend> Bound<T> {
-    /// Makes one whose watch is not yet registered.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    ///
-    /// # Safety
-    ///
-    /// `device` must be a valid `struct xenbus_device`.
-    unsafe fn new(device: NonNull<raw::Device>, backend: &Arc<T>) -> Result<Pin<KBox<Self>>> {
-        KBox::pin_init(
-            pin_init!(Self {
-                watch <- Opaque::ffi_init(|slot: *mut raw::Watch| {
-                    // SAFETY: `slot` is valid for writes, and so is the device by the caller's
-                    // promise. All bytes zero is a watch that is not registered.
-                    unsafe {
-                        slot.write_bytes(0, 1);
-                        (*slot).node = (*device.as_ptr()).nodename;
-                        (*slot).will_handle = Some(Self::is_first);
-                        (*slot).callback = Some(Self::changed);
-                    }
-                }),
-                backend: backend.clone(),
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    /// Registers the watch.
-    ///
-    /// # Errors
-    ///
-    /// - `EEXIST`: xenstored has a watch of the same name.
-    /// - xenstored's errno.
-    ///
-    /// # Safety
-    ///
-    /// When this has succeeded the watch must be unregistered before `self` is dropped, and before
-    /// the device goes, whose name is its path.
-    unsafe fn register(self: &Pin<KBox<Self>>) -> Result {
-        fault::point("register_xenbus_watch")?;
-        // SAFETY: The watch is pinned, and by the caller's promise both live long enough.
-        to_result(unsafe { raw::register_xenbus_watch(self.watch.get()) })
-    }
-
-    /// Tells whether no event is waiting yet: the queue of events cannot be made to grow.
-    ///
-    /// # Safety
-    ///
-    /// To be called by xenbus for a registered watch, under its lock.
-    unsafe extern "C" fn is_first(
-        watch: *mut raw::Watch,
-        _path: *const c_char,
-        _token: *const c_char,
-    ) -> bool {
-        // SAFETY: By the caller's promise.
-        unsafe { (*watch).nr_pending == 0 }
-    }
-
-    /// # Safety
-    ///
-    /// To be called by xenbus for the watch of a `Bound`.
-    unsafe extern "C" fn changed(
-        watch: *mut raw::Watch,
-        _path: *const c_char,
-        _token: *const c_char,
-    ) {
-        let watch = watch.cast::<Opaque<raw::Watch>>();
-        // SAFETY: The watch is that of a `Bound`, which lives until the watch is unregistered, for
-        // which calls under way are waited for.
-        let bound = unsafe { &*container_of!(watch, Self, watch) };
-        bound.backend.changed();
-    }
+    /// The device goes, or the driver is unbound from it. The other method is not called any more.
+    fn removed(&self);
 }
 
 /// A registered backend; dropping it unregisters.
@@ -209,48 +121,10 @@ impl<T: Backend> Registration<T> {
         let device = NonNull::new(device).ok_or(EINVAL)?;
         // SAFETY: By the caller's promise.
         let backend = T::probe(unsafe { XenbusDevice::new(device) }?)?;
-        // SAFETY: By the caller's promise; `remove` unregisters the watch, then drops the box.
-        let bound = unsafe { Self::watch(device, &backend) }.inspect_err(|_| backend.removed())?;
         // SAFETY: The data of a device belongs to its driver, which this is. `remove` takes the
-        // box back; until then it is not moved.
-        unsafe {
-            let bound = KBox::into_raw(Pin::into_inner_unchecked(bound));
-            (*device.as_ptr()).dev.driver_data = bound.cast();
-        }
-        backend.changed();
+        // reference back.
+        unsafe { (*device.as_ptr()).dev.driver_data = Arc::into_raw(backend).cast_mut().cast() };
         Ok(())
-    }
-
-    /// Watches the device's own directory.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    /// - xenstored's errno.
-    ///
-    /// # Safety
-    ///
-    /// As for `probe`. The watch must be unregistered before the box is dropped or the device goes.
-    unsafe fn watch(device: NonNull<raw::Device>, backend: &Arc<T>) -> Result<Pin<KBox<Bound<T>>>> {
-        let attempt = || {
-            // SAFETY: By the caller's promise.
-            let bound = unsafe { Bound::new(device, backend) }?;
-            // SAFETY: The same.
-            let result = unsafe { bound.register() };
-            Ok::<_, Error>((bound, result))
-        };
-        let (bound, result) = attempt()?;
-        match result {
-            Ok(()) => Ok(bound),
-            // A watch has its address for a name. xenstored may still have one of that name: xenbus
-            // couldn't take it back for want of memory when another device went. As long as this one
-            // is there, the next has another address.
-            Err(EEXIST) => {
-                let (other, result) = attempt()?;
-                result.map(|()| other)
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// # Safety
@@ -258,24 +132,21 @@ impl<T: Backend> Registration<T> {
     /// To be called by xenbus for a device bound to this driver.
     unsafe extern "C" fn other_end_changed(device: *mut raw::Device, _state: c_uint) {
         // SAFETY: By the caller's promise; the watch for this is registered after `probe` and
-        // removed before `remove`, so the data is a `Bound`.
-        let bound = unsafe { &*(*device).dev.driver_data.cast::<Bound<T>>() };
-        bound.backend.other_end_changed();
+        // removed before `remove`, so the data is what `probe` put there.
+        let backend = unsafe { &*(*device).dev.driver_data.cast::<T>() };
+        backend.other_end_changed();
     }
 
     /// # Safety
     ///
     /// To be called by xenbus when a device is unbound from this driver.
     unsafe extern "C" fn remove(device: *mut raw::Device) {
-        // SAFETY: By the caller's promise; `probe` has put the box there. It stays pinned until it
-        // is dropped.
-        let bound = unsafe {
+        // SAFETY: By the caller's promise; `probe` has put the reference there.
+        let backend = unsafe {
             let data = core::mem::replace(&mut (*device).dev.driver_data, core::ptr::null_mut());
-            Pin::new_unchecked(KBox::from_raw(data.cast::<Bound<T>>()))
+            Arc::from_raw(data.cast::<T>().cast_const())
         };
-        // SAFETY: `probe` registered the watch; this waits for calls under way.
-        unsafe { raw::unregister_xenbus_watch(bound.watch.get()) };
-        bound.backend.removed();
+        backend.removed();
     }
 }
 

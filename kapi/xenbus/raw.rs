@@ -106,11 +106,12 @@ extern "C" {
         node: *const c_char,
         text: *const c_char,
     ) -> c_int;
-    pub(super) fn xenbus_exists(
+    pub(super) fn xenbus_directory(
         transaction: Transaction,
         dir: *const c_char,
         node: *const c_char,
-    ) -> c_int;
+        count: *mut c_uint,
+    ) -> *mut *mut c_char;
     pub(super) fn xenbus_transaction_start(transaction: *mut Transaction) -> c_int;
     pub(super) fn xenbus_transaction_end(transaction: Transaction, abort: bool) -> c_int;
 }

@@ -11,6 +11,7 @@ use core::{ops::Deref, ptr::NonNull};
 use kernel::{
     bindings,
     error::{from_err_ptr, to_result},
+    ffi::c_char,
     prelude::*,
 };
 
@@ -26,19 +27,21 @@ pub(crate) struct Transaction {
 const TRIES: usize = 32;
 
 /// Does what `action` does in one transaction, and all of it anew while others write meanwhile.
+/// What `action` read was there at the same time: xenstored compares at the end.
 ///
 /// # Errors
 ///
 /// - Those of `action`; nothing was written.
 /// - `EAGAIN`: others write all the time.
 /// - xenstored's errno.
-pub(crate) fn transact(action: impl Fn(&Transaction) -> Result) -> Result {
+pub(crate) fn transact<T>(action: impl Fn(&Transaction) -> Result<T>) -> Result<T> {
     for _ in 0..TRIES {
         let transaction = Transaction::start()?;
-        action(&transaction)?;
+        let done = action(&transaction)?;
         match transaction.commit() {
+            Ok(()) => return Ok(done),
             Err(EAGAIN) => {}
-            result => return result,
+            Err(error) => return Err(error),
         }
     }
     Err(EAGAIN)
@@ -136,10 +139,68 @@ impl Transaction {
         })
     }
 
-    /// Tells whether a node exists; when xenstored doesn't answer well, it does not.
-    pub(crate) fn exists(&self, dir: &CStr, node: &CStr) -> bool {
-        // SAFETY: Both are C strings.
-        unsafe { raw::xenbus_exists(self.raw, dir.as_char_ptr(), node.as_char_ptr()) != 0 }
+    /// Lists the nodes in a directory, `None` if there is no such directory.
+    ///
+    /// # Errors
+    ///
+    /// - xenstored's errno, but for `ENOENT`.
+    pub(crate) fn list(&self, dir: &CStr, node: &CStr) -> Result<Option<Names>> {
+        fault::point("xenbus_directory")?;
+        let mut count = 0;
+        // SAFETY: Both names are C strings, and `count` is valid for a write.
+        let names = from_err_ptr(unsafe {
+            raw::xenbus_directory(self.raw, dir.as_char_ptr(), node.as_char_ptr(), &mut count)
+        });
+        let names = match names {
+            Ok(names) => NonNull::new(names).ok_or(ENOMEM)?,
+            Err(ENOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // INVARIANT: The function returns memory that its caller has to free, with so many names.
+        // CAST: usize is at least as wide.
+        Ok(Some(Names {
+            names,
+            count: count as usize,
+        }))
+    }
+
+    /// Returns `true` if a node exists.
+    ///
+    /// # Errors
+    ///
+    /// - xenstored's errno, but for `ENOENT`.
+    pub(crate) fn exists(&self, dir: &CStr, node: &CStr) -> Result<bool> {
+        self.list(dir, node).map(|names| names.is_some())
+    }
+}
+
+/// The names of the nodes in a directory.
+///
+/// # Invariants
+///
+/// `names` points to `count` pointers to C strings, all in one block of memory that came from
+/// `kmalloc()` and is ours.
+pub(crate) struct Names {
+    names: NonNull<*mut c_char>,
+    count: usize,
+}
+
+impl Names {
+    /// Yields them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &CStr> {
+        // SAFETY: By the type invariant.
+        let names = unsafe { core::slice::from_raw_parts(self.names.as_ptr(), self.count) };
+        names.iter().map(|name| {
+            // SAFETY: By the type invariant; the strings live as long as `self`.
+            unsafe { CStr::from_char_ptr(*name) }
+        })
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::kfree(self.names.as_ptr().cast()) };
     }
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A reset reaches devices of one domain only, or idle ones: by the kernel's own book of who
-# uses which device, in which the module src/owner makes the entries.
+# A reset reaches idle devices besides its target, and none that a domain uses: by the kernel's
+# own list of who uses which device, in which the module src/owner makes the entries.
 #
 # lab: shared pvh
 # lab: shared pv cpus=2
@@ -62,8 +62,9 @@ pair() {
 	blocked "$1" "$2" 7 "$1 idle, $2 in use"
 	allowed "$2" "$1" "$2 in use, $1 idle"
 	owners "$1" 7 "$2" 7
-	allowed "$1" "$2" "$1 and $2 of one domain"
-	allowed "$2" "$1" "$2 and $1 of one domain"
+	# The domain may give back one of them, and go on using the other.
+	blocked "$1" "$2" 7 "$1 and $2 of one domain"
+	blocked "$2" "$1" 7 "$2 and $1 of one domain"
 	owners "$1" 7 "$2" 8
 	blocked "$1" "$2" 8 "$1 and $2 of two domains"
 	blocked "$2" "$1" 7 "$2 and $1 of two domains"

@@ -49,7 +49,8 @@ proptest! {
     #[test]
     fn any_life_of_a_connection(events in vec((events(), any::<bool>()), 0..20)) {
         let (own, front) = (State::Initialising, State::Initialising);
-        let mut seen = Seen { own, front, online: true, wants_operations: false };
+        let mut seen =
+            Seen { exists: true, bound: true, own, front, online: true, wants_operations: false };
         let mut has_devices = false;
         for (event, succeeds) in events {
             let was_closed = seen.own == State::Closed;
@@ -67,18 +68,17 @@ proptest! {
             loop {
                 let before = seen.own;
                 match seen.step() {
-                    Step::Wait => break,
                     Step::SwitchTo(state) => seen.own = state,
-                    Step::SetUp => {
-                        has_devices = succeeds;
-                        seen.own = if succeeds { State::Initialised } else { State::Closing };
+                    Step::Follow(state) => {
+                        has_devices |= succeeds;
+                        // One that fails leaves the state, and is tried again by the next event.
+                        seen.own = state.filter(|_| succeeds).unwrap_or(seen.own);
                     }
-                    Step::Follow(state) => seen.own = state,
                     Step::Refuse => seen.own = State::Closing,
-                    Step::Close => {
+                    Step::Close(state) => {
                         prop_assert!(!seen.online, "taken away while it is online");
                         has_devices = false;
-                        seen.own = State::Closed;
+                        seen.own = state.unwrap_or(seen.own);
                     }
                 }
                 if seen.own == before {

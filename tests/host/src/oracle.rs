@@ -4,6 +4,7 @@
 //! here calls what is under test.
 
 use crate::pure::{
+    device_state::Holder,
     domid::DomId,
     reset_method::Method,
     reset_plan::{Plan, Rung, Why},
@@ -108,12 +109,23 @@ impl Oracle<'_> {
         }
     }
 
-    /// Returns the domain that uses a function.
-    pub(crate) fn user(&self, place: usize) -> Option<DomId> {
+    /// Returns the domain that has a function of ours, and whether it is giving it back.
+    fn user(&self, place: usize) -> Option<(DomId, bool)> {
         match self.0.get(place)?.owner {
-            Owner::Pciback { user } => user,
+            Owner::Pciback(Holder::Domain(domain)) => Some((domain, false)),
+            Owner::Pciback(Holder::Leaving(domain)) => Some((domain, true)),
             _ => None,
         }
+    }
+
+    /// Returns whether who holds a function of ours doesn't mind a reset for `target`.
+    pub(crate) fn is_free(&self, place: usize, target: usize) -> bool {
+        let of_target = self.user(target).map(|(domain, _)| domain);
+        place == target
+            || self.0[place].owner == Owner::Pciback(Holder::Nobody)
+            || self
+                .user(place)
+                .is_some_and(|(domain, leaves)| leaves && of_target == Some(domain))
     }
 
     /// Returns what blocks a reset for `target`, and why.
@@ -126,10 +138,12 @@ impl Oracle<'_> {
             let why = match function.owner {
                 _ if wide && function.consent != Consent::Given => Why::Consent(function.consent),
                 _ if function.kind == Kind::Other => Why::Kind,
-                Owner::Pciback { user: Some(user) } if self.user(target) != Some(user) => {
-                    Why::Used(user)
+                Owner::Pciback(_) if self.is_free(place, target) => continue,
+                Owner::Pciback(Holder::Assigned) => Why::Assigned,
+                Owner::Pciback(Holder::Domain(domain) | Holder::Leaving(domain)) => {
+                    Why::Used(domain)
                 }
-                Owner::Pciback { .. } => continue,
+                Owner::Pciback(Holder::Nobody | Holder::Gone) => Why::Unclaimed,
                 Owner::PortDriver | Owner::Nobody if bridge => continue,
                 Owner::Nobody => Why::Unclaimed,
                 Owner::Driver | Owner::PortDriver => Why::Driver,

@@ -108,7 +108,7 @@ proptest! {
             for place in reach {
                 let function = &all[place];
                 let passes = match function.owner {
-                    Owner::Pciback { user } => user.is_none() || user == oracle.user(target),
+                    Owner::Pciback(_) => oracle.is_free(place, target),
                     Owner::PortDriver | Owner::Nobody => function.kind == Kind::Bridge,
                     Owner::Driver => false,
                 };

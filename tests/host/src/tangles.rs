@@ -7,6 +7,7 @@
 use crate::{
     cases,
     pure::{
+        device_state::Holder,
         reset_batch::{divide, Part, Task},
         reset_plan::{Plan, Rungs},
         topology::{Consent, Function, Kind, Owner, Reset, Secondary, Topology},
@@ -112,12 +113,8 @@ fn could_reach(all: &[Function], reset: Reset) -> BTreeSet<usize> {
 fn is_harmless(all: &[Function], place: usize, reset: Reset, target: usize) -> bool {
     let function = &all[place];
     let wide = matches!(reset, Reset::Below { .. });
-    let user = |place: usize| match all[place].owner {
-        Owner::Pciback { user } => user,
-        _ => None,
-    };
     let owner = match function.owner {
-        Owner::Pciback { user: mine } => mine.is_none() || mine == user(target),
+        Owner::Pciback(_) => crate::oracle::Oracle(all).is_free(place, target),
         Owner::PortDriver | Owner::Nobody => function.kind == Kind::Bridge,
         Owner::Driver => false,
     };
@@ -195,7 +192,7 @@ proptest! {
         let mut chain: Vec<Function> = (0..length).map(port).collect();
         chain[length - 1].above = Some(first + back.index(length));
         chain[0].kind = Kind::Endpoint;
-        chain[0].owner = Owner::Pciback { user: None };
+        chain[0].owner = Owner::Pciback(Holder::Nobody);
         all.extend(chain);
         for target in 0..all.len() {
             let _ = Topology(&all).plan(target, Rungs::default());

@@ -4,6 +4,7 @@
 //! snapshots that no system has.
 
 use crate::pure::{
+    device_state::Holder,
     domid::DomId,
     reset_method::Listed,
     sbdf::Sbdf,
@@ -13,15 +14,17 @@ use proptest::{prelude::*, sample::Index};
 
 /// Owners, of which so many in sixteen let any reset pass.
 fn owners(harmless: u32, passing: Owner) -> impl Strategy<Value = Owner> {
-    let used = |number| Owner::Pciback {
-        user: DomId::new(number),
-    };
+    let domain = |number| DomId::new(number).unwrap();
+    let used = move |number| Owner::Pciback(Holder::Domain(domain(number)));
+    let leaving = move |number| Owner::Pciback(Holder::Leaving(domain(number)));
     prop_oneof![
         3 * harmless => Just(passing),
-        harmless => Just(Owner::Pciback { user: None }),
-        2 * (16 - harmless) => Just(used(1)),
+        harmless => Just(Owner::Pciback(Holder::Nobody)),
+        2 * (16 - harmless) => prop_oneof![Just(used(1)), Just(leaving(1))],
         2 * (16 - harmless) => prop_oneof![
             Just(used(2)),
+            Just(leaving(2)),
+            Just(Owner::Pciback(Holder::Assigned)),
             Just(Owner::Driver),
             Just(Owner::PortDriver),
             Just(Owner::Nobody),
@@ -59,7 +62,7 @@ fn consents() -> impl Strategy<Value = Consent> {
 
 /// One function, nowhere yet. So many endpoints in sixteen let any reset pass.
 fn functions(harmless: u32) -> impl Strategy<Value = Function> {
-    let idle = Owner::Pciback { user: None };
+    let idle = Owner::Pciback(Holder::Nobody);
     let kinds = prop_oneof![
         12 => (Just(Kind::Endpoint), owners(harmless, idle)),
         5 => (Just(Kind::Bridge), owners(15, Owner::PortDriver)),

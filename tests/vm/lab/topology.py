@@ -232,6 +232,11 @@ def _liars() -> Topology:
     return t
 
 
+def _slow() -> Topology:
+    """A function that takes as long for its reset as a test wants, and a good one."""
+    return Topology("slow").liar("liar0").on_port("igb", "igb0")
+
+
 def _storm() -> Topology:
     """Eight endpoints to do anything to, as couples: two with FLR, two alone in their slots (`hot0` is to
     come and go), two that share one, and two on a card that reports errors."""
@@ -265,6 +270,7 @@ TOPOLOGIES = {
         _vfs,
         _errors,
         _liars,
+        _slow,
         _storm,
     )
 }

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All guests: which directories there are in `backend/pci`, where toolstacks list devices.
+//!
+//! The directory is watched as a whole, because xenbus doesn't tell of all guests: it has no device
+//! for a directory without a `state`, which is how xenopsd lists an HVM guest's, or whose frontend
+//! has removed its own directory.
+
+use super::{guest::Guest, listing, queue};
+use crate::{
+    kapi::{
+        global::global,
+        log::log_limited,
+        xenbus::{
+            store::{transact, Transaction},
+            watch::Watcher,
+            XenbusDevice,
+        },
+    },
+    pure::{domid::DomId, sbdf::Sbdf, xenbus::Fate},
+};
+use kernel::{prelude::*, str::CString, sync::Arc};
+
+/// The directory of all guests.
+const DIRECTORY: &CStr = c"backend/pci";
+
+/// The watch of it.
+pub(super) struct Directory;
+
+impl Watcher for Directory {
+    const PATH: &'static CStr = DIRECTORY;
+
+    fn changed() {
+        reconcile_all();
+    }
+}
+
+global! {
+    /// The guests there are.
+    static GUESTS(GUEST_TABLE): Mutex<KVec<Arc<Guest>>> = KVec::new();
+}
+
+/// Has all guests reconciled, soon: something has changed that concerns their devices.
+pub(crate) fn reconcile_all() {
+    queue::scan();
+}
+
+/// Has those guests reconciled that wait for a device.
+pub(super) fn reconcile_waiting() {
+    for guest in GUESTS.lock().iter().filter(|guest| guest.waits()) {
+        queue::reconcile(guest);
+    }
+}
+
+/// Finds the guest of a directory.
+pub(super) fn find(node: &CStr) -> Option<Arc<Guest>> {
+    let guests = GUESTS.lock();
+    let found = guests.iter().find(|guest| guest.node() == node);
+    found.cloned()
+}
+
+/// Looks for new directories, and has all guests reconciled.
+pub(super) fn scan() {
+    if let Err(error) = find_new() {
+        log_limited!(
+            pr_err,
+            "the list of guests with PCI devices can't be read ({})\n",
+            error.to_errno()
+        );
+    }
+    for guest in GUESTS.lock().iter() {
+        queue::reconcile(guest);
+    }
+}
+
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - xenstored's errno.
+fn find_new() -> Result {
+    let none = &Transaction::NONE;
+    let Some(domains) = none.list(DIRECTORY, c"")? else {
+        return Ok(());
+    };
+    for domain in domains.iter() {
+        let Some(number) = number(domain).and_then(DomId::new) else {
+            continue;
+        };
+        let Some(directories) = none.list(DIRECTORY, domain)? else {
+            continue; // It has just gone.
+        };
+        for directory in directories.iter() {
+            let Some(directory) = crate::pure::xenbus::decimal(directory.to_bytes()) else {
+                continue;
+            };
+            let node = CString::try_from_fmt(fmt!("backend/pci/{number}/{directory}"))?;
+            find_or_add(&node, number, |_| ())?;
+        }
+    }
+    Ok(())
+}
+
+fn number(name: &CStr) -> Option<u16> {
+    let number = crate::pure::xenbus::decimal(name.to_bytes())?;
+    u16::try_from(number).ok()
+}
+
+/// Xenbus gives a directory to the driver.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+pub(super) fn bind(device: XenbusDevice) -> Result<Arc<Guest>> {
+    let node = CString::try_from(device.node())?;
+    let domain = device.other_domain();
+    // Under the lock of the table: a guest that is bound is not retired.
+    find_or_add(&node, domain, |guest| guest.bind(device))
+}
+
+/// Returns the guest of a directory, which is made if it isn't there, after something was done to
+/// it under the lock of the table.
+fn find_or_add(node: &CStr, domain: DomId, action: impl FnOnce(&Guest)) -> Result<Arc<Guest>> {
+    let mut guests = GUESTS.lock();
+    let guest = match guests.iter().find(|guest| guest.node() == node) {
+        Some(guest) => guest.clone(),
+        None => {
+            guests.reserve(1, GFP_KERNEL)?;
+            let guest = Guest::new(node, domain)?;
+            guests.push_within_capacity(guest.clone())?;
+            guest
+        }
+    };
+    action(&guest);
+    Ok(guest)
+}
+
+/// Takes a guest out that uses nothing, and whose directory has gone, unless xenbus still has it.
+/// Returns `true` if it is out.
+pub(super) fn retire(guest: &Guest) -> bool {
+    let mut guests = GUESTS.lock();
+    if guest.is_bound() {
+        return false;
+    }
+    guests.retain(|other: &mut Arc<Guest>| !core::ptr::eq(&raw const **other, guest));
+    true
+}
+
+/// Takes back whatever guests use: nobody would know of it when the module is gone.
+pub(super) fn forget_all() {
+    let guests = core::mem::take(&mut *GUESTS.lock());
+    drop(guests);
+}
+
+/// Returns `true` if a toolstack lists the device as the domain's.
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+/// - xenstored's errno.
+pub(super) fn lists(domain: DomId, sbdf: Sbdf) -> Result<bool> {
+    let mut nodes = KVec::new();
+    for guest in GUESTS.lock().iter() {
+        if guest.domain() == domain {
+            nodes.push(CString::try_from(guest.node())?, GFP_KERNEL)?;
+        }
+    }
+    for node in nodes {
+        let there = transact(|transaction| transaction.exists(&node, c""))?;
+        for entry in listing::read(&node)?.unwrap_or_default() {
+            let is_listed = Fate::of(entry.state, true) == Fate::Stays;
+            if there && is_listed && entry.device == Some(sbdf) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! References to this module, which keep it from being unloaded.
+//!
+//! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
+
+use super::param::this_module;
+use kernel::bindings;
+
+/// A reference; dropping it gives it back.
+pub(crate) struct ModuleRef(());
+
+impl ModuleRef {
+    /// Takes one, unless the module is about to go.
+    pub(crate) fn get() -> Option<Self> {
+        // SAFETY: The module is valid while its code runs.
+        unsafe { bindings::try_module_get(this_module()) }.then_some(Self(()))
+    }
+}
+
+impl Drop for ModuleRef {
+    fn drop(&mut self) {
+        // SAFETY: The reference was taken by `get`. If it was the last, and the module is unloaded
+        // at once, its exit waits for whoever runs this: all work of the module is on its queues.
+        unsafe { bindings::module_put(this_module()) };
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of a claimed device: who holds it, what its last reset made of it, and what may
+//! happen next.
+//!
+//! This is the only place where that is decided. Documentation/backend.md has it as a table. All
+//! events of one device are serialised by one lock, which nothing slow is done under. What an
+//! event allows is done afterwards, so two rules keep the answer true until then:
+//!
+//! - Nobody comes to a device that is [reserved](DeviceState::reserve): neither
+//!   [`assign`](DeviceState::assign) nor [`list`](DeviceState::list) succeeds for anybody but the
+//!   holder of the reservation. So what a reset was planned on cannot become worse.
+//! - A device ceases to be claimed under its own lock (`struct device.mutex`) only. Whoever is
+//!   about to touch the hardware takes that lock and asks [`is_claimed`](DeviceState::is_claimed).
+
+use super::{
+    cleanness::{Cleanness, Verdict},
+    domid::DomId,
+    time::Time,
+};
+
+/// Who holds a claimed device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Holder {
+    /// Nobody.
+    Nobody,
+    /// A domain that the toolstack is about to list: it has asked for the device's GSI, which is
+    /// what it does right before it has Xen assign the device.
+    Assigned,
+    /// The domain that the toolstack lists it for.
+    Domain(DomId),
+    /// A domain that has given it back; it is being cleaned.
+    Leaving(DomId),
+    /// Nobody any more: the device was released.
+    Gone,
+}
+
+impl Holder {
+    /// Returns the domain that holds the device, if it is known.
+    pub(crate) const fn domain(self) -> Option<DomId> {
+        match self {
+            Self::Domain(domain) | Self::Leaving(domain) => Some(domain),
+            Self::Nobody | Self::Assigned | Self::Gone => None,
+        }
+    }
+
+    /// Returns `true` if a reset for the sake of a device that `target` holds may reach a device
+    /// that `self` holds. A domain that gives one device back goes on using its others.
+    pub(crate) fn permits_reset_for(self, target: Self) -> bool {
+        match self {
+            Self::Nobody => true,
+            Self::Leaving(domain) => target.domain() == Some(domain),
+            Self::Assigned | Self::Domain(_) | Self::Gone => false,
+        }
+    }
+}
+
+/// How long a device counts as [`Holder::Assigned`], in milliseconds.
+///
+/// Between the question for the GSI and the entry in xenstore libxl only makes hypercalls
+/// (`pci_add_dm_done()` of libxl_pci.c), which takes milliseconds. This is more than a busy dom0
+/// needs, and short enough for a toolstack that failed in between and never comes back.
+pub(crate) const ASSIGNED_FOR: u32 = 10_000;
+
+/// Why an event is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Refused {
+    /// The device was released.
+    Gone,
+    /// Another domain uses it.
+    UsedBy(DomId),
+    /// Its last domain has given it back, and it is being cleaned.
+    Leaving,
+    /// It is being reset.
+    Reserved,
+    /// Its state forbids it: the reset failed, or it isn't clean and only clean devices are given.
+    Unclean,
+}
+
+/// What a permitted [`DeviceState::assign`] or [`DeviceState::list`] leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Permitted {
+    /// Nothing.
+    Plainly,
+    /// Somebody should know that the device isn't clean.
+    WithWarning,
+    /// Only of `list`, because Xen has given the device away already: the guest is not to be told
+    /// of the device, whose state forbids it.
+    Withheld,
+}
+
+/// The state of one claimed device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct DeviceState {
+    holder: Holder,
+    /// Of [`Holder::Assigned`]: when it ends.
+    assigned_until: Time,
+    /// Somebody has the right to reset it.
+    reserved: bool,
+    reset_state: Cleanness,
+    /// When the last reset ended.
+    last_reset: Time,
+}
+
+impl DeviceState {
+    /// A device that was just claimed; `reset_state` is what the reset in the claim made of it.
+    pub(crate) const fn claimed(reset_state: Cleanness, now: Time) -> Self {
+        Self {
+            holder: Holder::Nobody,
+            assigned_until: now,
+            reserved: false,
+            reset_state,
+            last_reset: now,
+        }
+    }
+
+    /// Returns who holds the device.
+    pub(crate) fn holder(&self, now: Time) -> Holder {
+        match self.holder {
+            Holder::Assigned if now >= self.assigned_until => Holder::Nobody,
+            holder => holder,
+        }
+    }
+
+    /// Returns `true` until the device is released.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.holder != Holder::Gone
+    }
+
+    /// Returns what the last reset made of the device.
+    pub(crate) const fn reset_state(&self) -> Cleanness {
+        self.reset_state
+    }
+
+    /// Returns `true` if a reset ended after `start`.
+    pub(crate) fn was_reset_since(&self, start: Time) -> bool {
+        self.last_reset > start
+    }
+
+    /// Returns whether a guest may have the device. `strict` is the administrator's wish to give
+    /// away clean devices only.
+    ///
+    /// A domain that uses the device has it already; what keeps the device from others must not
+    /// keep it from being taken away.
+    pub(crate) const fn verdict(&self, strict: bool) -> Verdict {
+        match self.holder {
+            Holder::Nobody | Holder::Assigned => self.reset_state.verdict(strict),
+            Holder::Domain(_) => Verdict::Yes,
+            Holder::Leaving(_) | Holder::Gone => Verdict::No,
+        }
+    }
+
+    /// The toolstack asks for the GSI: it is about to assign the device, or to take it from the
+    /// domain that uses it.
+    ///
+    /// # Errors
+    ///
+    /// The reason, and nothing changes.
+    pub(crate) fn assign(&mut self, strict: bool, now: Time) -> Result<Permitted, Refused> {
+        match self.holder {
+            Holder::Gone => Err(Refused::Gone),
+            Holder::Leaving(_) => Err(Refused::Leaving),
+            Holder::Domain(_) => Ok(Permitted::Plainly),
+            Holder::Nobody | Holder::Assigned if self.reserved => Err(Refused::Reserved),
+            Holder::Nobody | Holder::Assigned => {
+                let permitted = match self.verdict(strict) {
+                    Verdict::Yes => Permitted::Plainly,
+                    Verdict::WithWarning => Permitted::WithWarning,
+                    Verdict::No => return Err(Refused::Unclean),
+                };
+                self.holder = Holder::Assigned;
+                self.assigned_until = now.plus_millis(ASSIGNED_FOR);
+                Ok(permitted)
+            }
+        }
+    }
+
+    /// Returns `Ok` if [`list`](Self::list) would succeed.
+    ///
+    /// # Errors
+    ///
+    /// As for `list`.
+    pub(crate) fn may_list(&self, domain: DomId) -> Result<(), Refused> {
+        match self.holder {
+            Holder::Gone => Err(Refused::Gone),
+            Holder::Leaving(_) => Err(Refused::Leaving),
+            Holder::Domain(other) if other != domain => Err(Refused::UsedBy(other)),
+            Holder::Domain(_) | Holder::Nobody | Holder::Assigned => Ok(()),
+        }
+    }
+
+    /// The toolstack lists the device as `domain`'s. The caller holds the device's reservation, so
+    /// no reset is under way.
+    ///
+    /// # Errors
+    ///
+    /// The reason, and nothing changes. An unclean device is no reason: Xen and the toolstack have
+    /// given it away.
+    pub(crate) fn list(&mut self, domain: DomId, strict: bool) -> Result<Permitted, Refused> {
+        self.may_list(domain)?;
+        let permitted = match self.verdict(strict) {
+            Verdict::Yes => Permitted::Plainly,
+            Verdict::WithWarning => Permitted::WithWarning,
+            Verdict::No => Permitted::Withheld,
+        };
+        self.holder = Holder::Domain(domain);
+        self.soil();
+        Ok(permitted)
+    }
+
+    /// The domain gives the device back: it doesn't reach it any more, and the device is to be
+    /// cleaned. Returns `true` if the device was that domain's.
+    pub(crate) fn begin_leaving(&mut self, domain: DomId) -> bool {
+        let was = self.holder == Holder::Domain(domain);
+        if was {
+            self.holder = Holder::Leaving(domain);
+            self.soil();
+        }
+        was
+    }
+
+    /// The device that the domain gave back is as clean as it gets. Returns `true` if it was
+    /// leaving that domain, and is nobody's now.
+    pub(crate) fn left(&mut self, domain: DomId) -> bool {
+        let was = self.holder == Holder::Leaving(domain);
+        if was {
+            self.holder = Holder::Nobody;
+        }
+        was
+    }
+
+    /// Takes the right to reset the device; `false` if somebody has it.
+    pub(crate) fn reserve(&mut self) -> bool {
+        !core::mem::replace(&mut self.reserved, true)
+    }
+
+    /// Ends a reservation.
+    pub(crate) fn unreserve(&mut self) {
+        self.reserved = false;
+    }
+
+    /// A reset has ended, the holder of the reservation or of the device's lock says.
+    ///
+    /// Whoever resets a device that was [assigned](Holder::Assigned) is its toolstack, which begins
+    /// anew. One that a domain uses is soiled at once.
+    pub(crate) fn was_reset(&mut self, reset_state: Cleanness, now: Time) {
+        self.last_reset = now;
+        self.reset_state = reset_state;
+        match self.holder {
+            Holder::Assigned => self.holder = Holder::Nobody,
+            Holder::Domain(_) => self.soil(),
+            Holder::Nobody | Holder::Leaving(_) | Holder::Gone => {}
+        }
+    }
+
+    /// The hardware has reported an error. That is no reset.
+    pub(crate) fn failed(&mut self) {
+        self.reset_state = Cleanness::Failed;
+    }
+
+    /// The device is released. Returns the domain that used it until now: one that is leaving
+    /// doesn't reach it any more.
+    pub(crate) fn release(&mut self) -> Option<DomId> {
+        match core::mem::replace(&mut self.holder, Holder::Gone) {
+            Holder::Domain(domain) => Some(domain),
+            Holder::Nobody | Holder::Assigned | Holder::Leaving(_) | Holder::Gone => None,
+        }
+    }
+
+    /// A domain has, or had, the device: it isn't what its last reset left any more. One whose
+    /// reset failed stays failed.
+    fn soil(&mut self) {
+        if self.reset_state != Cleanness::Failed {
+            self.reset_state = Cleanness::Used;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "device_state_tests.rs"]
+mod tests;

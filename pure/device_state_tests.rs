@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use super::*;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+const STRICT: [bool; 2] = [false, true];
+
+fn domain(number: u16) -> DomId {
+    DomId::new(number).unwrap()
+}
+
+/// What can happen, with two domains.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Assign(bool),
+    List(DomId, bool),
+    BeginLeaving(DomId),
+    Left(DomId),
+    Reserve,
+    Unreserve,
+    WasReset(Cleanness),
+    Failed,
+    Release,
+    Later,
+}
+
+fn events() -> Vec<Event> {
+    let domains = [domain(7), domain(8)];
+    let mut all = vec![
+        Event::Reserve,
+        Event::Unreserve,
+        Event::Failed,
+        Event::Release,
+        Event::Later,
+    ];
+    for strict in STRICT {
+        all.push(Event::Assign(strict));
+        all.extend(domains.map(|domain| Event::List(domain, strict)));
+    }
+    all.extend(domains.map(Event::BeginLeaving));
+    all.extend(domains.map(Event::Left));
+    all.extend(Cleanness::ALL.map(Event::WasReset));
+    all
+}
+
+/// The time is 0, or the end of an assignment made at 0: no other times matter.
+const NOW: Time = Time(0);
+
+fn apply(state: &mut DeviceState, event: Event) -> bool {
+    match event {
+        Event::Assign(strict) => state.assign(strict, NOW).is_ok(),
+        Event::List(domain, strict) => state.list(domain, strict).is_ok(),
+        Event::BeginLeaving(domain) => state.begin_leaving(domain),
+        Event::Left(domain) => state.left(domain),
+        Event::Reserve => state.reserve(),
+        Event::Unreserve => {
+            state.unreserve();
+            true
+        }
+        Event::WasReset(made) => {
+            state.was_reset(made, NOW);
+            true
+        }
+        Event::Failed => {
+            state.failed();
+            true
+        }
+        Event::Release => state.release().is_some(),
+        Event::Later => {
+            state.assigned_until = NOW;
+            true
+        }
+    }
+}
+
+/// Every state that can be reached from a claim, and each event in it.
+fn every_transition() -> Vec<(DeviceState, Event, DeviceState, bool)> {
+    let mut seen = HashSet::new();
+    let mut queue: VecDeque<_> = Cleanness::ALL
+        .map(|made| DeviceState::claimed(made, NOW))
+        .into();
+    let mut all = Vec::new();
+    while let Some(before) = queue.pop_front() {
+        if !seen.insert(before) {
+            continue;
+        }
+        for event in events() {
+            let mut after = before;
+            let succeeded = apply(&mut after, event);
+            all.push((before, event, after, succeeded));
+            queue.push_back(after);
+        }
+    }
+    assert!(seen.len() > 50, "{} states", seen.len());
+    all
+}
+
+#[test]
+fn a_refused_event_changes_nothing() {
+    for (before, event, after, succeeded) in every_transition() {
+        let may_change = matches!(event, Event::Release);
+        assert!(
+            succeeded || may_change || before == after,
+            "{before:?} {event:?}"
+        );
+    }
+}
+
+#[test]
+fn nobody_comes_to_a_reserved_device_but_by_its_reservation() {
+    for (before, event, after, _) in every_transition() {
+        if before.reserved && !matches!(event, Event::List(..) | Event::Unreserve) {
+            let came = before.holder(NOW) == Holder::Nobody
+                && !matches!(after.holder(NOW), Holder::Nobody | Holder::Gone);
+            assert!(!came, "{before:?} {event:?}");
+        }
+    }
+}
+
+#[test]
+fn a_domain_follows_another_only_through_nobody() {
+    for (before, event, after, _) in every_transition() {
+        if let (Some(one), Some(two)) = (before.holder.domain(), after.holder.domain()) {
+            assert_eq!(one, two, "{before:?} {event:?}");
+        }
+    }
+}
+
+#[test]
+fn a_used_device_is_clean_only_after_a_reset_without_a_user() {
+    for (before, event, after, _) in every_transition() {
+        if after.reset_state == Cleanness::Clean && before.reset_state != Cleanness::Clean {
+            assert!(
+                matches!(event, Event::WasReset(Cleanness::Clean)),
+                "{event:?}"
+            );
+            assert!(!matches!(after.holder, Holder::Domain(_)));
+        }
+        assert!(
+            !matches!(after.holder, Holder::Domain(_)) || after.reset_state != Cleanness::Clean,
+            "{before:?} {event:?}"
+        );
+    }
+}
+
+#[test]
+fn only_a_reset_is_a_reset() {
+    for (before, event, after, _) in every_transition() {
+        let is_reset = matches!(event, Event::WasReset(_));
+        assert!(
+            is_reset || before.last_reset == after.last_reset,
+            "{event:?}"
+        );
+    }
+    let mut state = DeviceState::claimed(Cleanness::Clean, Time(1));
+    state.failed();
+    assert!(!state.was_reset_since(Time(1)));
+    state.was_reset(Cleanness::Weak, Time(2));
+    assert!(state.was_reset_since(Time(1)));
+    assert!(!state.was_reset_since(Time(2)));
+}
+
+#[test]
+fn a_failed_device_stays_so_until_it_is_reset() {
+    for (before, event, after, _) in every_transition() {
+        if before.reset_state == Cleanness::Failed && after.reset_state != Cleanness::Failed {
+            assert!(matches!(event, Event::WasReset(_)), "{event:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_gone_stays_gone() {
+    for (before, event, after, _) in every_transition() {
+        if !before.is_claimed() {
+            assert!(!after.is_claimed(), "{event:?}");
+            assert_eq!(before.verdict(false), Verdict::No);
+        }
+    }
+}
+
+/// What `assignable` says is what the toolstack is answered.
+#[test]
+fn the_answers_agree() {
+    for (before, ..) in every_transition() {
+        for strict in STRICT {
+            let (mut asked, mut listed) = (before, before);
+            let verdict = before.verdict(strict);
+            let in_use = matches!(before.holder, Holder::Domain(_));
+            match asked.assign(strict, NOW) {
+                Ok(permitted) => {
+                    assert_eq!(
+                        permitted == Permitted::WithWarning,
+                        verdict == Verdict::WithWarning
+                    );
+                    assert_ne!(verdict, Verdict::No);
+                    // What was promised is kept.
+                    assert!(in_use || asked.list(domain(7), strict).is_ok());
+                }
+                Err(Refused::Reserved) => assert!(before.reserved),
+                Err(_) => assert_eq!(verdict, Verdict::No, "{before:?}"),
+            }
+            if let Ok(permitted) = listed.list(domain(7), strict) {
+                assert_eq!(permitted == Permitted::Withheld, verdict == Verdict::No);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_domain_has_a_device_from_list_to_left() {
+    let mut state = DeviceState::claimed(Cleanness::Clean, NOW);
+    let (seven, eight) = (domain(7), domain(8));
+    assert_eq!(state.list(seven, true), Ok(Permitted::Plainly));
+    assert_eq!(state.reset_state(), Cleanness::Used);
+    assert_eq!(
+        state.list(seven, true),
+        Ok(Permitted::Plainly),
+        "it has it already"
+    );
+    assert_eq!(state.list(eight, false), Err(Refused::UsedBy(seven)));
+    assert_eq!(
+        state.verdict(true),
+        Verdict::Yes,
+        "the toolstack may take it back"
+    );
+    assert!(!state.begin_leaving(eight));
+    assert!(state.begin_leaving(seven));
+    assert_eq!(state.verdict(false), Verdict::No);
+    assert_eq!(state.assign(false, NOW), Err(Refused::Leaving));
+    assert_eq!(state.list(seven, false), Err(Refused::Leaving));
+    assert_eq!(state.list(eight, false), Err(Refused::Leaving));
+    state.was_reset(Cleanness::Clean, Time(5));
+    assert!(!state.left(eight) && state.left(seven) && !state.left(seven));
+    assert_eq!(state.list(eight, true), Ok(Permitted::Plainly));
+    assert_eq!(state.release(), Some(eight));
+    assert_eq!(state.list(eight, false), Err(Refused::Gone));
+}
+
+#[test]
+fn an_assignment_ends_by_itself() {
+    let mut state = DeviceState::claimed(Cleanness::NotReset, NOW);
+    assert_eq!(state.assign(true, NOW), Err(Refused::Unclean));
+    assert_eq!(state.assign(false, NOW), Ok(Permitted::WithWarning));
+    let end = NOW.plus_millis(ASSIGNED_FOR);
+    assert_eq!(state.holder(Time(end.0 - 1)), Holder::Assigned);
+    assert_eq!(state.holder(end), Holder::Nobody);
+    // Asked again, it begins anew.
+    assert_eq!(state.assign(false, Time(5)), Ok(Permitted::WithWarning));
+    assert_eq!(state.holder(end), Holder::Assigned);
+    // A reset of the device itself is the toolstack beginning anew.
+    state.was_reset(Cleanness::Clean, Time(6));
+    assert_eq!(state.holder(Time(6)), Holder::Nobody);
+}
+
+#[test]
+fn who_may_be_reset_for_whom() {
+    let (seven, eight) = (domain(7), domain(8));
+    let holders = [
+        Holder::Nobody,
+        Holder::Assigned,
+        Holder::Domain(seven),
+        Holder::Leaving(seven),
+        Holder::Domain(eight),
+        Holder::Leaving(eight),
+        Holder::Gone,
+    ];
+    let permitted: BTreeSet<_> = (0..holders.len())
+        .flat_map(|member| (0..holders.len()).map(move |target| (member, target)))
+        .filter(|(member, target)| holders[*member].permits_reset_for(holders[*target]))
+        .collect();
+    let all_targets = (0..holders.len()).map(|target| (0, target));
+    let own_domain = [(3, 2), (3, 3), (5, 4), (5, 5)];
+    assert_eq!(permitted, all_targets.chain(own_domain).collect());
+}
