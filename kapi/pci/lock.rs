@@ -111,30 +111,30 @@ impl Drop for DeviceLocks {
 /// While this lives, user space's accesses to the device's configuration space wait.
 ///
 /// For resets in driver callbacks, where the driver core holds the device's lock but nobody keeps
-/// user space from the registers of a device in reset. ([`DeviceLocks`] include this.)
+/// user space from the registers of a device in reset. ([`DeviceLocks`] include this.) It holds on
+/// to the [`Locked`] that it was made of, and like that can't leave the thread that has the lock.
 pub(crate) struct ConfigAccess<'a> {
-    device: &'a pci::Device,
+    locked: &'a Locked<'a>,
 }
 
 impl<'a> ConfigAccess<'a> {
     /// Waits for accesses under way and blocks new ones.
     pub(crate) fn block(locked: &'a Locked<'_>) -> Self {
-        let device = locked.device();
         // SAFETY: The device is valid; this may sleep, and does so under the device's lock like
         // `pci_dev_lock()`.
-        unsafe { bindings::pci_cfg_access_lock(raw(device)) };
-        Self { device }
+        unsafe { bindings::pci_cfg_access_lock(raw(locked.device())) };
+        Self { locked }
     }
 
     /// Returns the device, whose lock is held as long as this lives.
     pub(crate) fn exclusive(&self) -> Exclusive<'_> {
-        Exclusive(Locked::held(self.device))
+        Exclusive(Locked::held(self.locked.device()))
     }
 }
 
 impl Drop for ConfigAccess<'_> {
     fn drop(&mut self) {
         // SAFETY: `block` took it.
-        unsafe { bindings::pci_cfg_access_unlock(raw(self.device)) };
+        unsafe { bindings::pci_cfg_access_unlock(raw(self.locked.device())) };
     }
 }

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe code that misuses the wrappers: what the types refuse.
+//!
+//! See tests/misuse/check.py. Functions without a mark are uses as they should be.
+
+#![allow(unused)]
+#![forbid(unsafe_code)]
+
+use crate::kapi::pci::{ConfigAccess, DeviceLocks, Exclusive, HotplugLock, Locked};
+
+fn needs_send<T: Send>() {}
+
+/// The lock is given back by the thread that took it, and what stands for it stays there too.
+fn a_lock_leaves_its_thread() {
+    needs_send::<Locked<'static>>(); //~ ERROR E0277
+    needs_send::<Exclusive<'static>>(); //~ ERROR E0277
+    needs_send::<DeviceLocks>(); //~ ERROR E0277
+    needs_send::<ConfigAccess<'static>>(); //~ ERROR E0277
+    needs_send::<HotplugLock>(); //~ ERROR E0277
+}
