@@ -31,7 +31,7 @@ pub(crate) trait LargeShow {
     const NAME: &'static CStr;
 
     /// Fills `out` with the content that starts at byte `pos`; returns the bytes filled, 0 at the
-    /// end.
+    /// end. (More than there is room for counts as all of it.)
     ///
     /// # Errors
     ///
@@ -73,11 +73,26 @@ impl fmt::Write for Page<'_> {
 /// Returns what sysfs expects of a callback: a count, or a negative errno.
 fn count_or_errno(result: Result<usize>) -> isize {
     match result {
-        // CAST: At most a page.
+        // CAST: At most the length of a buffer.
         Ok(count) => count as isize,
         Err(error) => error.to_errno() as isize,
     }
 }
+
+/// Returns how much of a buffer with this much room was filled. Of one that says more, sysfs would
+/// copy what lies behind the buffer to user space.
+const fn filled(said: usize, room: usize) -> usize {
+    if said < room {
+        said
+    } else {
+        room
+    }
+}
+
+const _: () = {
+    assert!(filled(0, 16) == 0 && filled(16, 16) == 16);
+    assert!(filled(17, 16) == 16 && filled(usize::MAX, 16) == 16);
+};
 
 /// A `struct driver_attribute` for the type it was built from.
 #[repr(transparent)]
@@ -141,7 +156,8 @@ impl LargeAttribute {
                 core::slice::from_raw_parts_mut(buffer.cast::<u8>(), count)
             };
             let pos = usize::try_from(pos).map_err(|_| EINVAL);
-            count_or_errno(pos.and_then(|pos| T::read(pos, out)))
+            let said = pos.and_then(|pos| T::read(pos, out));
+            count_or_errno(said.map(|said| filled(said, count)))
         }
         // SAFETY: All bytes zero is a valid attribute: no size limit, no other callback.
         let mut bin: bindings::bin_attribute = unsafe { core::mem::zeroed() };
