@@ -122,11 +122,6 @@ impl DriverAttribute {
             store: Some(store::<T>),
         })
     }
-
-    /// Returns the generic attribute in it.
-    pub(crate) const fn as_ptr(&'static self) -> *const bindings::attribute {
-        &raw const self.0.attr
-    }
 }
 
 /// A `struct bin_attribute` for the type it was built from.
@@ -189,11 +184,6 @@ impl LargeAttribute {
         bin.write = Some(write::<T>);
         Self(bin)
     }
-
-    /// Returns a pointer to it.
-    pub(crate) const fn as_ptr(&'static self) -> *const bindings::bin_attribute {
-        &raw const self.0
-    }
 }
 
 /// A `struct device_attribute` for the type it was built from.
@@ -231,11 +221,6 @@ impl DeviceAttribute {
         };
         Self(device)
     }
-
-    /// Returns the generic attribute in it.
-    pub(crate) const fn as_ptr(&'static self) -> *const bindings::attribute {
-        &raw const self.0.attr
-    }
 }
 
 /// Fills in the part that all kinds of attributes share.
@@ -248,33 +233,56 @@ pub(super) const fn attribute(name: &'static CStr, mode: bindings::umode_t) -> b
     attribute
 }
 
-/// A list of pointers that the kernel reads, ended by a null pointer.
-#[repr(transparent)]
-pub(crate) struct Pointers<T, const N: usize>(pub(crate) [*const T; N]);
+/// A kind of attribute of which groups are made.
+///
+/// # Safety
+///
+/// The type must be a transparent wrapper of a C structure that begins with a `struct attribute`,
+/// and there must be one such C structure only for the places that take [`Groups`] of this type.
+pub(crate) unsafe trait Kind: Sync {}
 
-// SAFETY: The pointers are to statics and never written.
-unsafe impl<T, const N: usize> Sync for Pointers<T, N> {}
+// SAFETY: Attributes of a driver. The beginning is checked below.
+unsafe impl Kind for DriverAttribute {}
+
+// SAFETY: Attributes of a device. The beginning is checked below.
+unsafe impl Kind for DeviceAttribute {}
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(bindings::driver_attribute, attr) == 0);
+    assert!(offset_of!(bindings::device_attribute, attr) == 0);
+};
+
+/// A list of pointers that the kernel reads, ended by a null pointer.
+pub(crate) struct Pointers<T: 'static, const N: usize>([Option<&'static T>; N]);
 
 impl<T, const N: usize> Pointers<T, N> {
-    /// Returns the list as C wants it.
-    pub(crate) const fn as_ptr(&'static self) -> *const *const T {
-        self.0.as_ptr()
+    /// Takes the list, the last of which must be `None`. To be used at build time, where it is an
+    /// error if it isn't.
+    pub(crate) const fn new(list: [Option<&'static T>; N]) -> Self {
+        assert!(matches!(list.last(), Some(None)));
+        Self(list)
+    }
+
+    /// Returns the list as C wants it: a reference or `None` is a pointer or null.
+    const fn as_ptr(&'static self) -> *const *const T {
+        self.0.as_ptr().cast()
     }
 }
 
-/// One `struct attribute_group`.
+/// One `struct attribute_group`, of attributes of kind `A`.
 #[repr(transparent)]
-pub(crate) struct Group(bindings::attribute_group);
+pub(crate) struct Group<A>(bindings::attribute_group, PhantomData<A>);
 
 // SAFETY: Never written after it was built.
-unsafe impl Sync for Group {}
+unsafe impl<A: Kind> Sync for Group<A> {}
 
-impl Group {
+impl<A: Kind> Group<A> {
     /// Builds a group: in a directory of its own if `name` is given, with these attributes.
     pub(crate) const fn new<const F: usize, const L: usize>(
         name: Option<&'static CStr>,
-        files: &'static Pointers<bindings::attribute, F>,
-        large: &'static Pointers<bindings::bin_attribute, L>,
+        files: &'static Pointers<A, F>,
+        large: &'static Pointers<LargeAttribute, L>,
     ) -> Self {
         // SAFETY: All bytes zero is a valid, empty group.
         let mut group: bindings::attribute_group = unsafe { core::mem::zeroed() };
@@ -282,30 +290,25 @@ impl Group {
             group.name = kernel::str::as_char_ptr_in_const_context(name);
         }
         group.__bindgen_anon_2 = bindings::attribute_group__bindgen_ty_2 {
-            attrs_const: files.as_ptr(),
+            attrs_const: files.as_ptr().cast(),
         };
-        group.bin_attrs = large.as_ptr();
-        Self(group)
-    }
-
-    /// Returns a pointer to it.
-    pub(crate) const fn as_ptr(&'static self) -> *const bindings::attribute_group {
-        &raw const self.0
+        group.bin_attrs = large.as_ptr().cast();
+        Self(group, PhantomData)
     }
 }
 
 /// A list of one group of attributes of kind `A`, as a `struct device_driver` takes it.
-pub(crate) struct Groups<A: 'static>(Pointers<bindings::attribute_group, 2>, PhantomData<A>);
+pub(crate) struct Groups<A: 'static>(Pointers<Group<A>, 2>);
 
 impl<A> Groups<A> {
     /// Builds the list.
-    pub(crate) const fn of(group: &'static Group) -> Self {
-        Self(Pointers([group.as_ptr(), core::ptr::null()]), PhantomData)
+    pub(crate) const fn of(group: &'static Group<A>) -> Self {
+        Self(Pointers::new([Some(group), None]))
     }
 
     /// Returns the list as the C structure wants it; the kernel doesn't write to it.
     pub(super) const fn as_ptr(&'static self) -> *mut *const bindings::attribute_group {
-        self.0.as_ptr().cast_mut()
+        self.0.as_ptr().cast_mut().cast()
     }
 }
 
@@ -321,13 +324,12 @@ macro_rules! attribute_groups {
             use $crate::kapi::attr::{$kind, Group, Groups, LargeAttribute, Pointers};
             $(static $file: $kind = $build;)*
             $(static $large: LargeAttribute = $bin;)*
-            static FILES: Pointers<kernel::bindings::attribute,
-                { [$(stringify!($file)),*].len() + 1 }> =
-                Pointers([$($file.as_ptr(),)* core::ptr::null()]);
-            static LARGE: Pointers<kernel::bindings::bin_attribute,
+            static FILES: Pointers<$kind, { [$(stringify!($file)),*].len() + 1 }> =
+                Pointers::new([$(Some(&$file),)* None]);
+            static LARGE: Pointers<LargeAttribute,
                 { <[&str]>::len(&[$(stringify!($large)),*]) + 1 }> =
-                Pointers([$($large.as_ptr(),)* core::ptr::null()]);
-            static GROUP: Group = Group::new($directory, &FILES, &LARGE);
+                Pointers::new([$(Some(&$large),)* None]);
+            static GROUP: Group<$kind> = Group::new($directory, &FILES, &LARGE);
             Groups::of(&GROUP)
         };
     };

@@ -7,7 +7,10 @@
 #![allow(unused)]
 #![deny(unsafe_code)]
 
-use crate::kapi::pci::{ConfigAccess, DeviceExt, DeviceLocks, HotplugLock, Locked, PciDevices};
+use crate::kapi::{
+    attr::{DriverAttribute, Pointers},
+    pci::{ConfigAccess, DeviceExt, DeviceLocks, HotplugLock, Locked, PciDevices},
+};
 use kernel::{device::Core, pci};
 
 fn a_device_outlives_its_locks(locks: DeviceLocks) {
@@ -44,3 +47,6 @@ fn devices_that_stay_without_the_lock(lock: HotplugLock) {
     drop(lock); //~ ERROR E0505
     devices.next();
 }
+
+/// The kernel reads on until it finds the end.
+static ENDLESS: Pointers<DriverAttribute, 0> = Pointers::new([]); //~ ERROR E0080

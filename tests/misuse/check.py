@@ -46,7 +46,10 @@ def found(messages: Path) -> tuple[Counter[tuple[int, str]], list[str]]:
         if message.get("level") != "error" or not spans:
             continue
         code = (message.get("code") or {}).get("code", "without a code")
+        # What fails while a constant is evaluated is in a note, by whom that was called.
+        notes = [span for note in message["children"] for span in note["spans"]]
         lines = {line_in_snippets(span) for span in spans} - {None}
+        lines = lines or {line_in_snippets(span) for span in notes} - {None}
         if lines:
             inside[min(lines), code] += 1
         else:

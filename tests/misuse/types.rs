@@ -7,7 +7,10 @@
 #![allow(unused)]
 #![forbid(unsafe_code)]
 
-use crate::kapi::pci::{ConfigAccess, DeviceLocks, Exclusive, HotplugLock, Locked};
+use crate::kapi::{
+    attr::{DeviceAttribute, DriverAttribute, Group, Groups},
+    pci::{ConfigAccess, DeviceLocks, Exclusive, HotplugLock, Locked},
+};
 
 fn needs_send<T: Send>() {}
 
@@ -18,4 +21,9 @@ fn a_lock_leaves_its_thread() {
     needs_send::<DeviceLocks>(); //~ ERROR E0277
     needs_send::<ConfigAccess<'static>>(); //~ ERROR E0277
     needs_send::<HotplugLock>(); //~ ERROR E0277
+}
+
+/// Its callbacks would take a driver for a device.
+fn the_attributes_of_something_else(group: &'static Group<DeviceAttribute>) {
+    let groups: Groups<DriverAttribute> = Groups::of(group); //~ ERROR E0308
 }
