@@ -21,8 +21,12 @@ pub(crate) struct Global<B: GlobalLockBackend + 'static> {
 }
 
 impl<B: GlobalLockBackend> Global<B> {
-    /// For `global!`, which makes one `Global` per lock.
-    pub(crate) const fn new(lock: &'static GlobalLock<B>) -> Self {
+    /// For `global!`.
+    ///
+    /// # Safety
+    ///
+    /// There must be no other `Global` of this lock: each would initialise it once.
+    pub(crate) const unsafe fn new(lock: &'static GlobalLock<B>) -> Self {
         Self {
             lock,
             state: AtomicU8::new(NEW),
@@ -63,8 +67,10 @@ macro_rules! global {
             unsafe(uninit) static $lock: $kind<$type> = $value;
         }
         $(#[$meta])*
+        #[allow(unsafe_code)] // The proof is here, whoever declares the value.
         static $name: $crate::kapi::global::Global<$lock> =
-            $crate::kapi::global::Global::new(&$lock);
+            // SAFETY: The lock is declared above, for this only.
+            unsafe { $crate::kapi::global::Global::new(&$lock) };
     };
 }
 pub(crate) use global;

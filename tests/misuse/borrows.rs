@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Safe code that misuses the wrappers: what the borrow checker refuses.
+//! Safe code that misuses the wrappers: what the borrow checker refuses, and what is `unsafe`.
 //!
 //! See tests/misuse/check.py. Functions without a mark are uses as they should be.
 
@@ -9,9 +9,10 @@
 
 use crate::kapi::{
     attr::{DriverAttribute, Pointers},
+    global::Global,
     pci::{ConfigAccess, DeviceExt, DeviceLocks, HotplugLock, Locked, PciDevices},
 };
-use kernel::{device::Core, pci};
+use kernel::{device::Core, pci, prelude::*};
 
 fn a_device_outlives_its_locks(locks: DeviceLocks) {
     let Some(first) = locks.get(0) else { return };
@@ -50,3 +51,11 @@ fn devices_that_stay_without_the_lock(lock: HotplugLock) {
 
 /// The kernel reads on until it finds the end.
 static ENDLESS: Pointers<DriverAttribute, 0> = Pointers::new([]); //~ ERROR E0080
+
+kernel::sync::global_lock! {
+    unsafe(uninit) static LOCK: Mutex<()> = ();
+}
+
+/// Each would initialise the lock, also while it is held.
+static ONE: Global<LOCK> = Global::new(&LOCK); //~ ERROR E0133
+static TWO: Global<LOCK> = Global::new(&LOCK); //~ ERROR E0133
