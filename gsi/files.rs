@@ -7,10 +7,10 @@
 
 use super::{look_up_in, Tables};
 use crate::kapi::{
-    bus_notifier::{Arriving, Listener, Registration},
+    bus_notifier::{Listener, Registration},
     device_file::NumberFile,
     global::global,
-    pci::{HotplugLock, PciDevices},
+    pci::{HotplugLock, Registered},
 };
 use kernel::{pci, prelude::*, rbtree::RBTree};
 
@@ -74,7 +74,7 @@ fn key(device: &pci::Device) -> usize {
 struct Watcher;
 
 impl Listener for Watcher {
-    fn added(device: &Arriving<'_>) {
+    fn added(device: Registered<'_>) {
         add(device);
     }
 
@@ -93,34 +93,31 @@ fn add_present() {
     // that it goes would come before its file.
     let no_changes = HotplugLock::new();
     let mut tables = Tables::default();
-    for device in PciDevices::new(&no_changes) {
-        add_with(&mut tables, &device);
-    }
+    no_changes.for_each_device(|device| add_with(&mut tables, device));
 }
 
-/// Creates the file of a device, if it has a GSI and no file yet. The device must be registered,
-/// and not be removed meanwhile.
-pub(crate) fn add(device: &pci::Device) {
+/// Creates the file of a device, if it has a GSI and no file yet.
+pub(crate) fn add(device: Registered<'_>) {
     add_with(&mut Tables::default(), device);
 }
 
-fn add_with(tables: &mut Tables, device: &pci::Device) {
+fn add_with(tables: &mut Tables, device: Registered<'_>) {
     // The look-up takes long, where ACPI's tables are.
-    if !lacks_file(device) {
+    if !lacks_file(&device) {
         return;
     }
-    let Some(gsi) = look_up_in(tables, device) else {
+    let Some(gsi) = look_up_in(tables, &device) else {
         return;
     };
     let mut guard = FILES.lock();
     let Some(files) = guard
         .as_mut()
-        .filter(|files| files.get(&key(device)).is_none())
+        .filter(|files| files.get(&key(&device)).is_none())
     else {
         return;
     };
     let added = NumberFile::new(device, c"gsi", gsi.number)
-        .and_then(|file| files.try_create_and_insert(key(device), file, GFP_KERNEL));
+        .and_then(|file| files.try_create_and_insert(key(&device), file, GFP_KERNEL));
     if let Err(error) = added {
         dev_warn!(device, "no gsi file: {}\n", error.to_errno());
     }

@@ -6,41 +6,22 @@
 
 use super::{
     notifier::{self, Chain},
-    pci::physical_function,
+    pci::Registered,
 };
-use core::{marker::PhantomData, ops::Deref};
+use core::marker::PhantomData;
 use kernel::{bindings, container_of, ffi, pci, prelude::*};
 
 /// What is told; every method may sleep.
 pub(crate) trait Listener {
     /// A device was added to the PCI bus; no driver has seen it yet. The caller holds no lock of
     /// the device.
-    fn added(_device: &Arriving<'_>) {}
+    fn added(_device: Registered<'_>) {}
 
     /// A device is about to be removed; its sysfs directory still exists.
     fn removing(_device: &pci::Device) {}
 
     /// A device is about to lose its driver. The caller holds the device's lock.
     fn unbinding(_device: &pci::Device) {}
-}
-
-/// A device that is being added.
-pub(crate) struct Arriving<'a>(&'a pci::Device);
-
-impl Arriving<'_> {
-    /// Returns the physical function that a virtual function belongs to, `None` for any other.
-    pub(crate) fn physical_function(&self) -> Option<&pci::Device> {
-        // SAFETY: A device that is being added isn't being removed.
-        unsafe { physical_function(self.0) }
-    }
-}
-
-impl Deref for Arriving<'_> {
-    type Target = pci::Device;
-
-    fn deref(&self) -> &pci::Device {
-        self.0
-    }
 }
 
 /// A registered [`Listener`]; dropping it unregisters and waits for calls under way.
@@ -64,7 +45,8 @@ unsafe impl<T: Listener> Chain for PciBus<T> {
     unsafe fn called(action: u32, data: *mut ffi::c_void) -> Option<Result> {
         let told: fn(&pci::Device) = match action {
             bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE => {
-                |device| T::added(&Arriving(device))
+                // SAFETY: It was added just now, and isn't removed before all were told of that.
+                |device| T::added(unsafe { Registered::assume(device) })
             }
             bindings::bus_notifier_event_BUS_NOTIFY_DEL_DEVICE => T::removing,
             bindings::bus_notifier_event_BUS_NOTIFY_UNBIND_DRIVER => T::unbinding,

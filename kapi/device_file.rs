@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
-use super::fault;
+use super::{fault, pci::Registered};
 use core::ffi::CStr;
 use kernel::{
     bindings, container_of, error::to_result, ffi, pci, prelude::*, sync::aref::ARef, types::Opaque,
@@ -36,13 +36,11 @@ unsafe impl Sync for NumberFile {}
 impl NumberFile {
     /// Creates the file `name` showing `number`.
     ///
-    /// The device must be registered and stay so for the duration of the call.
-    ///
     /// # Errors
     ///
     /// - `ENOMEM`: no memory.
     /// - `EEXIST`: the device has a file of that name.
-    pub(crate) fn new(device: &pci::Device, name: &'static CStr, number: u32) -> Result<Self> {
+    pub(crate) fn new(device: Registered<'_>, name: &'static CStr, number: u32) -> Result<Self> {
         #[cfg_attr(not(CONFIG_DEBUG_LOCK_ALLOC), allow(unused_mut))]
         let mut attribute = bindings::device_attribute {
             attr: super::attr::attribute(name, 0o444),
@@ -64,17 +62,17 @@ impl NumberFile {
             GFP_KERNEL,
         )?;
         fault::point("device_create_file")?;
-        // SAFETY: The device is valid, and the attribute is initialised, pinned and lives until
-        // `drop` has removed the file.
+        // SAFETY: The device is valid, it has its directory, and keeps it. The attribute is
+        // initialised, pinned and lives until `drop` has removed the file.
         to_result(unsafe {
             bindings::device_create_file(
-                super::pci::raw_dev(device),
+                super::pci::raw_dev(&device),
                 inner.attribute.get().cast_const(),
             )
         })?;
         Ok(Self {
             inner,
-            device: device.into(),
+            device: (&*device).into(),
         })
     }
 

@@ -3,7 +3,7 @@
 //! What the driver needs to know of and do to a PCI device, beyond `kernel::pci`.
 //!
 //! [`DeviceExt`] is what may be asked of any device at any time; [`Locked`] is a device that cannot
-//! change its driver, and has the rest.
+//! change its driver, and has the rest. [`Registered`] is one that is not removed.
 //!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
@@ -17,6 +17,7 @@ mod lock;
 mod mark;
 mod neighbours;
 mod ready;
+mod registered;
 mod reset;
 mod scan;
 mod slot;
@@ -30,15 +31,13 @@ pub(crate) use self::{
     lock::{ConfigAccess, DeviceLocks, Exclusive, Locked},
     mark::Marks,
     neighbours::{Driver, Neighbour, PortDriver},
+    registered::Registered,
     reset::listed_methods,
     scan::{HotplugLock, PciDevices},
     state::{Quiet, SavedState},
 };
 
-use crate::{
-    kapi::fault,
-    pure::{intx::Pin, sbdf::Sbdf},
-};
+use crate::pure::{intx::Pin, sbdf::Sbdf};
 use kernel::{bindings, pci};
 
 /// Returns the C structure of a device.
@@ -210,42 +209,7 @@ impl DeviceExt for pci::Device {
     }
 }
 
-/// Returns the physical function that a virtual function belongs to, `None` for any other.
-///
-/// # Safety
-///
-/// The device must not be removed as long as the result lives.
-pub(super) unsafe fn physical_function(device: &pci::Device) -> Option<&pci::Device> {
-    if !device.is_virtual_function() {
-        return None;
-    }
-    // SAFETY: A virtual function has this member of the union, and holds a reference to what it
-    // points to until it is removed (pci_iov_remove_virtfn()).
-    unsafe {
-        (*raw(device))
-            .__bindgen_anon_1
-            .physfn
-            .cast::<pci::Device>()
-            .as_ref()
-    }
-}
-
 impl Locked<'_> {
-    /// Returns the physical function that a virtual function belongs to, `None` for any other.
-    pub(crate) fn physical_function(&self) -> Option<&pci::Device> {
-        // SAFETY: Before the device is removed its driver is unbound, for which the lock held here
-        // would be needed.
-        unsafe { physical_function(self.device()) }
-    }
-
-    /// Tells whether the device answers a read of its vendor ID (for a virtual function, which has
-    /// none, whether its physical function does).
-    pub(crate) fn is_present(&self) -> bool {
-        let fails = fault::point("pci_device_is_present").is_err();
-        // SAFETY: The device is valid, and see `physical_function` for what else is read.
-        !fails && unsafe { bindings::pci_device_is_present(raw(self.device())) }
-    }
-
     /// Tells whether the device's `driver_override` names this driver.
     pub(crate) fn is_overridden_to(&self, driver: &core::ffi::CStr) -> bool {
         super::pci_driver::driver_override_is(self.device(), driver)

@@ -10,9 +10,9 @@
 use super::{listed_for, slots, NAME};
 use crate::{
     kapi::{
-        bus_notifier::{Arriving, Listener, Registration},
+        bus_notifier::{Listener, Registration},
         global::global,
-        pci::{DeviceExt, Header, Neighbour},
+        pci::{DeviceExt, Header, Neighbour, Registered},
         pci_driver::{override_driver, withdraw_override},
     },
     pure::sbdf::Sbdf,
@@ -78,15 +78,15 @@ impl Drop for Open {
 pub(crate) struct Watcher;
 
 impl Listener for Watcher {
-    fn added(device: &Arriving<'_>) {
+    fn added(device: Registered<'_>) {
         // Bridges keep their driver, which what is below them needs.
         if device.header() != Header::Normal {
             return;
         }
-        let Some(listed) = listed_for(device, device.physical_function()) else {
+        let Some(listed) = listed_for(&device, device.physical_function()) else {
             return;
         };
-        if let Err(error) = reserve(device, listed) {
+        if let Err(error) = reserve(&device, listed) {
             dev_warn!(
                 device,
                 "listed, but another driver may take it first ({})\n",

@@ -14,7 +14,7 @@ use crate::{
     gsi::{self, Gsi},
     hypercall,
     kapi::{
-        pci::{ConfigAccess, DeviceExt, Enabled, Header, Locked, SavedState},
+        pci::{ConfigAccess, DeviceExt, Enabled, Header, Locked, Registered, SavedState},
         xen::{self, Dom0},
     },
     pure::{
@@ -64,7 +64,7 @@ pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
     match take_steps(&Locked::by_driver_core(device), dom0, &lines) {
         Ok(claim) => {
             // Enabling the device may have set an interrupt link that led nowhere before.
-            gsi::files::add(device);
+            gsi::files::add(Registered::by_driver_core(device));
             arrivals::claimed(device);
             report(&claim.claimed, &lines);
             // A guest may be listed as its user already.

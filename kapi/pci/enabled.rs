@@ -20,6 +20,7 @@ impl Enabled {
     /// # Errors
     ///
     /// - `EIO`: the device doesn't answer.
+    /// - `ENODEV`: it may have been removed.
     /// - The errno of waking it up, or of `pci_enable_device()`, such as `EINVAL` for a device
     ///   whose BARs have no addresses.
     pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {

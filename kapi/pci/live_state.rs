@@ -32,8 +32,10 @@ impl Exclusive<'_> {
     /// # Errors
     ///
     /// - `EIO`: the device doesn't answer, and nothing was saved before.
+    /// - `ENODEV`: it may have been removed.
     /// - The errno of `pci_save_state()`; the device is as it was.
     pub(crate) fn save_live(&self) -> Result<LiveState> {
+        self.check_there()?;
         let command = Command::read(self);
         if command.is_none() {
             // SAFETY: The device is valid; the bit is set and cleared by whoever holds its lock.
@@ -70,8 +72,11 @@ impl Exclusive<'_> {
 
     /// Restores what was saved. [`resume`](Self::resume) must follow, once what is below is back.
     pub(crate) fn restore_live(&self, state: &LiveState) {
-        // SAFETY: The device is valid and its lock is held.
-        unsafe { bindings::pci_restore_state(raw(self.device())) };
+        // Where it went meanwhile there is nothing to restore.
+        if self.check_there().is_ok() {
+            // SAFETY: The device is valid and there, and its lock is held.
+            unsafe { bindings::pci_restore_state(raw(self.device())) };
+        }
         // When the MSI is restored, Xen turns INTx on, which the driver had turned off.
         if let Some(command) = state.command {
             command.write(self);
@@ -98,7 +103,7 @@ impl Exclusive<'_> {
                     control,
                 );
             }
-            if Command::read(self).is_some() {
+            if self.check_there().is_ok() && Command::read(self).is_some() {
                 bindings::pci_save_state(device);
             }
         }

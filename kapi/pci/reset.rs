@@ -2,7 +2,7 @@
 
 //! Resetting hardware, without saving before or restoring after.
 
-use super::{raw, slot, Exclusive, Locked};
+use super::{raw, slot, DeviceExt, Exclusive, Header, Locked};
 use crate::{
     kapi::fault,
     pure::reset_method::{Listed, Method},
@@ -26,9 +26,11 @@ impl Locked<'_> {
     /// # Errors
     ///
     /// - `EIO`: the device doesn't wake.
+    /// - `ENODEV`: it may have been removed.
     /// - Any other errno of `pci_set_power_state()`.
     pub(crate) fn wake(&self) -> Result {
         fault::point("pci_set_power_state")?;
+        self.check_there()?;
         // SAFETY: The device is valid, and its lock is held.
         to_result(unsafe { bindings::pci_set_power_state(raw(self.device()), PCI_D0) })?;
         // The kernel doesn't count it as an error if the device refuses.
@@ -49,9 +51,11 @@ impl Exclusive<'_> {
     ///
     /// - `ETIMEDOUT`: the function didn't come back (for which the kernel says `ENOTTY`, as for a
     ///   method that the device doesn't have; but only listed methods are run).
+    /// - `ENODEV`: the device may have been removed.
     /// - Any other errno of the method.
     pub(crate) fn run(&self, method: Method) -> Result {
         fault::point("reset of the function")?;
+        self.check_there()?;
         if method == Method::Flr {
             // SAFETY: The device is valid and its lock is held. False: not only a probe.
             return timed_out(unsafe { bindings::pcie_reset_flr(raw(self.device()), false) });
@@ -82,11 +86,15 @@ impl Exclusive<'_> {
     /// # Errors
     ///
     /// - `ETIMEDOUT`: that device didn't come back.
+    /// - `EINVAL`: this is no bridge.
     pub(crate) fn reset_secondary_bus(&self) -> Result {
         fault::point("pci_bridge_secondary_bus_reset")?;
+        // In any other device the register is another one.
+        if self.device().header() != Header::Bridge {
+            return Err(EINVAL);
+        }
         // SAFETY: The device is valid, its lock is held, and user space's accesses to its
-        // configuration space wait, without which the kernel would complain. For a device that is
-        // no bridge, the register is another one: callers pass what a snapshot calls a bridge.
+        // configuration space wait, without which the kernel would complain.
         timed_out(unsafe { bindings::pci_bridge_secondary_bus_reset(raw(self.device())) })
     }
 

@@ -2,6 +2,7 @@
 
 //! All PCI devices there are, with none coming or going if that matters.
 
+use super::Registered;
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{bindings, pci, sync::aref::ARef};
 
@@ -15,6 +16,15 @@ impl HotplugLock {
         unsafe { bindings::pci_lock_rescan_remove() };
         Self(PhantomData)
     }
+
+    /// Shows `visit` all devices, in the order of the kernel's list.
+    pub(crate) fn for_each_device(&self, mut visit: impl FnMut(Registered<'_>)) {
+        for device in PciDevices::while_they_change() {
+            // SAFETY: A device is in the list from when it is in sysfs until it is removed, for
+            // which the lock held here would be needed (`pci_stop_and_remove_bus_device()`).
+            visit(unsafe { Registered::assume(&device) });
+        }
+    }
 }
 
 impl Drop for HotplugLock {
@@ -25,34 +35,20 @@ impl Drop for HotplugLock {
 }
 
 /// An iterator over all PCI devices, in the order of the kernel's list.
-pub(crate) struct PciDevices<'a> {
+pub(crate) struct PciDevices {
     last: Option<ARef<pci::Device>>,
-    _lifetime: PhantomData<&'a ()>,
 }
 
-impl<'a> PciDevices<'a> {
-    /// Starts at the first device.
-    pub(crate) fn new(_: &'a HotplugLock) -> Self {
-        Self {
-            last: None,
-            _lifetime: PhantomData,
-        }
-    }
-}
-
-impl PciDevices<'static> {
+impl PciDevices {
     /// Starts at the first device while others may come and go. Every device that is there from
     /// beginning to end is found, bridges before what is below them; when one is removed in
     /// between, some may be found twice.
     pub(crate) fn while_they_change() -> Self {
-        Self {
-            last: None,
-            _lifetime: PhantomData,
-        }
+        Self { last: None }
     }
 }
 
-impl Iterator for PciDevices<'_> {
+impl Iterator for PciDevices {
     type Item = ARef<pci::Device>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -38,12 +38,14 @@ impl SavedState {
     /// # Errors
     ///
     /// - `EIO`: the device doesn't answer.
+    /// - `ENODEV`: it may have been removed.
     /// - `ENOMEM`: no memory.
     /// - The errno of `pci_save_state()`.
     pub(crate) fn save(locked: &Locked<'_>) -> Result<Self> {
+        locked.check_there()?;
         let command = Command::read(locked).ok_or(EIO)?;
         fault::point("pci_save_state")?;
-        // SAFETY: The device is valid and its lock is held.
+        // SAFETY: The device is valid and there, and its lock is held.
         to_result(unsafe { bindings::pci_save_state(raw(locked.device())) })?;
         fault::point("pci_store_saved_state")?;
         // SAFETY: As above. Null means no memory: a state was just saved.
@@ -64,7 +66,9 @@ impl SavedState {
     ///
     /// - `EINVAL`: the kernel keeps other capabilities of the device than those saved.
     /// - `EIO`: the device doesn't answer, or didn't take its BARs or decode bits back.
+    /// - `ENODEV`: it may have been removed; nothing was written.
     pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
+        locked.check_there()?;
         self.write_back(locked, &quiet)
             .or_else(|_| self.write_back(locked, &quiet))
             .inspect_err(|_| Command::QUIET.write(locked))
@@ -81,7 +85,7 @@ impl SavedState {
         })?;
         {
             let _restoring = RESTORING.lock();
-            // SAFETY: As above.
+            // SAFETY: As above, and the device is there, as `restore` has seen.
             unsafe { bindings::pci_restore_state(raw(locked.device())) };
         }
         if let Some(ats) = &quiet.ats {

@@ -10,7 +10,7 @@
 use crate::kapi::{
     attr::{DriverAttribute, Pointers},
     global::Global,
-    pci::{ConfigAccess, DeviceExt, DeviceLocks, HotplugLock, Locked, PciDevices},
+    pci::{ConfigAccess, DeviceExt, DeviceLocks, HotplugLock, Locked},
 };
 use kernel::{device::Core, pci, prelude::*};
 
@@ -43,10 +43,16 @@ fn a_physical_function_outlives_the_lock(locks: DeviceLocks) {
     physical.map(DeviceExt::sbdf);
 }
 
-fn devices_that_stay_without_the_lock(lock: HotplugLock) {
-    let mut devices = PciDevices::new(&lock);
-    drop(lock); //~ ERROR E0505
-    devices.next();
+fn a_device_stays_longer_than_the_lock(lock: HotplugLock) {
+    let mut found = None;
+    lock.for_each_device(|device| found = Some(device)); //~ ERROR E0521
+}
+
+fn a_device_stays_without_its_lock(locks: DeviceLocks) {
+    let Some(first) = locks.get(0) else { return };
+    let registered = first.registered();
+    drop(locks); //~ ERROR E0505
+    registered.map(|device| device.sbdf());
 }
 
 /// The kernel reads on until it finds the end.

@@ -2,9 +2,9 @@
 """Compares the errors that rustc found in misuse of the wrappers with those expected.
 
 check.py SNIPPETS MESSAGES: the snippets say after `//~ ERROR` which error belongs to their
-line (`//~^ ERROR`: to the line above). The messages are those of `--error-format=json`, with
-what else the build wrote in between. A misuse that compiles, and an error that nobody expects,
-are both failures: the latter may hide the former.
+line (`//~^ ERROR`: to the line above; `-` stands for an error without a code). The messages
+are those of `--error-format=json`, with what else the build wrote in between. A misuse that
+compiles, and an error that nobody expects, are both failures: the latter may hide the former.
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-EXPECTED = re.compile(r"//~(\^*) ERROR (E\d{4})")
+EXPECTED = re.compile(r"//~(\^*) ERROR (E\d{4}|-)")
 
 
 def expected(snippets: Path) -> Counter[tuple[int, str]]:
@@ -45,7 +45,7 @@ def found(messages: Path) -> tuple[Counter[tuple[int, str]], list[str]]:
         spans = [span for span in message.get("spans", []) if span["is_primary"]]
         if message.get("level") != "error" or not spans:
             continue
-        code = (message.get("code") or {}).get("code", "without a code")
+        code = (message.get("code") or {}).get("code", "-")
         # What fails while a constant is evaluated is in a note, by whom that was called.
         notes = [span for note in message["children"] for span in note["spans"]]
         lines = {line_in_snippets(span) for span in spans} - {None}

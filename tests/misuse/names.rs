@@ -8,14 +8,10 @@
 #![allow(unused)]
 #![forbid(unsafe_code)]
 
-use crate::kapi::{attr::Pointers, bus_notifier::Arriving};
-use kernel::{bindings, pci};
+use crate::kapi::attr::Pointers;
+use kernel::bindings;
 
 /// sysfs would follow them.
 fn pointers_to_anywhere() -> Pointers<bindings::attribute, 2> {
     Pointers([core::ptr::dangling(), core::ptr::null()]) //~ ERROR E0423
-}
-
-fn a_device_that_does_not_arrive(device: &pci::Device) {
-    let arriving = Arriving(device); //~ ERROR E0423
 }

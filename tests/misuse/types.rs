@@ -9,8 +9,10 @@
 
 use crate::kapi::{
     attr::{DeviceAttribute, DriverAttribute, Group, Groups},
-    pci::{ConfigAccess, DeviceLocks, Exclusive, HotplugLock, Locked},
+    device_file::NumberFile,
+    pci::{ConfigAccess, DeviceLocks, Exclusive, HotplugLock, Locked, Registered},
 };
+use kernel::{pci, prelude::*};
 
 fn needs_send<T: Send>() {}
 
@@ -21,6 +23,16 @@ fn a_lock_leaves_its_thread() {
     needs_send::<DeviceLocks>(); //~ ERROR E0277
     needs_send::<ConfigAccess<'static>>(); //~ ERROR E0277
     needs_send::<HotplugLock>(); //~ ERROR E0277
+    needs_send::<Registered<'static>>(); //~ ERROR E0277
+}
+
+fn a_device_that_nothing_keeps(device: &pci::Device) {
+    let registered = Registered { device }; //~ ERROR -
+}
+
+/// The directory may be gone, or not be there yet.
+fn a_file_of_any_device(device: &pci::Device) -> Result<NumberFile> {
+    NumberFile::new(device, c"number", 1) //~ ERROR E0308
 }
 
 /// Its callbacks would take a driver for a device.
