@@ -13,7 +13,7 @@ use crate::{
         acpi::{Node, Signalling},
         pci::{DeviceExt, Locked},
         physdev::{self, physdev_op},
-        xen::Dom0,
+        xen::{Dom0, Kind},
     },
     pure::hypercall_answer::{self as answer, Answer},
 };
@@ -128,7 +128,7 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Told> {
     const VIRTUAL_FUNCTION: u32 = 2;
     const HAS_PROXIMITY: u32 = 4;
 
-    if dom0 == Dom0::Pv {
+    if dom0.kind() == Kind::Pv {
         return Ok(Told::NotNeeded);
     }
     let device = locked.device();
@@ -155,7 +155,7 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Told> {
         add.flags |= HAS_PROXIMITY;
         add.pxm = pxm;
     }
-    let ret = physdev_op(&mut add);
+    let ret = physdev_op(dom0, &mut add);
     settle(answer::plain(ret), &SAID, "adding PCI devices")
 }
 
@@ -180,8 +180,10 @@ fn proximity(locked: &Locked<'_>) -> Option<u32> {
 /// # Errors
 ///
 /// - Xen's errno, such as `EBUSY` for a table that is in use.
-pub(crate) fn prepare_msix(device: &pci::Device) -> Result<Told> {
-    msix(device, |name| physdev_op(&mut physdev::PrepareMsix(name)))
+pub(crate) fn prepare_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
+    msix(device, |name| {
+        physdev_op(dom0, &mut physdev::PrepareMsix(name))
+    })
 }
 
 /// Undoes [`prepare_msix`].
@@ -189,8 +191,10 @@ pub(crate) fn prepare_msix(device: &pci::Device) -> Result<Told> {
 /// # Errors
 ///
 /// - Xen's errno.
-pub(crate) fn release_msix(device: &pci::Device) -> Result<Told> {
-    msix(device, |name| physdev_op(&mut physdev::ReleaseMsix(name)))
+pub(crate) fn release_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
+    msix(device, |name| {
+        physdev_op(dom0, &mut physdev::ReleaseMsix(name))
+    })
 }
 
 /// Issues an operation on the MSI-X table of a device that has one. That every Xen refuses it to a
@@ -219,16 +223,19 @@ fn msix(device: &pci::Device, operation: impl FnOnce(physdev::PciDevice) -> c_in
 /// - Xen's errno: `EEXIST` when a BAR covers something else, `ENODEV` when Xen has no such device.
 pub(crate) fn reset_done(dom0: Dom0, device: &pci::Device, kind: ResetKind) -> Result<Told> {
     static SAID: Once = Once::new();
-    if dom0 == Dom0::Pv {
+    if dom0.kind() == Kind::Pv {
         return Ok(Told::NotNeeded);
     }
     let Some(dev) = xen_name(device) else {
         return Ok(Told::Impossible);
     };
-    let ret = physdev_op(&mut physdev::PciDeviceReset {
-        dev,
-        flags: kind.flag(),
-    });
+    let ret = physdev_op(
+        dom0,
+        &mut physdev::PciDeviceReset {
+            dev,
+            flags: kind.flag(),
+        },
+    );
     settle(answer::plain(ret), &SAID, "state resets of PCI devices")
 }
 
@@ -240,13 +247,16 @@ pub(crate) fn reset_done(dom0: Dom0, device: &pci::Device, kind: ResetKind) -> R
 /// - Xen's errno: `EINVAL` for a number that no IO-APIC has.
 pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<Told> {
     static SAID: Once = Once::new();
-    if dom0 == Dom0::Pv {
+    if dom0.kind() == Kind::Pv {
         return Ok(Told::NotNeeded);
     }
-    let ret = physdev_op(&mut physdev::SetupGsi {
-        gsi: i32::try_from(gsi).map_err(|_| EINVAL)?,
-        triggering: u8::from(!signalling.edge_triggered),
-        polarity: u8::from(!signalling.active_high),
-    });
+    let ret = physdev_op(
+        dom0,
+        &mut physdev::SetupGsi {
+            gsi: i32::try_from(gsi).map_err(|_| EINVAL)?,
+            triggering: u8::from(!signalling.edge_triggered),
+            polarity: u8::from(!signalling.active_high),
+        },
+    );
     settle(answer::setup_gsi(ret), &SAID, "GSI set-up")
 }

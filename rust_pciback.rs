@@ -170,7 +170,7 @@ impl InPlaceModule for PciBack {
             _all_claimed: AllClaimed::new(),
             _: { listed.claim() },
             // After the driver: its name being ours proves that the C driver's hook isn't there.
-            _hook: Hook::new(),
+            _hook: Hook::new(&_driver),
             _virtual_functions <- Watch::new(),
             _sleep <- Guard::new(),
             // Last: guests may be waiting.

@@ -4,8 +4,9 @@
 //!
 //! C header: [`include/xen/acpi.h`](srctree/include/xen/acpi.h)
 
+use super::pci_driver::{Adapter, StubDriver};
 use core::marker::PhantomData;
-use kernel::{ffi::c_int, prelude::*};
+use kernel::{driver, ffi::c_int, prelude::*};
 
 extern "C" {
     // Not in the kernel crate's bindings; drivers/xen/acpi.c, `get_gsi_from_sbdf_t`.
@@ -29,9 +30,9 @@ pub(crate) struct Registration<T: GsiSource>(PhantomData<T>);
 
 impl<T: GsiSource> Registration<T> {
     /// Registers the source. There is one place for such a function in the kernel, without an
-    /// owner: callers make sure by other means that nobody else uses it (the driver name `pciback`
-    /// is taken first).
-    pub(crate) fn new() -> Self {
+    /// owner. It is that of the driver named `pciback`, of which there can be one: so it takes a
+    /// driver that is registered.
+    pub(crate) fn new<D: StubDriver>(_: &driver::Registration<Adapter<D>>) -> Self {
         // SAFETY: `callback` lives in this module, and `Drop` takes it back before the module goes:
         // the kernel replaces the pointer under a write lock, and calls it under the read lock.
         unsafe { xen_acpi_register_get_gsi_func(Some(Self::callback)) };

@@ -5,7 +5,7 @@
 //! Facts are those of Xen's public header xen/include/public/physdev.h; each structure's size is
 //! checked here.
 
-use super::fault;
+use super::{fault, xen::Dom0};
 use kernel::ffi::c_int;
 
 /// The argument of one `physdev_op` command.
@@ -107,20 +107,20 @@ const _: () = {
 
 /// Issues the command; returns what Xen returned: 0 or more, or a negative errno.
 ///
-/// Must not be called outside a Xen domain; every caller descends from a successful
-/// [`initial_domain`](super::xen::initial_domain).
-pub(crate) fn physdev_op<T: Op>(arg: &mut T) -> c_int {
+/// Outside of Xen there would be nobody to call: `Dom0` proves that this is inside.
+pub(crate) fn physdev_op<T: Op>(_: Dom0, arg: &mut T) -> c_int {
     if let Some(answer) = fault::answer_of_xen(T::OP) {
         return answer;
     }
-    // SAFETY: By the contract of `Op`, `arg` is what Xen expects for this command, and it is
-    // exclusively borrowed for the duration of the call.
+    // SAFETY: There is a Xen to call. By the contract of `Op`, `arg` is what it expects for this
+    // command, and it is exclusively borrowed for the duration of the call.
     unsafe { raw_physdev_op(T::OP, core::ptr::from_mut(arg).cast()) }
 }
 
 /// # Safety
 ///
-/// `arg` must point to the argument of `cmd`, valid for reads and writes.
+/// This must be a domain of Xen, and `arg` must point to the argument of `cmd`, valid for reads and
+/// writes.
 #[cfg(target_arch = "x86_64")]
 unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
     /// `__HYPERVISOR_physdev_op` (xen/interface/xen.h).
@@ -150,7 +150,7 @@ unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
 
 /// # Safety
 ///
-/// `arg` must point to the argument of `cmd`, valid for reads and writes.
+/// As above.
 #[cfg(target_arch = "aarch64")]
 unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
     extern "C" {

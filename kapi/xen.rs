@@ -12,16 +12,28 @@ use kernel::{bindings, error::to_result, ffi, pci, prelude::*, sync::aref::ARef}
 /// `SIF_INITDOMAIN` of Xen's start info flags (xen/interface/xen.h): this is the initial domain.
 const SIF_INITDOMAIN: u32 = 1 << 1;
 
+/// That this is an initial domain of Xen: whoever has one may call Xen. Only [`initial_domain`] makes
+/// it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dom0(Kind);
+
+impl Dom0 {
+    /// Returns which kind it is.
+    pub(crate) const fn kind(self) -> Kind {
+        self.0
+    }
+}
+
 /// What a dom0 is, as far as interrupts and configuration space go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dom0 {
+pub(crate) enum Kind {
     /// Paravirtualised: the kernel talks to Xen about interrupts, config space is the hardware's.
     Pv,
     /// PVH: Xen emulates the config space (vPCI) and must be told of resets and GSIs.
     Pvh,
 }
 
-/// Returns which kind of initial domain this is, or `None` anywhere else (bare metal, a guest).
+/// Returns the proof that this is an initial domain, or `None` anywhere else (bare metal, a guest).
 pub(crate) fn initial_domain() -> Option<Dom0> {
     // SAFETY: Plain integers that the kernel writes only while it boots, long before a module can
     // be loaded; reading them races with nothing.
@@ -30,10 +42,10 @@ pub(crate) fn initial_domain() -> Option<Dom0> {
         return None;
     }
     match domain_type {
-        bindings::xen_domain_type_XEN_PV_DOMAIN => Some(Dom0::Pv),
+        bindings::xen_domain_type_XEN_PV_DOMAIN => Some(Dom0(Kind::Pv)),
         // A dom0 that isn't PV is PVH: Xen builds no HVM dom0. (On Arm, where the notion doesn't
         // exist, every domain has this type.)
-        bindings::xen_domain_type_XEN_HVM_DOMAIN => Some(Dom0::Pvh),
+        bindings::xen_domain_type_XEN_HVM_DOMAIN => Some(Dom0(Kind::Pvh)),
         _ => None,
     }
 }

@@ -123,10 +123,10 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim,
     take(
         ClaimStep::PrepareMsix,
         "Xen didn't take over the MSI-X table",
-        || hypercall::prepare_msix(device),
+        || hypercall::prepare_msix(dom0, device),
     )?;
     let undo_msix = ScopeGuard::new(|| {
-        if let Err(error) = hypercall::release_msix(device) {
+        if let Err(error) = hypercall::release_msix(dom0, device) {
             dev_warn!(device, "MSI-X table not released ({})\n", error.to_errno());
         }
     });

@@ -36,7 +36,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
         clean(&locked, claim, &lines);
     }
     // Also of a device that is gone: Xen keeps its own books.
-    match hypercall::release_msix(device) {
+    match hypercall::release_msix(claim.claimed.dom0, device) {
         Err(error) if present => {
             let errno = error.to_errno();
             lines.write(

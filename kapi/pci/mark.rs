@@ -4,7 +4,7 @@
 
 use super::{raw, Exclusive};
 use crate::{
-    kapi::xen::{self, Dom0},
+    kapi::xen::{self, Dom0, Kind},
     pure::mark::{Proof, Register},
 };
 use kernel::bindings;
@@ -19,7 +19,11 @@ impl Exclusive<'_> {
             Register::CacheLineSize => Some(bindings::PCI_CACHE_LINE_SIZE as i32),
             Register::InterruptLine => Some(bindings::PCI_INTERRUPT_LINE as i32),
             // vPCI answers a PVH dom0 from memory, which no reset clears.
-            Register::MsixFunctionMask if xen::initial_domain() != Some(Dom0::Pv) => None,
+            Register::MsixFunctionMask
+                if xen::initial_domain().map(Dom0::kind) != Some(Kind::Pv) =>
+            {
+                None
+            }
             Register::MsixFunctionMask => {
                 // SAFETY: The device is valid; the field is set when it is found.
                 let capability = unsafe { (*raw(self.device())).msix_cap };

@@ -8,10 +8,18 @@
 #![allow(unused)]
 #![forbid(unsafe_code)]
 
-use crate::kapi::attr::Pointers;
+use crate::kapi::{
+    attr::Pointers,
+    xen::{Dom0, Kind},
+};
 use kernel::bindings;
 
 /// sysfs would follow them.
 fn pointers_to_anywhere() -> Pointers<bindings::attribute, 2> {
     Pointers([core::ptr::dangling(), core::ptr::null()]) //~ ERROR E0423
+}
+
+/// Whoever has one may call Xen.
+fn a_domain_made_up() -> Dom0 {
+    Dom0(Kind::Pv) //~ ERROR E0423
 }

@@ -10,7 +10,10 @@
 use crate::kapi::{
     attr::{DeviceAttribute, DriverAttribute, Group, Groups},
     device_file::NumberFile,
+    gsi_hook::{GsiSource, Registration},
     pci::{ConfigAccess, DeviceLocks, Exclusive, HotplugLock, Locked, Registered},
+    physdev::{physdev_op, PrepareMsix},
+    xen::{Dom0, Kind},
 };
 use kernel::{pci, prelude::*};
 
@@ -24,6 +27,20 @@ fn a_lock_leaves_its_thread() {
     needs_send::<ConfigAccess<'static>>(); //~ ERROR E0277
     needs_send::<HotplugLock>(); //~ ERROR E0277
     needs_send::<Registered<'static>>(); //~ ERROR E0277
+}
+
+/// Outside of Xen there is nobody to call.
+fn a_hypercall_by_anybody(mut op: PrepareMsix) {
+    physdev_op(&mut op); //~ ERROR E0061
+}
+
+fn a_domain_that_nobody_looked_up() -> Dom0 {
+    Dom0::Pv //~ ERROR E0599
+}
+
+/// The place may be another driver's.
+fn a_hook_without_the_driver<T: GsiSource>() -> Registration<T> {
+    Registration::new() //~ ERROR E0061
 }
 
 fn a_device_that_nothing_keeps(device: &pci::Device) {
