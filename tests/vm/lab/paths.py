@@ -20,6 +20,7 @@ BUILD = CACHE / "build" / DEBUG
 KERNEL = IMAGE / DEBUG
 MODULE = BUILD / "module" / "rust_pciback.ko" if DEBUG else REPO / "rust_pciback.ko"
 FAULTS_MODULE = BUILD / "faults" / "rust_pciback.ko"
+MISUSE_MODULE = BUILD / "misuse-run" / "rust_pciback.ko"
 #: Preloaded into QEMU where it needs that (tests/vm/src).
 NOKVM = CACHE / "build" / "nokvm.so"
 DOM0_TESTS = REPO / "tests" / "dom0"

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe code that misuses the wrappers in a way that no type refuses, so that it must be harmless.
+//!
+//! `tools/build misuse-run` builds it into a copy of the module, where it registers a driver of its
+//! own, which takes no device. tests/vm/test_misuse.py uses the attributes of that.
+
+#![deny(unsafe_code)]
+
+use crate::{
+    kapi::{
+        attr::{
+            attribute_groups, DeviceAttribute, DriverAttribute, DriverStore, Groups, LargeShow,
+        },
+        pci::{DeviceExt, DeviceLocks, Locked, PciDevices, SavedState},
+        pci_driver::StubDriver,
+    },
+    pure::error_recovery::{Answer, Channel},
+    sysfs,
+};
+use kernel::{device::Core, device_id::IdArray, pci, prelude::*, sync::aref::ARef};
+
+pub(crate) const NAME: &CStr = c"misuse";
+
+pub(crate) struct Misuse;
+
+const ANY: IdArray<pci::DeviceId, (), 1> = IdArray::new([(pci::DeviceId::from_class(0, 0), ())]);
+
+impl pci::Driver for Misuse {
+    type IdInfo = ();
+    type Data<'bound> = ();
+
+    const ID_TABLE: pci::IdTable<()> = &ANY;
+
+    fn probe<'bound>(
+        _: &'bound pci::Device<Core<'_>>,
+        (): &'bound (),
+    ) -> impl PinInit<(), Error> + 'bound {
+        Err::<(), _>(ENODEV)
+    }
+}
+
+attribute_groups!(DRIVER: DriverAttribute, None, [
+    GONE = DriverAttribute::write_only::<Gone>(),
+], [
+    LIAR = LargeAttribute::read_only::<Liar>(),
+]);
+
+impl StubDriver for Misuse {
+    const DRIVER_GROUPS: &'static Groups<DriverAttribute> = &DRIVER;
+    const DEVICE_GROUPS: &'static Groups<DeviceAttribute> = &sysfs::device::GROUPS;
+
+    fn error_detected(_: &Locked<'_>, _: Channel) -> Answer {
+        Answer::Disconnect
+    }
+
+    fn link_was_reset(_: &Locked<'_>) -> Answer {
+        Answer::Disconnect
+    }
+
+    fn recovered(_: &Locked<'_>) {}
+}
+
+/// `liar`: says that it filled twice the room that there is.
+struct Liar;
+
+impl LargeShow for Liar {
+    const NAME: &'static CStr = c"liar";
+
+    fn read(pos: usize, out: &mut [u8]) -> Result<usize> {
+        out.fill(b'.');
+        Ok(if pos == 0 {
+            out.len().saturating_mul(2)
+        } else {
+            0
+        })
+    }
+}
+
+crate::kapi::global::global! {
+    /// The virtual function that is kept while it is removed.
+    static KEPT(KEPT_DEVICE): Mutex<Option<ARef<pci::Device>>> = None;
+}
+
+/// `gone`: "keep" takes a reference to a virtual function, "look" locks that and uses it, "drop"
+/// gives it back.
+struct Gone;
+
+impl DriverStore for Gone {
+    const NAME: &'static CStr = c"gone";
+
+    fn store(text: &[u8]) -> Result {
+        let kept = match text {
+            b"keep" => PciDevices::while_they_change().find(|device| device.is_virtual_function()),
+            b"look" => {
+                let kept = KEPT.lock().clone();
+                return look(kept.ok_or(ENODEV)?);
+            }
+            _ => None,
+        };
+        let before = core::mem::replace(&mut *KEPT.lock(), kept);
+        drop(before);
+        Ok(())
+    }
+}
+
+/// Asks everything that leads from a virtual function to its physical one.
+fn look(device: ARef<pci::Device>) -> Result {
+    let mut list = KVec::new();
+    list.push(device, GFP_KERNEL)?;
+    let locks = DeviceLocks::new(list);
+    let device = locks.get(0).ok_or(EINVAL)?;
+    let errno = |result: Result| result.map_or_else(Error::to_errno, |()| 0);
+    pr_info!(
+        "misuse: physical_function {}, is_present {}, wake {}, save {}\n",
+        u8::from(device.physical_function().is_some()),
+        u8::from(device.is_present()),
+        errno(device.wake()),
+        errno(SavedState::save(&device).map(drop)),
+    );
+    Ok(())
+}

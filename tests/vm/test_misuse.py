@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Safe code that misuses the wrappers of kapi, where no type can refuse it, does no harm.
+
+The module is a build with tests/misuse/run in it, whose driver has the attributes used here. (What the compiler
+refuses is tried by `tools/build misuse`.)
+"""
+
+import pytest
+from lab.machine import Dom0
+from lab.paths import MISUSE_MODULE
+
+DRIVER = "/sys/bus/pci/drivers/misuse"
+PATH = "/root/misuse/rust_pciback.ko"
+ENODEV = 19
+
+
+@pytest.fixture
+def misuse(dom0: Dom0) -> Dom0:
+    """A dom0 with that module."""
+    dom0.put(MISUSE_MODULE, PATH)
+    dom0.check(f"insmod {PATH}")
+    return dom0
+
+
+@pytest.mark.dom0("vfs", "pv")
+def test_more_than_there_is_room_for(misuse: Dom0) -> None:
+    """An attribute that says that it filled two pages of one is read as one, and nothing behind it."""
+    text = misuse.check(f"dd if={DRIVER}/liar bs=65536 count=1 2>/dev/null | tr -d . | wc -c").strip()
+    length = misuse.check(f"dd if={DRIVER}/liar bs=65536 count=1 2>/dev/null | wc -c").strip()
+    misuse.check("rmmod rust_pciback")
+    assert (length, text) == ("4096", "0")
+
+
+@pytest.mark.dom0("vfs", "pv")
+def test_locked_after_it_was_removed(misuse: Dom0) -> None:
+    """Nothing leads to the physical function of a virtual one that is gone, whoever has its lock."""
+    vfs = f"/sys/bus/pci/devices/{misuse.bdf('igb0')}/sriov_numvfs"
+    misuse.check(f"echo 1 >{vfs}; printf keep >{DRIVER}/gone; echo 0 >{vfs}; dmesg -c >/dev/null")
+    misuse.check(f"printf look >{DRIVER}/gone; printf drop >{DRIVER}/gone")
+    said = misuse.check("dmesg | sed -n 's/.*misuse: //p'").strip()
+    misuse.check("rmmod rust_pciback")
+    assert said == f"physical_function 0, is_present 0, wake -{ENODEV}, save -{ENODEV}"
