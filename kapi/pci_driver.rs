@@ -160,10 +160,13 @@ unsafe impl<T: StubDriver> driver::RegistrationOps for Adapter<T> {
 /// Has a registered PCI driver, by its name, probe a device, like a write to its file `bind`.
 /// Sleeps until the device's lock is free and the probe has ended.
 ///
+/// As for that file the bus is asked first (`bind_store()`): it offers no device that isn't set up
+/// yet (`pci_dev_binding_disallowed()`), nor one whose `driver_override` names another driver.
+///
 /// # Errors
 ///
-/// - `ENODEV`: there is no such driver, the device is about to be removed, or the driver doesn't
-///   want it.
+/// - `ENODEV`: there is no such driver, the bus doesn't offer the device to it, the device is about
+///   to be removed, or the driver doesn't want it.
 /// - `EBUSY`: the device has a driver.
 /// - Any other errno of the probe.
 pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
@@ -171,10 +174,18 @@ pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
     let dev = super::pci::raw_dev(device);
     find_driver(|candidate| {
         // SAFETY: The driver is registered during the call, its name is a C string, and the device
-        // is valid.
+        // is valid and on the driver's bus. The bus's function takes locks of its own.
         unsafe {
-            let found = CStr::from_char_ptr((*candidate).name) == driver;
-            found.then(|| to_result(bindings::device_driver_attach(candidate, dev)))
+            if CStr::from_char_ptr((*candidate).name) != driver {
+                return None;
+            }
+            let offered = (bindings::pci_bus_type.match_)
+                .is_none_or(|offers| offers(dev, candidate.cast_const()) > 0);
+            Some(if offered {
+                to_result(bindings::device_driver_attach(candidate, dev))
+            } else {
+                Err(ENODEV)
+            })
         }
     })
     .unwrap_or(Err(ENODEV))
@@ -239,33 +250,49 @@ pub(crate) fn override_driver(device: &pci::Device, driver: &CStr) -> Result {
     })
 }
 
-/// Clears the device's `driver_override` if it still names `driver`.
+/// Clears the device's `driver_override` if it still names `driver`. What user space writes at the
+/// same time stays.
 pub(crate) fn withdraw_override(device: &pci::Device, driver: &CStr) {
-    if driver_override_is(device, driver) {
-        // SAFETY: The device is valid; no text of no length clears it, which can't fail.
-        unsafe {
-            bindings::__device_set_driver_override(
-                super::pci::raw_dev(device),
-                c"".as_char_ptr(),
-                0,
-            );
+    let withdrawn = with_override(device, |name| {
+        // SAFETY: The lock is held.
+        if !unsafe { is_name(*name, driver) } {
+            return core::ptr::null();
         }
-    }
+        core::mem::replace(name, core::ptr::null())
+    });
+    // SAFETY: Null, or a string that kstrndup() made (`__device_set_driver_override()`) and that
+    // nobody else finds any more. Freed with the lock given back.
+    unsafe { bindings::kfree(withdrawn.cast()) };
 }
 
 /// Tells whether the device's `driver_override` names `driver`.
 ///
 /// The kernel's device_match_driver_override() is an inline function.
 pub(super) fn driver_override_is(device: &pci::Device, driver: &CStr) -> bool {
+    // SAFETY: The lock is held.
+    with_override(device, |name| unsafe { is_name(*name, driver) })
+}
+
+/// Tells whether a `driver_override` is this name.
+///
+/// # Safety
+///
+/// The name must be that of a device's `driver_override`, whose lock is held.
+unsafe fn is_name(name: *const ffi::c_char, driver: &CStr) -> bool {
+    // SAFETY: One that isn't null is a C string, which the lock keeps as it is.
+    !name.is_null() && unsafe { CStr::from_char_ptr(name) } == driver
+}
+
+/// Shows `look` the pointer to the device's `driver_override` under its lock, a spinlock: user space
+/// may replace the string at any other time.
+fn with_override<T>(device: &pci::Device, look: impl FnOnce(&mut *const ffi::c_char) -> T) -> T {
     let dev = super::pci::raw_dev(device);
-    // SAFETY: The device is valid; the lock protects the string, which user space may replace at
-    // any time.
+    // SAFETY: The device is valid; the lock protects the string and the pointer to it.
     unsafe {
         let lock = &raw mut (*dev).driver_override.lock;
         bindings::spin_lock(lock);
-        let name = (*dev).driver_override.name;
-        let matches = !name.is_null() && CStr::from_char_ptr(name) == driver;
+        let result = look(&mut (*dev).driver_override.name);
         bindings::spin_unlock(lock);
-        matches
+        result
     }
 }

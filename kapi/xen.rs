@@ -80,10 +80,12 @@ impl Owner {
     /// - `EBUSY`: the books say that a domain uses the device.
     /// - `ENOMEM`: no memory.
     pub(crate) fn enter(device: &pci::Device, domain: DomId) -> Result<Self> {
-        fault::point("xen_register_device_domain_owner")?;
-        // SAFETY: The device is valid, and stays so until the entry is taken out: it is referenced.
-        let result = to_result(unsafe {
-            xen_register_device_domain_owner(super::pci::raw(device).cast(), domain.number())
+        let result = fault::point("xen_register_device_domain_owner").and_then(|()| {
+            // SAFETY: The device is valid, and stays so until the entry is taken out: it is
+            // referenced.
+            to_result(unsafe {
+                xen_register_device_domain_owner(super::pci::raw(device).cast(), domain.number())
+            })
         });
         match result {
             Ok(()) => Ok(Self {
@@ -91,6 +93,8 @@ impl Owner {
                 domain,
             }),
             Err(EEXIST) => Err(EBUSY),
+            // What the function says when it gets no memory (drivers/xen/pci.c).
+            Err(ENODEV) => Err(ENOMEM),
             Err(error) => Err(error),
         }
     }

@@ -72,6 +72,13 @@ for dev in $all; do
 	sysfs_write "$DRV/unbind" "$dev"
 	same "$dev: driver_override is withdrawn" 0 "$(write_errno "$PCI/$dev/driver_override" '\n')"
 	same "$dev: is no longer wanted" $ENODEV "$(drv_errno bind "$dev")"
+	# As for bind the bus is asked: it offers the device to the driver named there only.
+	same "$dev: is listed" 0 "$(drv_errno new_slot "$dev")"
+	same "$dev: is meant for another driver" 0 "$(write_errno "$PCI/$dev/driver_override" nobody)"
+	same "$dev: so probe leaves it" $ENODEV "$(drv_errno probe "$dev")"
+	same "$dev: without a driver" "" "$(pci_driver "$dev")"
+	same "$dev: meant for anybody again" 0 "$(write_errno "$PCI/$dev/driver_override" '\n')"
+	same "$dev: is no longer listed" 0 "$(drv_errno remove_slot "$dev")"
 	sysfs_write /sys/bus/pci/drivers_probe "$dev"
 	check "$dev: works" works "$dev"
 done

@@ -11,7 +11,7 @@ from lab.paths import MISUSE_MODULE
 
 DRIVER = "/sys/bus/pci/drivers/misuse"
 PATH = "/root/misuse/rust_pciback.ko"
-ENODEV = 19
+ENODEV, ENOMEM = 19, 12
 
 
 @pytest.fixture
@@ -40,3 +40,24 @@ def test_locked_after_it_was_removed(misuse: Dom0) -> None:
     said = misuse.check("dmesg | sed -n 's/.*misuse: //p'").strip()
     misuse.check("rmmod rust_pciback")
     assert said == f"physical_function 0, is_present 0, wake -{ENODEV}, save -{ENODEV}"
+
+
+@pytest.mark.dom0("vfs", "pv")
+def test_attached_before_it_is_set_up(misuse: Dom0) -> None:
+    """A device in the bus's list that the bus doesn't offer yet is not attached, as by the file `bind`."""
+    bdf = misuse.bdf("nvme0")
+    misuse.check(f"dmesg -c >/dev/null; printf 1 >{DRIVER}/haste; echo 1 >/sys/bus/pci/devices/{bdf}/remove")
+    misuse.check("echo 1 >/sys/bus/pci/rescan")
+    said = misuse.check("sleep 2; dmesg | sed -n 's/.*misuse: //p'").strip()
+    misuse.check("rmmod rust_pciback")
+    assert said == f"attached: -{ENODEV}"
+
+
+@pytest.mark.dom0("vfs", "pv")
+def test_no_memory_for_the_books(misuse: Dom0) -> None:
+    """The kernel's function says ENODEV for want of memory."""
+    parameters = "/sys/module/rust_pciback/parameters"
+    misuse.check(f"echo {ENODEV} >{parameters}/fail_errno; echo 1 >{parameters}/fail_call")
+    errno = misuse.check(f"here=/tests; . /tests/lib/pciback.sh >/dev/null; write_errno {DRIVER}/owner x").strip()
+    misuse.check("rmmod rust_pciback")
+    assert errno == str(ENOMEM)

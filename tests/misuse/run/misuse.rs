@@ -12,17 +12,45 @@ use crate::{
         attr::{
             attribute_groups, DeviceAttribute, DriverAttribute, DriverStore, Groups, LargeShow,
         },
-        pci::{DeviceExt, DeviceLocks, Locked, PciDevices, SavedState},
-        pci_driver::StubDriver,
+        bus_notifier::{Listener, Registration},
+        pci::{DeviceExt, DeviceLocks, Locked, PciDevices, Registered, SavedState},
+        pci_driver::{attach, Adapter, StubDriver},
+        xen::Owner,
     },
-    pure::error_recovery::{Answer, Channel},
+    parallel::spawn,
+    pure::{
+        domid::DomId,
+        error_recovery::{Answer, Channel},
+    },
     sysfs,
 };
-use kernel::{device::Core, device_id::IdArray, pci, prelude::*, sync::aref::ARef};
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::{
+    device::Core, device_id::IdArray, driver, pci, prelude::*, sync::aref::ARef, ThisModule,
+};
 
-pub(crate) const NAME: &CStr = c"misuse";
+const NAME: &CStr = c"misuse";
 
-pub(crate) struct Misuse;
+/// What is registered.
+#[pin_data]
+pub(crate) struct Parts {
+    #[pin]
+    watcher: Registration<Watcher>,
+    #[pin]
+    driver: driver::Registration<Adapter<Misuse>>,
+}
+
+impl Parts {
+    pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            driver <- driver::Registration::new(NAME, module),
+            watcher <- Registration::new(),
+        })
+    }
+}
+
+/// The driver.
+struct Misuse;
 
 const ANY: IdArray<pci::DeviceId, (), 1> = IdArray::new([(pci::DeviceId::from_class(0, 0), ())]);
 
@@ -36,12 +64,19 @@ impl pci::Driver for Misuse {
         _: &'bound pci::Device<Core<'_>>,
         (): &'bound (),
     ) -> impl PinInit<(), Error> + 'bound {
-        Err::<(), _>(ENODEV)
+        // An error that nothing else answers with.
+        Err::<(), _>(if HASTY.load(Ordering::Relaxed) {
+            EXDEV
+        } else {
+            ENODEV
+        })
     }
 }
 
 attribute_groups!(DRIVER: DriverAttribute, None, [
     GONE = DriverAttribute::write_only::<Gone>(),
+    HASTE = DriverAttribute::write_only::<Haste>(),
+    OWNER = DriverAttribute::write_only::<Entry>(),
 ], [
     LIAR = LargeAttribute::read_only::<Liar>(),
 ]);
@@ -119,4 +154,59 @@ fn look(device: ARef<pci::Device>) -> Result {
         errno(SavedState::save(&device).map(drop)),
     );
     Ok(())
+}
+
+/// Whether devices that appear are wanted at once.
+static HASTY: AtomicBool = AtomicBool::new(false);
+
+/// `haste`: "1" has the driver attached to devices that appear, as soon as they are in the bus's
+/// list; "0" no more.
+struct Haste;
+
+impl DriverStore for Haste {
+    const NAME: &'static CStr = c"haste";
+
+    fn store(text: &[u8]) -> Result {
+        HASTY.store(text == b"1", Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Sees devices appear.
+pub(crate) struct Watcher;
+
+impl Listener for Watcher {
+    fn added(device: Registered<'_>) {
+        if !HASTY.load(Ordering::Relaxed) {
+            return;
+        }
+        let device: ARef<pci::Device> = (&*device).into();
+        let wanted = spawn(move || {
+            // The driver core says so until it has added the device. The bus is not ready then.
+            let answer = loop {
+                match attach(&device, NAME) {
+                    Err(EAGAIN) => {}
+                    answer => break answer,
+                }
+            };
+            let errno = answer.map_or_else(Error::to_errno, |()| 0);
+            pr_info!("misuse: attached: {errno}\n");
+        });
+        if wanted.is_err() {
+            pr_err!("misuse: no memory\n");
+        }
+    }
+}
+
+/// `owner`: enters a device in the kernel's books.
+struct Entry;
+
+impl DriverStore for Entry {
+    const NAME: &'static CStr = c"owner";
+
+    fn store(_: &[u8]) -> Result {
+        let device = PciDevices::while_they_change().next().ok_or(ENOENT)?;
+        let domain = DomId::new(1).ok_or(EINVAL)?;
+        Owner::enter(&device, domain).map(drop)
+    }
 }
