@@ -15,18 +15,20 @@ mod guest;
 mod guests;
 mod listing;
 mod queue;
+mod store;
 mod taken_away;
 
 pub(crate) use self::{guests::reconcile_all, taken_away::taken_away};
 
-use self::{guest::Guest, guests::Directory, queue::Workers};
-use crate::kapi::xenbus::{watch, Registration};
+use self::{guest::Guest, queue::Workers, store::Listening};
+use crate::kapi::xenbus::Registration;
 use kernel::{prelude::*, ThisModule};
 
 /// The backend's life: within that of the driver.
 #[pin_data]
 pub(crate) struct Backend {
-    _watch: watch::Registration<Directory>,
+    #[pin]
+    _listening: Listening,
     #[pin]
     _registration: Registration<Guest>,
     // After the registration, whose end leaves devices to be given back.
@@ -40,12 +42,11 @@ impl Backend {
     ///
     /// - `ENOMEM`: no memory.
     /// - `EBUSY`: another backend has the name.
-    /// - xenstored's errno.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _workers: Workers::new()?,
             _registration <- Registration::new(module),
-            _watch: watch::Registration::new()?,
+            _listening <- Listening::new(),
         })
     }
 }

@@ -158,6 +158,9 @@ FUNCTION(xenbus_dev_error, void, struct xenbus_device *, int, const char *, ...)
 FUNCTION(xenbus_read, void *, struct xenbus_transaction, const char *, const char *,
 	 unsigned int *);
 FUNCTION(xenbus_write, int, struct xenbus_transaction, const char *, const char *, const char *);
-FUNCTION(xenbus_exists, int, struct xenbus_transaction, const char *, const char *);
+FUNCTION(xenbus_directory, char **, struct xenbus_transaction, const char *, const char *,
+	 unsigned int *);
+FUNCTION(register_xenstore_notifier, int, struct notifier_block *);
+FUNCTION(unregister_xenstore_notifier, void, struct notifier_block *);
 FUNCTION(xenbus_transaction_start, int, struct xenbus_transaction *);
 FUNCTION(xenbus_transaction_end, int, struct xenbus_transaction, bool);

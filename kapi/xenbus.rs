@@ -3,13 +3,15 @@
 //! Backends on xenbus: devices that the toolstack describes in xenstore and a driver here serves.
 //!
 //! [`Registration`] registers a [`Backend`], [`XenbusDevice`] is what it gets for each device, and
-//! [`store`] reads and writes xenstore, [`watch`] tells of changes in it.
+//! [`store`] reads and writes xenstore, [`watch`] tells of changes in it, [`ready`]
+//! when it is there.
 //!
 //! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
 
 mod device;
 mod driver;
 mod raw;
+pub(crate) mod ready;
 pub(crate) mod store;
 pub(crate) mod watch;
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The backend's ear at xenstore: from the time that xenstored is there, `backend/pci` is watched.
+
+use super::{guests::Directory, queue};
+use crate::kapi::{
+    global::global,
+    log::log_limited,
+    xenbus::{ready, watch},
+};
+use kernel::prelude::*;
+
+/// Whether xenstored is there, and the watch.
+struct Ear {
+    ready: bool,
+    watch: Option<watch::Registration<Directory>>,
+}
+
+global! {
+    /// The ear.
+    static EAR(XENSTORE_EAR): Mutex<Ear> = Ear {
+        ready: false,
+        watch: None,
+    };
+}
+
+/// It is listened from when xenstored is there until this is dropped.
+///
+/// The fields are dropped in this order.
+#[pin_data]
+pub(super) struct Listening {
+    #[pin]
+    _notifier: ready::Registration<Xenstored>,
+    _open: Open,
+}
+
+impl Listening {
+    /// Begins to listen, or to wait for xenstored.
+    ///
+    /// # Errors
+    ///
+    /// None is known.
+    pub(super) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            _open: Open(()),
+            _notifier <- ready::Registration::new(),
+        })
+    }
+}
+
+/// When this is dropped nobody listens any more.
+struct Open(());
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let watch = {
+            let mut ear = EAR.lock();
+            ear.ready = false;
+            ear.watch.take()
+        };
+        // This waits for calls under way: not under the lock.
+        drop(watch);
+    }
+}
+
+/// Is told when xenstored is there.
+pub(super) struct Xenstored;
+
+impl ready::Listener for Xenstored {
+    fn ready() {
+        EAR.lock().ready = true;
+        queue::scan();
+    }
+}
+
+/// Registers the watch, if xenstored is there. Returns `true` if it is, so that it can be asked.
+pub(super) fn listen() -> bool {
+    let mut ear = EAR.lock();
+    if ear.ready && ear.watch.is_none() {
+        match watch::Registration::new() {
+            Ok(watch) => ear.watch = Some(watch),
+            Err(error) => log_limited!(
+                pr_err,
+                "xenstore: guests' devices can't be watched ({})\n",
+                error.to_errno()
+            ),
+        }
+    }
+    ear.ready
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Being told when xenstored is there.
+//!
+//! dom0 starts it long after modules can be loaded. Whoever talks to it before waits until then.
+
+use crate::kapi::notifier::{self, Chain};
+use core::marker::PhantomData;
+use kernel::{bindings, ffi, prelude::*};
+
+extern "C" {
+    // include/xen/xenbus.h
+    fn register_xenstore_notifier(block: *mut bindings::notifier_block) -> ffi::c_int;
+    fn unregister_xenstore_notifier(block: *mut bindings::notifier_block);
+}
+
+/// Who is told.
+pub(crate) trait Listener {
+    /// xenstored answers from now on.
+    fn ready();
+}
+
+/// A registered [`Listener`]; it is told at once if xenstored is there already. Dropping it
+/// unregisters and waits for calls under way.
+pub(crate) type Registration<T> = notifier::Registration<Xenstore<T>>;
+
+/// The chain of xenstore.
+pub(crate) struct Xenstore<T: Listener>(PhantomData<T>);
+
+// SAFETY: `unregister` undoes `register`, and waits, as the chain is a blocking one. A block that
+// was told at once isn't on the chain, and then nothing is undone.
+unsafe impl<T: Listener> Chain for Xenstore<T> {
+    unsafe fn register(block: *mut bindings::notifier_block) -> ffi::c_int {
+        // SAFETY: By the caller's promise. (The result may be that of the call.)
+        unsafe { register_xenstore_notifier(block) }.min(0)
+    }
+
+    unsafe fn unregister(block: *mut bindings::notifier_block) {
+        // SAFETY: By the caller's promise.
+        unsafe { unregister_xenstore_notifier(block) };
+    }
+
+    unsafe fn called(_: u32, _: *mut ffi::c_void) -> Option<Result> {
+        T::ready();
+        Some(Ok(()))
+    }
+}
