@@ -85,12 +85,13 @@ pair() {
 	again "$1" "$2"
 	leave_mark "$2"
 	same "$fault: a reset of $1" $EDOM "$(reset_errno "$1")"
-	is_fine "$1" "$fault"
 	has_failed "$2" $EDOM "$fault"
 	check_fails "$fault: the hardware of $2 was reset nevertheless" bears_mark "$2"
 	same "$fault: it was by $rung" "$rung" "$(attr "$2" last_reset_method)"
 	same "$fault: a reset of $2 goes no further down" $EDOM "$(reset_errno "$2")"
 	same "$fault: it was by $rung again" "$rung" "$(attr "$2" last_reset_method)"
+	# At last: to ask for its GSI has it count as being given to a guest.
+	is_fine "$1" "$fault"
 
 	fault="lost=($1)($2)"
 	again "$1" "$2"
