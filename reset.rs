@@ -25,4 +25,4 @@ pub(crate) mod reservation;
 mod snapshot;
 mod tell;
 
-pub(crate) use self::carry_out::Failed;
+pub(crate) use self::carry_out::{settling, Failed};

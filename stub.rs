@@ -4,10 +4,10 @@
 
 #![deny(unsafe_code)]
 
+pub(crate) mod aer;
 pub(crate) mod arrivals;
 pub(crate) mod claim;
 pub(crate) mod claimed;
-mod errors;
 mod fault;
 pub(crate) mod journal;
 pub(crate) mod registry;
@@ -84,15 +84,15 @@ impl StubDriver for Stub {
     const DEVICE_GROUPS: &'static Groups<DeviceAttribute> = &sysfs::device::GROUPS;
 
     fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer {
-        errors::detected(device, channel)
+        aer::error_detected(device, channel)
     }
 
-    fn link_was_reset(device: &Locked<'_>) -> Answer {
-        errors::link_was_reset(device)
+    fn slot_reset(device: &Locked<'_>) -> Answer {
+        aer::slot_reset(device)
     }
 
-    fn recovered(device: &Locked<'_>) {
-        errors::recovered(device);
+    fn resume(device: &Locked<'_>) {
+        aer::resume(device);
     }
 }
 

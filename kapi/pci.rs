@@ -12,6 +12,7 @@ mod awake;
 mod bars;
 mod config;
 mod enabled;
+mod error_status;
 mod live_state;
 mod lock;
 mod mark;

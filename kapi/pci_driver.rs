@@ -33,10 +33,10 @@ pub(crate) trait StubDriver: pci::Driver {
     fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer;
 
     /// The link was reset. The device's configuration is what the reset made of it.
-    fn link_was_reset(device: &Locked<'_>) -> Answer;
+    fn slot_reset(device: &Locked<'_>) -> Answer;
 
     /// The recovery is over: the device may work again.
-    fn recovered(device: &Locked<'_>);
+    fn resume(device: &Locked<'_>);
 }
 
 /// A type for [`driver::Registration`] that registers `T`.
@@ -83,7 +83,7 @@ impl<T: StubDriver> Adapter<T> {
     /// As for `error_detected`.
     unsafe extern "C" fn slot_reset(device: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {
         // SAFETY: By the caller's promise.
-        answer(T::link_was_reset(&unsafe { locked(device) }))
+        answer(T::slot_reset(&unsafe { locked(device) }))
     }
 
     /// # Safety
@@ -91,7 +91,7 @@ impl<T: StubDriver> Adapter<T> {
     /// As for `error_detected`.
     unsafe extern "C" fn resume(device: *mut bindings::pci_dev) {
         // SAFETY: By the caller's promise.
-        T::recovered(&unsafe { locked(device) });
+        T::resume(&unsafe { locked(device) });
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) enum Channel {
 }
 
 impl Channel {
+    /// All of them.
+    #[cfg(test)]
+    const ALL: [Self; 3] = [Self::Normal, Self::Frozen, Self::Lost];
+
     /// Returns the word for the log and for user space.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -40,51 +44,167 @@ pub(crate) enum Answer {
     Disconnect,
 }
 
+/// What the registers of a function say of errors. `None` stands for a register that the function
+/// doesn't have, or that can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signs {
+    /// Device Status (PCIe r6.0 sec 7.5.3.5).
+    pub(crate) device_status: Option<u16>,
+    /// Uncorrectable Error Status and Uncorrectable Error Mask (PCIe r6.0 sec 7.8.4.2, 7.8.4.3).
+    pub(crate) uncorrectable: Option<(u32, u32)>,
+}
+
+impl Signs {
+    /// Non-Fatal Error Detected, Fatal Error Detected, Unsupported Request Detected.
+    const DETECTED: u16 = 0b1110;
+
+    /// Tells whether the function may have, or have had, the error. One that can't be asked may:
+    /// what has no Device Status (a conventional device), and what reads as all ones.
+    pub(crate) const fn show_an_error(self) -> bool {
+        let by_status = match self.device_status {
+            None | Some(u16::MAX) => true,
+            Some(status) => status & Self::DETECTED != 0,
+        };
+        let by_aer = match self.uncorrectable {
+            None => false,
+            Some((u32::MAX, _) | (_, u32::MAX)) => true,
+            Some((status, mask)) => status & !mask != 0,
+        };
+        by_status || by_aer
+    }
+}
+
 /// What is to be done about a device in which, or above which, an error was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     /// What the kernel is told.
     pub(crate) answer: Answer,
+    /// The error is the device's, too: it has failed. If it isn't, the device goes on untouched.
+    pub(crate) affected: bool,
     /// The device must stop writing to memory at once.
     pub(crate) silence: bool,
     /// The guest that uses it loses it: the toolstack is told.
     pub(crate) take_away: bool,
 }
 
-/// The response to the detection of an error. `in_use` tells whether a guest uses the device.
-pub(crate) const fn detected(channel: Channel, in_use: bool) -> Response {
-    let answer = match channel {
+/// The response to the detection of an error. `shows` tells whether the device shows one, `in_use`
+/// whether a guest uses it.
+///
+/// The kernel asks all that is below the port. An error that isn't fatal is the affair of those
+/// that show it: others may be other guests'. In any other case the link is or was reset, and with
+/// it all of them.
+pub(crate) const fn detected(channel: Channel, shows: bool, in_use: bool) -> Response {
+    let answer = answer(channel);
+    let affected = !matches!(channel, Channel::Normal) || shows;
+    Response {
+        answer,
+        affected,
+        // A frozen device can't be written to: its link is about to be reset. One that the kernel
+        // gives up may be there still, because only another's recovery failed.
+        silence: affected && !matches!(channel, Channel::Frozen),
+        take_away: affected && in_use,
+    }
+}
+
+/// What the kernel is told of a device, a bridge included, when an error was detected.
+pub(crate) const fn answer(channel: Channel) -> Answer {
+    match channel {
         Channel::Normal => Answer::CanRecover,
         Channel::Frozen => Answer::NeedReset,
         Channel::Lost => Answer::Disconnect,
-    };
-    Response {
-        answer,
-        // A frozen or lost device can neither be written to nor write.
-        silence: matches!(channel, Channel::Normal),
-        take_away: in_use,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{detected, Answer, Channel};
+    use super::{detected, Answer, Channel, Signs};
 
     #[test]
     fn only_a_lost_device_fails_the_recovery_of_others() {
-        for channel in [Channel::Normal, Channel::Frozen, Channel::Lost] {
-            for in_use in [false, true] {
-                let response = detected(channel, in_use);
+        for channel in Channel::ALL {
+            for (shows, in_use) in [(false, false), (false, true), (true, false), (true, true)] {
+                let response = detected(channel, shows, in_use);
                 let lost = channel == Channel::Lost;
                 assert_eq!(response.answer == Answer::Disconnect, lost);
-                assert_eq!(response.take_away, in_use);
+                // Another may have the link reset, this device never asks for it.
+                let frozen = channel == Channel::Frozen;
+                assert_eq!(response.answer == Answer::NeedReset, frozen);
+            }
+        }
+    }
+
+    #[test]
+    fn who_shows_nothing_goes_on_if_the_link_does() {
+        for channel in Channel::ALL {
+            for in_use in [false, true] {
+                let bystander = detected(channel, false, in_use);
+                let goes_on = channel == Channel::Normal;
+                assert_eq!(bystander.affected, !goes_on);
+                assert!(bystander.affected || !bystander.silence && !bystander.take_away);
+                let erring = detected(channel, true, in_use);
+                assert!(erring.affected);
+                assert_eq!(erring.take_away, in_use);
             }
         }
     }
 
     #[test]
     fn a_device_is_silenced_where_it_can_be_written_to() {
-        assert!(detected(Channel::Normal, false).silence);
-        assert!(!detected(Channel::Frozen, true).silence);
+        assert!(detected(Channel::Normal, true, false).silence);
+        assert!(detected(Channel::Lost, false, true).silence);
+        assert!(!detected(Channel::Frozen, true, true).silence);
+    }
+
+    /// Every Device Status, with every single error, masked, reported, or neither.
+    #[test]
+    fn an_error_shows_in_either_register() {
+        // Fewer for an interpreter.
+        let step = if cfg!(miri) { 251 } else { 1 };
+        for status in (0..=u16::MAX).step_by(step) {
+            let detected = status & 0xe != 0; // 0xffff included.
+            let alone = Signs {
+                device_status: Some(status),
+                uncorrectable: None,
+            };
+            assert_eq!(alone.show_an_error(), detected);
+            for bit in 0..32 {
+                let bit = 1u32 << bit;
+                for (error, mask, shows) in [
+                    (0, 0, false),
+                    (0, bit, false),
+                    (bit, 0, true),
+                    (bit, bit, false),
+                    (bit, !bit, true),
+                    (!bit, !bit, false),
+                ] {
+                    let both = Signs {
+                        uncorrectable: Some((error, mask)),
+                        ..alone
+                    };
+                    assert_eq!(both.show_an_error(), detected || shows);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_cannot_be_asked_may_have_it() {
+        for device_status in [None, Some(0), Some(u16::MAX)] {
+            for uncorrectable in [
+                None,
+                Some((0, 0)),
+                Some((u32::MAX, 0)),
+                Some((0, u32::MAX)),
+                Some((u32::MAX, u32::MAX)),
+            ] {
+                let signs = Signs {
+                    device_status,
+                    uncorrectable,
+                };
+                let silent = device_status == Some(0)
+                    && (uncorrectable.is_none() || uncorrectable == Some((0, 0)));
+                assert_eq!(signs.show_an_error(), !silent, "{signs:?}");
+            }
+        }
     }
 }

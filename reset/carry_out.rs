@@ -37,7 +37,7 @@ const SETTLE_CONVENTIONAL: Delta = Delta::from_millis(1100);
 const ASSERTED: Delta = Delta::from_millis(2);
 
 /// Returns how long what is below a bridge takes before it may be accessed.
-fn settling(bridge: &pci::Device) -> Delta {
+pub(crate) fn settling(bridge: &pci::Device) -> Delta {
     match bridge.secondary_link() {
         SecondaryLink::Express => SETTLE,
         SecondaryLink::Internal => Delta::ZERO,

@@ -2,7 +2,7 @@
 
 //! What is known of a claimed device.
 
-use super::settings::Settings;
+use super::{aer::Errors, settings::Settings};
 use crate::{
     kapi::{
         clock,
@@ -76,6 +76,9 @@ pub(crate) struct Claimed {
     /// What the administrator allows the guest that uses it.
     #[pin]
     pub(crate) settings: Settings,
+    /// What is remembered of its errors (AER).
+    #[pin]
+    pub(crate) errors: Errors,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
     owner: Mutex<Option<Owner>>,
@@ -117,6 +120,7 @@ impl Claimed {
             warned: AtomicBool::new(false),
             settings <- Settings::new(),
             owner <- kernel::new_mutex!(None),
+            errors <- Errors::new(),
         })
     }
 
@@ -181,7 +185,8 @@ impl Claimed {
         books.last = ResetRecord::failed(by, error);
     }
 
-    /// Records an error of the hardware.
+    /// Records an error of the hardware: the device has failed. That is no reset, so it doesn't
+    /// count in [`reset_since`](Self::reset_since).
     pub(crate) fn record_error(&self, error: Error) {
         let mut books = self.books.lock();
         books.state.failed();

@@ -47,6 +47,11 @@ impl Command {
         Self(self.0 & !MASTER)
     }
 
+    /// Returns the value with bus mastering on and all else as it is.
+    pub(super) fn with_master(self) -> Self {
+        Self(self.0 | MASTER)
+    }
+
     /// Tells whether this decodes what `other` does.
     pub(crate) fn decodes_like(self, other: Self) -> bool {
         (self.0 ^ other.0) & DECODE == 0

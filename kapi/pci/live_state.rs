@@ -83,6 +83,33 @@ impl Exclusive<'_> {
         }
     }
 
+    /// Restores a bridge that was reset together with the link above it, in the recovery from an
+    /// error: by what was saved last, at its claim or by the kernel, because when the error is found
+    /// the link may be in no state to save anything.
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: the bridge doesn't answer.
+    pub(crate) fn restore_bridge(&self) -> Result {
+        let device = raw(self.device());
+        // Xen's vPCI doesn't know of the reset, and ignores writes to the BARs of what it believes to
+        // decode.
+        Command::QUIET.write(self);
+        // SAFETY: The device is valid and its lock is held.
+        unsafe { bindings::pci_restore_state(device) };
+        let command = Command::read(self).ok_or(EIO)?;
+        // A driver of a device below may have had bus mastering turned on since
+        // (`pci_enable_bridge()`), which the kernel remembers, and does no second time.
+        // SAFETY: The device is valid. The bit is set by who enables a device below.
+        if unsafe { bindings::pci_dev::is_busmaster_raw(device) != 0 } {
+            command.with_master().write(self);
+        }
+        // Restoring used up what was saved. The errno is that of a bridge that is gone again.
+        // SAFETY: As above.
+        unsafe { bindings::pci_save_state(device) };
+        Ok(())
+    }
+
     /// Has a hot-plug port tell of events again, but not of those meanwhile, and leaves a saved
     /// configuration behind as the port's driver did.
     pub(crate) fn resume(&self, state: LiveState) {

@@ -91,6 +91,7 @@ impl SavedState {
         if let Some(ats) = &quiet.ats {
             ats.restore(locked);
         }
+        locked.clear_device_status();
         match Command::read(locked) {
             Some(now) if now.decodes_like(self.command) && Bars::read(locked) == self.bars => {
                 Ok(())

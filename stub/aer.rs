@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recovery from PCI Express errors (AER).
+//!
+//! The kernel calls these with the device's lock held, for each device below the port where an
+//! error was found, and all of them wait for each. So nothing here waits for a guest, for xenstore
+//! or for a reset of our own.
+//!
+//! A bridge only answers, and gets its configuration back when the link was reset: it has no error
+//! of its own to be cleaned of, and what is below it may be in use.
+
+use super::registry;
+use crate::{
+    backend::taken_away,
+    hypercall::{self, ResetKind},
+    kapi::{
+        log::log_limited,
+        pci::{Command, ConfigAccess, DeviceExt, Locked},
+    },
+    pure::{
+        device_state::Holder,
+        domid::DomId,
+        error_recovery::{self, Answer, Channel},
+    },
+    reset::{request::reset_later, settling},
+    stub::claimed::Claimed,
+};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::{Arc, Mutex},
+    time::delay::fsleep,
+};
+
+/// What is remembered of a claimed device's errors.
+#[pin_data]
+pub(crate) struct Errors {
+    /// The device has failed in the recovery that is under way.
+    #[pin]
+    affected: Mutex<bool>,
+}
+
+impl Errors {
+    /// Of a device that has had none.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            affected <- kernel::new_mutex!(false),
+        })
+    }
+
+    /// Notes whether the recovery that begins concerns the device.
+    fn begin(&self, affected: bool) {
+        *self.affected.lock() = affected;
+    }
+
+    /// Notes that the recovery under way concerns the device; tells whether it did before.
+    fn reach(&self) -> bool {
+        core::mem::replace(&mut self.affected.lock(), true)
+    }
+
+    /// Tells, at the end of a recovery, whether it concerned the device.
+    fn over(&self) -> bool {
+        core::mem::take(&mut self.affected.lock())
+    }
+}
+
+/// Returns the domain that uses the device.
+fn user(device: &pci::Device) -> Option<DomId> {
+    match registry::find(device.sbdf())?.holder() {
+        Holder::Domain(domain) => Some(domain),
+        // One that has given it back doesn't reach it any more.
+        _ => None,
+    }
+}
+
+/// An error was found: what it concerns is silenced, and taken from the guest that uses it.
+pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer {
+    let claimed = registry::find(device.device().sbdf());
+    let Some(claimed) = claimed.filter(|claimed| claimed.is_endpoint()) else {
+        return error_recovery::answer(channel);
+    };
+    let user = user(device.device());
+    let shows = channel != Channel::Normal || device.shows_an_error();
+    let response = error_recovery::detected(channel, shows, user.is_some());
+    if response.silence {
+        if let Some(command) = Command::read(device) {
+            command.without_master().write(device);
+        }
+    }
+    claimed.errors.begin(response.affected);
+    if response.affected {
+        fail(&claimed, channel, user.filter(|_| response.take_away));
+    }
+    response.answer
+}
+
+/// The device has failed, and the guest that has it loses it.
+fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
+    let device = &claimed.device;
+    log_limited!(
+        dev_err,
+        device,
+        "PCI Express error ({}): {}\n",
+        channel.name(),
+        if loser.is_some() {
+            "taken from its guest"
+        } else {
+            "recovering"
+        }
+    );
+    claimed.record_error(EIO);
+    let Some(domain) = loser else { return };
+    if let Err(error) = taken_away(claimed, domain, channel) {
+        log_limited!(
+            dev_err,
+            device,
+            "domain {domain} is not told of the error ({})\n",
+            error.to_errno()
+        );
+    }
+}
+
+/// The link was reset, and with it the device: its configuration is restored, and Xen told.
+pub(super) fn slot_reset(device: &Locked<'_>) -> Answer {
+    let Some(claimed) = registry::find(device.device().sbdf()) else {
+        return Answer::Disconnect;
+    };
+    if claimed.is_endpoint() && !claimed.errors.reach() {
+        // It showed no error, but the driver of another device wanted the link to be reset.
+        fail(&claimed, Channel::Frozen, user(device.device()));
+    }
+    match restore(device, &claimed) {
+        Ok(()) => Answer::Recovered,
+        Err(error) => {
+            log_limited!(
+                dev_err,
+                device.device(),
+                "not restored after the reset of its link ({})\n",
+                error.to_errno()
+            );
+            Answer::Disconnect
+        }
+    }
+}
+
+/// # Errors
+///
+/// - `EIO`, `EINVAL`: the device doesn't take its configuration back.
+/// - Xen's errno.
+fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
+    let access = ConfigAccess::block(device);
+    let exclusive = access.exclusive();
+    if claimed.is_endpoint() {
+        let quiet = exclusive.quiesce();
+        claimed.saved.restore(&exclusive, quiet)?;
+    } else {
+        // What is below it was reset as well. It comes next, and isn't to be asked sooner than this.
+        exclusive.restore_bridge()?;
+        fsleep(settling(device.device()));
+    }
+    hypercall::reset_done(claimed.dom0, device.device(), ResetKind::Hot)?;
+    Ok(())
+}
+
+/// The recovery is over. A device that has failed and that nobody uses is reset; one that a guest
+/// uses waits for that until the guest gives it back.
+pub(super) fn resume(device: &Locked<'_>) {
+    let pdev = device.device();
+    let Some(claimed) = registry::find(pdev.sbdf()) else {
+        return;
+    };
+    // A bridge never is.
+    if !claimed.errors.over() || user(pdev).is_some() {
+        return;
+    }
+    if let Err(error) = reset_later(claimed) {
+        log_limited!(
+            dev_err,
+            pdev,
+            "not reset after an error ({})\n",
+            error.to_errno()
+        );
+    }
+}
