@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver answers when the kernel recovers from a PCI Express error, and what it does.
+//! What the driver answers when the kernel recovers from a PCI Express error, what it does, and how
+//! often it resets a device for that.
 //!
 //! No answer waits for a guest: a device that one uses is taken from it, so that the recovery of
 //! the other devices below the same port goes on.
@@ -115,9 +116,72 @@ pub(crate) const fn answer(channel: Channel) -> Answer {
     }
 }
 
+/// The resets of a device that nobody uses, each for an error that came after the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Resets {
+    count: u32,
+    /// When the last error came, in milliseconds since any moment.
+    last: u64,
+    gave_up: bool,
+}
+
+/// What follows from an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The device is reset, after so many milliseconds.
+    ResetAfter(u32),
+    /// It is not reset any more: this is to be said.
+    GiveUp,
+    /// The same, and it was said.
+    StayFailed,
+}
+
+impl Resets {
+    /// How many there are before the device is given up. This and [`QUIET`](Self::QUIET) are those
+    /// of the kernel's recovery on PowerPC (`eeh_max_freezes`, `eeh_pe_update_time_stamp()`).
+    pub(crate) const LIMIT: u32 = 5;
+
+    /// After so many milliseconds without an error the next is the first.
+    const QUIET: u64 = 3_600_000;
+
+    /// The pause before the second reset, in milliseconds; before each other it is twice that of
+    /// the one before. What the card or its power needs to settle isn't known: the pauses only have
+    /// the few resets that there are cover seconds, and not a moment.
+    const PAUSE: u32 = 500;
+
+    /// Takes an error into account, which came at `now`.
+    pub(crate) const fn after_error(self, now: u64) -> (Self, Next) {
+        let quiet = now.saturating_sub(self.last) >= Self::QUIET;
+        let before = if quiet { 0 } else { self.count };
+        if before >= Self::LIMIT {
+            let next = if self.gave_up {
+                Next::StayFailed
+            } else {
+                Next::GiveUp
+            };
+            let resets = Self {
+                last: now,
+                gave_up: true,
+                ..self
+            };
+            return (resets, next);
+        }
+        let pause = match before {
+            0 => 0,
+            earlier => Self::PAUSE << (earlier - 1),
+        };
+        let resets = Self {
+            count: before + 1,
+            last: now,
+            gave_up: false,
+        };
+        (resets, Next::ResetAfter(pause))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{detected, Answer, Channel, Signs};
+    use super::{detected, Answer, Channel, Next, Resets, Signs};
 
     #[test]
     fn only_a_lost_device_fails_the_recovery_of_others() {
@@ -206,5 +270,48 @@ mod tests {
                 assert_eq!(signs.show_an_error(), !silent, "{signs:?}");
             }
         }
+    }
+
+    /// Has errors come at these times; returns what follows from each.
+    fn errors(times: impl IntoIterator<Item = u64>) -> Vec<Next> {
+        let mut resets = Resets::default();
+        times
+            .into_iter()
+            .map(|now| {
+                let (after, next) = resets.after_error(now);
+                resets = after;
+                next
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_device_that_errs_without_end_is_given_up_and_that_is_said_once() {
+        let next = errors(0..100);
+        let reset = [0, 500, 1000, 2000, 4000].map(Next::ResetAfter);
+        assert_eq!(next[..5], reset);
+        assert_eq!(next[5], Next::GiveUp);
+        assert!(next[6..].iter().all(|next| *next == Next::StayFailed));
+    }
+
+    #[test]
+    fn an_hour_of_quiet_forgives() {
+        const HOUR: u64 = 3_600_000;
+        let rare = errors((0..100).map(|n| n * HOUR));
+        assert!(rare.iter().all(|next| *next == Next::ResetAfter(0)));
+        // Each within an hour of the one before: also when it is given up.
+        let steady = errors((1..100).map(|n| n * (HOUR - 1)));
+        assert_eq!(steady[4], Next::ResetAfter(4000));
+        assert_eq!(steady[5..7], [Next::GiveUp, Next::StayFailed]);
+        let late = errors([1, 2, 3, 4, 5, 6, 7, 7 + HOUR]);
+        assert_eq!(late[6..], [Next::StayFailed, Next::ResetAfter(0)]);
+    }
+
+    #[test]
+    fn clocks_at_their_ends() {
+        assert_eq!(
+            errors([u64::MAX, 0]),
+            [Next::ResetAfter(0), Next::ResetAfter(500)]
+        );
     }
 }

@@ -99,11 +99,18 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
 ///
 /// One of those of [`reset_devices`], but for the first; the others were completed.
 pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Time) -> Result {
-    match targets.split_first() {
+    let result = match targets.split_first() {
         None => Ok(()),
         Some((only, [])) => ladder::go_down(only, start),
         Some(_) => reset_many(targets, start),
+    };
+    for target in targets {
+        let record = target.reset_since(start);
+        if record.is_some_and(|record| record.cleanness == Cleanness::Clean) {
+            target.errors.forget();
+        }
     }
+    result
 }
 
 /// Resets several devices: those that lead first, then what their resets didn't reach after all.
@@ -157,16 +164,21 @@ fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
     }
 }
 
-/// Has a claimed device reset in the background. What comes of it is in the device's record and,
-/// when it fails, in the log.
+/// Has a claimed device reset in the background, if it is `still_wanted` when there is time for it.
+/// What comes of it is in the device's record and, when it fails, in the log.
 ///
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
 /// - `ENODEV`: the module goes.
-pub(crate) fn reset_later(target: Arc<Claimed>) -> Result {
+pub(crate) fn reset_later(
+    target: Arc<Claimed>,
+    still_wanted: impl FnOnce(&Arc<Claimed>) -> bool + Send + 'static,
+) -> Result {
     parallel::spawn(move || {
-        // The result is recorded and logged.
-        let _ = ladder::go_down(&target, clock::now());
+        if still_wanted(&target) {
+            // The result is recorded and logged.
+            let _ = ladder::go_down(&target, clock::now());
+        }
     })
 }

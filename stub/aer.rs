@@ -18,9 +18,10 @@ use crate::{
         pci::{Command, ConfigAccess, DeviceExt, Locked},
     },
     pure::{
+        cleanness::Cleanness,
         device_state::Holder,
         domid::DomId,
-        error_recovery::{self, Answer, Channel},
+        error_recovery::{self, Answer, Channel, Next, Resets},
     },
     reset::{request::reset_later, settling},
     stub::claimed::Claimed,
@@ -28,39 +29,99 @@ use crate::{
 use kernel::{
     pci,
     prelude::*,
-    sync::{Arc, Mutex},
-    time::delay::fsleep,
+    sync::{Arc, CondVar, CondVarTimeoutResult, Mutex},
+    time::{delay::fsleep, msecs_to_jiffies, Instant, Monotonic},
 };
 
 /// What is remembered of a claimed device's errors.
 #[pin_data]
 pub(crate) struct Errors {
-    /// The device has failed in the recovery that is under way.
+    since: Instant<Monotonic>,
     #[pin]
-    affected: Mutex<bool>,
+    books: Mutex<Books>,
+    /// Notified when the claim has ended.
+    #[pin]
+    ended: CondVar,
+}
+
+struct Books {
+    /// The device has failed in the recovery that is under way.
+    affected: bool,
+    resets: Resets,
+    /// A reset is to come.
+    pending: bool,
+    /// The claim has ended.
+    ended: bool,
 }
 
 impl Errors {
     /// Of a device that has had none.
     pub(super) fn new() -> impl PinInit<Self> {
+        let books = Books {
+            affected: false,
+            resets: Resets::default(),
+            pending: false,
+            ended: false,
+        };
         pin_init!(Self {
-            affected <- kernel::new_mutex!(false),
+            since: Instant::now(),
+            books <- kernel::new_mutex!(books),
+            ended <- kernel::new_condvar!(),
         })
+    }
+
+    /// Forgets all errors: somebody has reset the device, which is clean.
+    pub(crate) fn forget(&self) {
+        self.books.lock().resets = Resets::default();
+    }
+
+    /// Ends the waiting for a reset to come: the device is released.
+    pub(super) fn end(&self) {
+        self.books.lock().ended = true;
+        self.ended.notify_all();
     }
 
     /// Notes whether the recovery that begins concerns the device.
     fn begin(&self, affected: bool) {
-        *self.affected.lock() = affected;
+        self.books.lock().affected = affected;
     }
 
     /// Notes that the recovery under way concerns the device; tells whether it did before.
     fn reach(&self) -> bool {
-        core::mem::replace(&mut self.affected.lock(), true)
+        core::mem::replace(&mut self.books.lock().affected, true)
     }
 
     /// Tells, at the end of a recovery, whether it concerned the device.
     fn over(&self) -> bool {
-        core::mem::take(&mut self.affected.lock())
+        core::mem::take(&mut self.books.lock().affected)
+    }
+
+    /// Returns what follows from an error, nothing where the reset for the one before is to come.
+    fn next(&self) -> Option<Next> {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(0);
+        let mut books = self.books.lock();
+        if books.pending {
+            return None;
+        }
+        let (resets, next) = books.resets.after_error(now);
+        books.resets = resets;
+        books.pending = matches!(next, Next::ResetAfter(_));
+        Some(next)
+    }
+
+    /// Waits so many milliseconds; tells whether the device is claimed still.
+    fn pause(&self, millis: u32) -> bool {
+        let mut books = self.books.lock();
+        let mut patience = msecs_to_jiffies(millis);
+        while !books.ended && patience > 0 {
+            patience = match self.ended.wait_interruptible_timeout(&mut books, patience) {
+                CondVarTimeoutResult::Woken { jiffies }
+                | CondVarTimeoutResult::Signal { jiffies } => jiffies,
+                CondVarTimeoutResult::Timeout => 0,
+            };
+        }
+        books.pending = false;
+        !books.ended
     }
 }
 
@@ -173,10 +234,32 @@ pub(super) fn resume(device: &Locked<'_>) {
     if !claimed.errors.over() || user(pdev).is_some() {
         return;
     }
-    if let Err(error) = reset_later(claimed) {
-        log_limited!(
+    match claimed.errors.next() {
+        Some(Next::ResetAfter(millis)) => reset_after(claimed, millis),
+        Some(Next::GiveUp) => log_limited!(
             dev_err,
             pdev,
+            "errors go on after {} resets: it stays failed; see to the card and its slot, then write its \
+             address to reset_device\n",
+            Resets::LIMIT
+        ),
+        Some(Next::StayFailed) | None => {}
+    }
+}
+
+/// Has the device reset in the background, unless somebody else does so before, or gets it.
+fn reset_after(claimed: Arc<Claimed>, millis: u32) {
+    let device = claimed.device.clone();
+    let still_wanted = move |claimed: &Arc<Claimed>| {
+        claimed.errors.pause(millis)
+            && claimed.last_reset().cleanness == Cleanness::Failed
+            && user(&claimed.device).is_none()
+    };
+    if let Err(error) = reset_later(claimed.clone(), still_wanted) {
+        claimed.errors.pause(0);
+        log_limited!(
+            dev_err,
+            &device,
             "not reset after an error ({})\n",
             error.to_errno()
         );

@@ -24,6 +24,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     // From here on nobody finds the device any more; who found it before takes its lock and looks
     // again.
     registry::leave(claim.claimed.sbdf);
+    claim.claimed.errors.end();
     if let Some(domain) = claim.claimed.release() {
         lines.write(
             Level::Warning,

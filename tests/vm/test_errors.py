@@ -11,6 +11,8 @@ IN_BOTH = pytest.mark.dom0("errors", "pvh", "pv", xl=True)
 EXPECTED = pytest.mark.klog_allow(r"AER:|PCIe Bus Error|error status/mask|\[12\] TLP|PCI Express error")
 #: Errors by the words that QEMU and the driver have for them.
 KINDS = {"POISON_TLP": "nonfatal", "DLP": "fatal"}
+#: How often the driver resets a device that nobody uses for errors that follow one another.
+RESETS = 5
 #: The shell library, which is not to look for the devices of the lab: that takes a PVH dom0 seconds.
 LIB = "here=/tests FLR_DEVICES= PLAIN_DEVICES=; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
 
@@ -130,6 +132,30 @@ def test_what_is_below_a_claimed_bridge_goes_on(dom0: Dom0) -> None:
     dom0.check(goes_on)
     assert shown(dom0, bridge, "state") == ["not-reset"]
     dom0.check(f"{LIB} take_back {bridge}; rmmod rust_pciback; [ $(pci_driver {bridge}) = pcieport ]")
+
+
+@pytest.mark.dom0("errors", "pv", xl=True)
+@EXPECTED
+def test_resets_for_errors_have_an_end(dom0: Dom0, card: list[str]) -> None:
+    """A device that has an error after each reset is left failed, with one line, until somebody resets it;
+    then it is as any other."""
+    erring = card[0]
+    dom0.check("dmesg -c >/dev/null")
+    for _ in range(RESETS):
+        inject(dom0, "POISON_TLP")
+        wait_shown(dom0, erring, "state", "clean")
+    for _ in range(2):
+        inject(dom0, "POISON_TLP")
+        assert shown(dom0, erring, "state", "last_reset_error") == ["failed", "-5"]
+    said = dom0.check(
+        f"dmesg | grep -E 'pciback {erring}: (PCI Express error|errors go on|.*reset_device)'"
+    ).splitlines()
+    assert len(said) == RESETS + 2 + 1
+    assert f"errors go on after {RESETS} resets" in said[-2]
+    dom0.check(f"printf {erring} >/sys/bus/pci/drivers/pciback/reset_device")
+    assert shown(dom0, erring, "state") == ["clean"]
+    inject(dom0, "POISON_TLP")
+    wait_shown(dom0, erring, "state", "clean")
 
 
 @pytest.mark.dom0("errors", "pvh", xl=True)
