@@ -19,6 +19,7 @@ pub(crate) mod domid;
 pub(crate) mod error_recovery;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
+pub(crate) mod kernel_reset;
 pub(crate) mod mark;
 pub(crate) mod reset_batch;
 pub(crate) mod reset_method;

@@ -16,6 +16,7 @@ mod event;
 pub(crate) mod explain;
 mod fault;
 pub(crate) mod function_level;
+pub(crate) mod kernels;
 mod ladder;
 mod reach;
 pub(crate) mod record;

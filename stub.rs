@@ -21,7 +21,7 @@ pub(crate) mod virtual_functions;
 use crate::{
     kapi::{
         attr::{DeviceAttribute, DriverAttribute, Groups},
-        pci::{DeviceExt, Locked},
+        pci::{DeviceExt, Exclusive, Locked},
         pci_driver::StubDriver,
         xen,
     },
@@ -29,6 +29,7 @@ use crate::{
         error_recovery::{Answer, Channel},
         sbdf::Sbdf,
     },
+    reset::kernels,
     sysfs,
 };
 use core::ffi::CStr;
@@ -93,6 +94,14 @@ impl StubDriver for Stub {
 
     fn resume(device: &Locked<'_>) {
         aer::resume(device);
+    }
+
+    fn reset_prepare(device: &Exclusive<'_>) {
+        kernels::prepare(device);
+    }
+
+    fn reset_done(device: &Exclusive<'_>) {
+        kernels::done(device);
     }
 }
 

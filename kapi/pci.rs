@@ -17,6 +17,7 @@ mod live_state;
 mod lock;
 mod mark;
 mod neighbours;
+mod own_reset;
 mod ready;
 mod registered;
 mod reset;

@@ -14,7 +14,7 @@
 use super::{
     attr::{DeviceAttribute, DriverAttribute, Groups},
     fault,
-    pci::Locked,
+    pci::{Exclusive, Locked},
 };
 use crate::pure::error_recovery::{Answer, Channel};
 use core::{ffi::CStr, marker::PhantomData};
@@ -37,6 +37,13 @@ pub(crate) trait StubDriver: pci::Driver {
 
     /// The recovery is over: the device may work again.
     fn resume(device: &Locked<'_>);
+
+    /// The kernel is about to reset the device by itself, for somebody else. What its configuration
+    /// is when this returns it gets back after the reset.
+    fn reset_prepare(device: &Exclusive<'_>);
+
+    /// It did, or failed to, and has restored that configuration.
+    fn reset_done(device: &Exclusive<'_>);
 }
 
 /// A type for [`driver::Registration`] that registers `T`.
@@ -47,8 +54,8 @@ impl<T: StubDriver> Adapter<T> {
         error_detected: Some(Self::error_detected),
         mmio_enabled: Some(Self::mmio_enabled),
         slot_reset: Some(Self::slot_reset),
-        reset_prepare: None,
-        reset_done: None,
+        reset_prepare: Some(Self::reset_prepare),
+        reset_done: Some(Self::reset_done),
         resume: Some(Self::resume),
         cor_error_detected: None,
     };
@@ -93,6 +100,23 @@ impl<T: StubDriver> Adapter<T> {
         // SAFETY: By the caller's promise.
         T::resume(&unsafe { locked(device) });
     }
+
+    /// # Safety
+    ///
+    /// To be called by the kernel in a reset of a device bound to this driver, for which it has taken
+    /// `pci_dev_lock()`, as all that leads to `pci_dev_save_and_disable()` does.
+    unsafe extern "C" fn reset_prepare(device: *mut bindings::pci_dev) {
+        // SAFETY: By the caller's promise.
+        T::reset_prepare(&unsafe { exclusive(device) });
+    }
+
+    /// # Safety
+    ///
+    /// As for `reset_prepare`.
+    unsafe extern "C" fn reset_done(device: *mut bindings::pci_dev) {
+        // SAFETY: By the caller's promise.
+        T::reset_done(&unsafe { exclusive(device) });
+    }
 }
 
 /// # Safety
@@ -101,6 +125,14 @@ impl<T: StubDriver> Adapter<T> {
 unsafe fn locked<'a>(device: *mut bindings::pci_dev) -> Locked<'a> {
     // SAFETY: By the caller's promise. CAST: `pci::Device` is a transparent wrapper.
     unsafe { Locked::assume(&*device.cast::<pci::Device>()) }
+}
+
+/// # Safety
+///
+/// As for `locked`, and user space's accesses to the configuration space must wait.
+unsafe fn exclusive<'a>(device: *mut bindings::pci_dev) -> Exclusive<'a> {
+    // SAFETY: By the caller's promise. CAST: As in `locked`.
+    unsafe { Exclusive::assume(&*device.cast::<pci::Device>()) }
 }
 
 /// Returns the kernel's number of an answer.

@@ -29,6 +29,15 @@ impl Register {
         Self::MsixFunctionMask,
     ];
 
+    /// Tells whether `pci_save_state()` saves the register: the whole header, and of MSI-X only what
+    /// the kernel itself has enabled, which it hasn't for a device that this driver has.
+    pub(crate) const fn is_saved(self) -> bool {
+        match self {
+            Self::CacheLineSize | Self::InterruptLine => true,
+            Self::MsixFunctionMask => false,
+        }
+    }
+
     /// Returns the bits of the register that the mark is in.
     const fn mask(self) -> u16 {
         match self {

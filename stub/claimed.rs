@@ -17,7 +17,7 @@ use crate::{
         sbdf::Sbdf,
         time::Time,
     },
-    reset::record::ResetRecord,
+    reset::{kernels::UnderWay, record::ResetRecord},
     STRICT_RESET,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +79,9 @@ pub(crate) struct Claimed {
     /// What is remembered of its errors (AER).
     #[pin]
     pub(crate) errors: Errors,
+    /// The kernel's own reset of it that is under way.
+    #[pin]
+    pub(crate) kernels_reset: Mutex<Option<UnderWay>>,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
     owner: Mutex<Option<Owner>>,
@@ -121,6 +124,7 @@ impl Claimed {
             settings <- Settings::new(),
             owner <- kernel::new_mutex!(None),
             errors <- Errors::new(),
+            kernels_reset <- kernel::new_mutex!(None),
         })
     }
 

@@ -48,6 +48,16 @@ impl<'a> Locked<'a> {
 pub(crate) struct Exclusive<'a>(Locked<'a>);
 
 impl<'a> Exclusive<'a> {
+    /// For callbacks that the kernel makes in the middle of a reset of its own.
+    ///
+    /// # Safety
+    ///
+    /// The caller, or its caller, holds what `pci_dev_lock()` takes of the device, for as long as
+    /// the result lives.
+    pub(in crate::kapi) unsafe fn assume(device: &'a pci::Device) -> Self {
+        Self(Locked::held(device))
+    }
+
     /// Returns the same once more; both end with the lock.
     pub(crate) fn share(&self) -> Self {
         Self(Locked::held(self.device()))

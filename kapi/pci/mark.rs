@@ -70,7 +70,20 @@ impl Exclusive<'_> {
     /// Leaves a mark in each register that takes one. The device must be quiet: no bus mastering,
     /// no interrupts.
     pub(crate) fn leave_marks(&self) -> Marks {
+        self.leave_marks_in(|_| true)
+    }
+
+    /// The same, in registers only that the kernel doesn't save before a reset and write back after
+    /// it, marks and all.
+    pub(crate) fn leave_marks_unsaved(&self) -> Marks {
+        self.leave_marks_in(|register| !register.is_saved())
+    }
+
+    fn leave_marks_in(&self, fits: impl Fn(Register) -> bool) -> Marks {
         Marks(Register::ALL.map(|register| {
+            if !fits(register) {
+                return None;
+            }
             let found = self.read(register)?;
             let marked = register.marked(found)?;
             self.write(register, marked);

@@ -100,11 +100,16 @@ def test_late_after_its_reset(liar: Fixture) -> None:
 
 @pytest.mark.hardening  # The kernel waits for a minute.
 @IN_BOTH
-def test_dead_after_its_reset(liar: Fixture) -> None:
+@pytest.mark.parametrize("by", ["driver", "kernel"])
+def test_dead_after_its_reset(liar: Fixture, by: str) -> None:
     """All ones from its reset on: after a minute it has failed, nobody gets it, and nothing hangs."""
     assert liar.write("bind") == FINE
     liar.liar.after_flr = Liar.die
-    assert liar.write("reset_device") in (EIO, ETIMEDOUT)
+    if by == "driver":
+        assert liar.write("reset_device") in (EIO, ETIMEDOUT)
+    else:
+        assert not liar.dom0.run(f"echo 1 >{DEVICES}/{liar.bdf}/reset", 300).ok
+        assert liar.shown("last_reset_error") == [f"-{ETIMEDOUT}"]
     assert liar.shown("state", "assignable") == ["failed", "no"]
     assert liar.dom0.check(f"/tests/pbtool gsi {liar.bdf}").strip() == "-1", "EPERM"
     liar.liar.heal()
@@ -131,6 +136,20 @@ def test_bars_that_stay_lost(liar: Fixture) -> None:
     liar.liar.heal()
     assert liar.find_again()
     liar.dom0.wait_path(f"{DEVICES}/{liar.bdf}/pciback")
+    assert liar.shown("state") == ["clean"]
+
+
+@IN_BOTH
+def test_bars_lost_in_the_kernels_own_reset(liar: Fixture) -> None:
+    """The same when somebody writes to the device's file `reset`, who is told that all is well."""
+    assert liar.write("bind") == FINE
+    liar.liar.stuck = set(range(BAR0, BAR0 + 4))
+    liar.dom0.check(f"echo 1 >{DEVICES}/{liar.bdf}/reset")
+    facts = ("state", "assignable", "last_reset_method", "last_reset_error")
+    assert liar.shown(*facts) == ["failed", "no", "flr", f"-{EIO}"]
+    assert not liar.liar.config[COMMAND] & DECODES, "it would answer at address 0"
+    liar.liar.heal()
+    assert liar.write("reset_device") == FINE
     assert liar.shown("state") == ["clean"]
 
 

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Resets of a claimed device that the kernel carries out by itself: somebody wrote to the device's
+//! file `reset` (xenopsd does so first of all) or to a bridge's `reset_subordinate`, or the driver of
+//! another device had their common bus reset (vfio, `pci_reset_bus()`).
+//!
+//! The kernel saves the configuration before and restores it after, a guest's as it is. So the device
+//! is quiet when it is saved, and gets that of its claim once the kernel is done.
+//!
+//! **Locks.** The kernel holds the device's lock and keeps user space from its configuration space,
+//! from before [`prepare`] to after [`done`]. No reservation is taken: who has it may be waiting
+//! for that lock. The lock is enough, because all that a reservation orders is planning. Whoever
+//! holds one touches the device and keeps its record with the device's lock held, and after having got
+//! that looks again whether the plan still holds. So such a reset comes wholly before this one
+//! or wholly after it, and the record is that of the last.
+
+use super::{event, record::ResetRecord, tell::tell};
+use crate::{
+    kapi::{
+        log::log_limited,
+        pci::{listed_methods, DeviceExt, Exclusive, Marks, Quiet},
+    },
+    pure::{
+        cleanness::Cleanness,
+        kernel_reset::{Facts, Guess},
+        mark::Proof,
+        reset_method::Listed,
+        reset_plan::{Rung, Unproven},
+    },
+    stub::{claimed::Claimed, registry},
+};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::{Instant, Monotonic},
+};
+
+/// What is kept from before such a reset to after it.
+pub(crate) struct UnderWay {
+    quiet: Quiet,
+    marks: Marks,
+    start: Instant<Monotonic>,
+    listed: Listed,
+    alone: bool,
+}
+
+/// Returns what is known of the device, unless it is a bridge: what is below that may be in use, and
+/// it gets back what it had.
+fn endpoint(device: &Exclusive<'_>) -> Option<Arc<Claimed>> {
+    registry::find(device.device().sbdf()).filter(|claimed| claimed.is_endpoint())
+}
+
+/// The kernel is about to reset the device.
+pub(crate) fn prepare(device: &Exclusive<'_>) {
+    let Some(claimed) = endpoint(device) else {
+        return;
+    };
+    // One that doesn't wake shows after the reset, if that doesn't help.
+    let _ = device.wake();
+    let start = Instant::now();
+    let quiet = device.quiesce();
+    *claimed.kernels_reset.lock() = Some(UnderWay {
+        quiet,
+        marks: device.leave_marks_unsaved(),
+        start,
+        listed: listed_methods(device.device()),
+        alone: device.is_alone_on_its_bus(),
+    });
+}
+
+/// The kernel has reset the device, or failed to, and has restored what was there before.
+pub(crate) fn done(device: &Exclusive<'_>) {
+    let Some(claimed) = endpoint(device) else {
+        return;
+    };
+    let under_way = claimed.kernels_reset.lock().take();
+    let Some(under_way) = under_way else { return };
+    let micros = under_way.start.elapsed().as_micros_ceil();
+    let facts = Facts {
+        listed: under_way.listed,
+        micros,
+        immediate: device.is_immediately_ready(),
+        alone: under_way.alone,
+    };
+    let guess = facts.conclude();
+    // The kernel has waited for it.
+    let came_back = device.is_ready();
+    let proof = device.examine(under_way.marks);
+    let restored = claimed.saved.restore(device, under_way.quiet);
+    let record = match restored {
+        _ if !came_back => failed(&claimed, guess.by, "return", ETIMEDOUT),
+        Err(error) => failed(&claimed, guess.by, "restore", error),
+        Ok(()) => told(&claimed, guess, proof, micros),
+    };
+    conclude(&claimed, guess, record);
+}
+
+/// Tells Xen of a reset, unless it is known to have been none, and returns the record.
+fn told(claimed: &Claimed, guess: Guess, proof: Proof, micros: i64) -> ResetRecord {
+    let mut record = ResetRecord::carried_out(guess.by, proof, micros);
+    if !guess.is_known(proof) {
+        record.cleanness = Cleanness::Unproven;
+    }
+    if proof == Proof::Disproven {
+        return record;
+    }
+    match tell(claimed.dom0, &claimed.device, guess.by) {
+        Ok(told) => record.told = Some(told),
+        Err(error) => {
+            record.cleanness = Cleanness::Failed;
+            record.error = Some(error);
+            let _ = failed(claimed, guess.by, "notify", error);
+        }
+    }
+    record
+}
+
+/// Logs a step that failed, and returns the record.
+fn failed(claimed: &Claimed, by: Rung, step: &'static str, error: Error) -> ResetRecord {
+    log_limited!(
+        dev_err,
+        &claimed.device,
+        "reset by the kernel: {step} by {by} failed ({}): write its address to reset_device\n",
+        error.to_errno()
+    );
+    ResetRecord::failed(by, error)
+}
+
+/// Keeps the record and tells user space.
+fn conclude(claimed: &Claimed, guess: Guess, record: ResetRecord) {
+    let device = &claimed.device;
+    match record.cleanness {
+        Cleanness::Clean => claimed.errors.forget(),
+        Cleanness::Unproven if record.proof == Some(Proof::Disproven) => {
+            if guess.sure {
+                claimed.disprove(guess.by);
+            }
+            log_limited!(dev_warn, device, "{}\n", Unproven(guess.by));
+        }
+        Cleanness::Failed => {} // That was said.
+        state => log_limited!(
+            dev_warn,
+            device,
+            "reset by the kernel, by {}: {}; for more, write its address to reset_device\n",
+            guess.by,
+            state.name()
+        ),
+    }
+    claimed.record(record);
+    event::send(device, &record);
+}
