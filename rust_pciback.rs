@@ -29,6 +29,7 @@ use crate::{
     gsi::{files::GsiFiles, hook::Hook},
     kapi::{
         param::{string_param, switch_param},
+        pci::check_reset_methods,
         pci_driver::Adapter,
     },
     parallel::Workers,
@@ -160,6 +161,7 @@ impl InPlaceModule for PciBack {
         let listed = Collection::begin();
         try_pin_init!(Self {
             _: { stub::require_initial_domain()? },
+            _: { check_reset_methods()? },
             _slots: Slots::from_hide(HIDE.value())?,
             _registry: Registry::new(),
             _workers: Workers::new()?,

@@ -32,7 +32,7 @@ pub(crate) use self::{
     live_state::LiveState,
     lock::{ConfigAccess, DeviceLocks, Exclusive, Locked},
     mark::Marks,
-    neighbours::{Driver, Neighbour, PortDriver},
+    neighbours::{check_reset_methods, Driver, Neighbour, PortDriver},
     registered::Registered,
     reset::listed_methods,
     scan::{HotplugLock, PciDevices},

@@ -5,8 +5,8 @@
 //! No lock is held while these are asked, so each answer is one of the moment. None follows a
 //! pointer that the device doesn't keep valid.
 
-use super::{listed_methods, raw, raw_dev, slot, DeviceExt, Header};
-use crate::kapi::pci_driver::find_driver;
+use super::{listed_methods, raw, raw_dev, slot, DeviceExt, Header, PciDevices};
+use crate::{kapi::pci_driver::find_driver, pure::reset_method::Method};
 use kernel::{bindings, ffi, pci, prelude::*, str::CString};
 
 /// The kinds of drivers that a device can have.
@@ -153,11 +153,49 @@ fn offers_bus(device: &pci::Device) -> bool {
         && !device.never_reset_bus()
 }
 
+/// Sees to it that the kernel's numbers of reset methods are those of [`Method`], as far as the
+/// devices that are there show it: a method is listed for those only that have what it works with.
+///
+/// # Errors
+///
+/// - `ENOEXEC`: they aren't, which is in the log.
+pub(crate) fn check_reset_methods() -> Result {
+    for device in PciDevices::while_they_change() {
+        let listed = listed_methods(&device);
+        let has = |method| match method {
+            Method::Flr => is_flr_capable(&device),
+            Method::Pm => power_management(&device).is_some(),
+            _ => true,
+        };
+        if let Some(method) = listed.methods().find(|method| !has(*method)) {
+            let errno = ENOEXEC.to_errno();
+            pr_err!(
+                "{} lists the reset method {} and can't have it: this kernel numbers them otherwise ({errno})\n",
+                device.sbdf(),
+                method.name()
+            );
+            return Err(ENOEXEC);
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether the function has a Function Level Reset (PCIe r6.0 sec 7.5.3.3).
+fn is_flr_capable(device: &pci::Device) -> bool {
+    // SAFETY: The device is valid; the field is set when it is found.
+    unsafe { (*raw(device)).devcap & bindings::PCI_EXP_DEVCAP_FLR != 0 }
+}
+
+/// Returns where the function's power management capability is, if it has one.
+fn power_management(device: &pci::Device) -> Option<ffi::c_int> {
+    // SAFETY: The device is valid; the field is set when it is found.
+    let at = unsafe { (*raw(device)).pm_cap };
+    (at != 0).then(|| ffi::c_int::from(at))
+}
+
 /// As `pcie_reset_flr()` decides it.
 fn offers_flr(device: &pci::Device) -> bool {
-    // SAFETY: The device is valid; the field is set when it is found.
-    let capable = unsafe { (*raw(device)).devcap & bindings::PCI_EXP_DEVCAP_FLR != 0 };
-    capable && !has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_FLR_RESET)
+    is_flr_capable(device) && !has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_FLR_RESET)
 }
 
 /// As `pci_af_flr()` decides it.
@@ -179,12 +217,13 @@ fn offers_af_flr(device: &pci::Device) -> bool {
 
 /// As `pci_pm_reset()` decides it.
 fn offers_pm(device: &pci::Device) -> bool {
-    // SAFETY: The device is valid; the field is set when it is found.
-    let at = unsafe { (*raw(device)).pm_cap };
-    if at == 0 || has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_PM_RESET) {
+    let Some(at) = power_management(device) else {
+        return false;
+    };
+    if has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_PM_RESET) {
         return false;
     }
-    let at = ffi::c_int::from(at).saturating_add(bindings::PCI_PM_CTRL as ffi::c_int);
+    let at = at.saturating_add(bindings::PCI_PM_CTRL as ffi::c_int);
     let mut control = u16::MAX;
     // SAFETY: The device is valid. From one that doesn't answer, all ones are read, in which case
     // nothing is offered.
