@@ -267,8 +267,8 @@ mod tests {
         };
         assert_eq!(reach(0), [1, 2, 3, 4]);
         assert_eq!(reach(1), [2]);
-        assert_eq!(reach(5), []);
-        assert_eq!(reach(usize::MAX), []);
+        assert!(reach(5).is_empty());
+        assert!(reach(usize::MAX).is_empty());
     }
 
     #[test]
