@@ -21,16 +21,17 @@ die() {
 
 # need_root ARGS...: run the calling script again as root when it is not.
 #
-# The cache path is fixed before sudo, which may change HOME; what the package
-# clients take from the environment goes along.
+# The cache path is fixed before sudo, which may change HOME, as is where cargo's
+# configuration is; what the package clients take from the environment goes along.
 need_root() {
 	[ "$(id -u)" -eq 0 ] && return
 	command -v sudo >/dev/null ||
 		die "needs root: run it as root, or install sudo and allow it for $(id -un)"
-	local pass=(RUST_PCIBACK_CACHE="$LAB_CACHE") name
+	local pass=(RUST_PCIBACK_CACHE="$LAB_CACHE" CARGO_HOME="${CARGO_HOME:-${HOME:-/root}/.cargo}") name
 	while read -r name; do
 		case $name in
 		*_proxy | *_PROXY | PIP_* | TERM | PCIBACK_*) pass+=("$name=${!name}") ;;
+		CARGO_HTTP_* | CARGO_NET_* | CARGO_REGISTRIES_*_INDEX) pass+=("$name=${!name}") ;;
 		esac
 	done < <(compgen -e)
 	exec sudo -- env "${pass[@]}" "$(readlink -f "$0")" "$@"

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What goes on at the same time.
+//!
+//! - `models`: decisions of `pure`, between others that write what they like when they like, in
+//!   each state that can come about (stateright).
+//! - `schedules`: files of the driver with its locks, under many schedules (shuttle). They are
+//!   compiled as they are, against stand-ins for the kernel crate and for those parts of the driver
+//!   that need a kernel (`stand_in`).
+
+#![cfg(test)]
+// What only the module calls is unused here.
+#![allow(dead_code)]
+
+#[path = "../../.."]
+mod driver {
+    pub(crate) mod parallel;
+    pub(crate) mod pure;
+
+    // Parts of which some files are the driver's, and the others are stand-ins. Whoever adds one of
+    // the driver's files adds it here, and what it calls to `stand_in`.
+    #[path = ""]
+    pub(crate) mod backend {
+        pub(crate) use crate::stand_in::connection;
+        #[path = "backend/queue.rs"]
+        mod queue;
+        // Here, for what only this part of the driver sees.
+        #[path = "tests/model/src/schedules/queue.rs"]
+        mod schedules;
+    }
+    #[path = ""]
+    pub(crate) mod reset {
+        #[path = "reset/reservation.rs"]
+        pub(crate) mod reservation;
+    }
+    #[path = ""]
+    pub(crate) mod stub {
+        pub(crate) use crate::stand_in::claimed;
+        #[path = "stub/registry.rs"]
+        pub(crate) mod registry;
+    }
+}
+pub(crate) use driver::{parallel, pure, reset, stub};
+
+// `kernel` is this crate.
+extern crate self as kernel;
+mod stand_in;
+pub(crate) use stand_in::{kapi, prelude, rbtree, sync, time};
+
+mod models;
+mod schedules;
+
+/// Says how much was tried. The test harness keeps what `println!` says to itself.
+/// (tools/test-model adds it up.)
+fn tell(what: &str, many: usize, start: std::time::Instant) {
+    use std::io::Write;
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("?").to_string();
+    let seconds = start.elapsed().as_secs_f64();
+    let line = format!("{what}: {many:>9} in {seconds:>7.1} s {name}\n");
+    let _ = std::io::stdout().write_all(line.as_bytes()); // It is for reading only.
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! parallel.rs.
+
+use super::hold;
+use crate::{
+    parallel::{self, Wait, Workers},
+    prelude::*,
+    stand_in::context::{below, World},
+};
+use shuttle::thread::{spawn, yield_now};
+use std::sync::{
+    atomic::{AtomicUsize, Ordering::SeqCst},
+    Arc,
+};
+
+/// How often each item was worked on, and what comes of it.
+struct Items {
+    runs: Vec<AtomicUsize>,
+    fails: Vec<bool>,
+}
+
+fn some_items() -> Arc<Items> {
+    let many = below(4);
+    Arc::new(Items {
+        runs: (0..many).map(|_| AtomicUsize::new(0)).collect(),
+        fails: (0..many).map(|_| below(2) == 0).collect(),
+    })
+}
+
+impl Items {
+    /// Works on an item; each has an errno of its own.
+    fn work(&self, item: usize) -> Result {
+        yield_now();
+        self.runs[item].fetch_add(1, SeqCst);
+        if self.fails[item] {
+            Err(Error(1000 + item as i32))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn for_all(self: &Arc<Self>, wait: Wait) -> Result {
+        let list: Vec<usize> = (0..self.runs.len()).collect();
+        let items = self.clone();
+        parallel::for_all(&list, wait, move |item| items.work(*item))
+    }
+
+    /// What is to come of all.
+    fn expected(&self) -> Result {
+        let first = self.fails.iter().position(|fails| *fails);
+        first.map_or(Ok(()), |item| Err(Error(1000 + item as i32)))
+    }
+
+    fn ran(&self, times: usize) -> bool {
+        self.runs.iter().all(|runs| runs.load(SeqCst) == times)
+    }
+}
+
+/// Opens the queue, for which there is memory some time.
+fn workers() -> Workers {
+    loop {
+        if let Ok(workers) = Workers::new() {
+            break workers;
+        }
+    }
+}
+
+/// Two at the same time, as two writes to sysfs can be.
+fn to_the_end(world: World) {
+    hold(world, move || {
+        let workers = workers();
+        let groups = [some_items(), some_items()];
+        let threads = groups.clone().map(|items| {
+            spawn(move || {
+                let result = items.for_all(Wait::ToTheEnd);
+                if world.memory_is_short && result == Err(ENOMEM) {
+                    assert!(items.ran(0), "ENOMEM says that nothing was done");
+                } else {
+                    assert!(items.ran(1), "each once, all by now");
+                    assert_eq!(result, items.expected());
+                }
+            })
+        });
+        for thread in threads {
+            thread.join().expect("no failure");
+        }
+        drop(workers);
+    });
+}
+
+#[test]
+fn each_item_once_and_the_first_failure_in_order() {
+    to_the_end(World::default());
+}
+
+#[test]
+fn the_same_where_memory_is_short() {
+    to_the_end(World {
+        memory_is_short: true,
+        ..World::default()
+    });
+}
+
+/// The module's end waits for it.
+#[test]
+fn after_a_signal_the_work_goes_on() {
+    let world = World {
+        signals: true,
+        ..World::default()
+    };
+    hold(world, || {
+        let workers = workers();
+        let items = some_items();
+        let result = items.for_all(Wait::Interruptibly);
+        if result != Err(EINTR) {
+            assert!(items.ran(1));
+            assert_eq!(result, items.expected());
+        }
+        drop(workers);
+        assert!(items.ran(1));
+    });
+}
+
+/// Whoever has it done has returned by then: those parts of the module go before its workers, and
+/// no such work has other work done.
+#[test]
+fn the_end_waits_for_work_in_the_background() {
+    hold(World::default(), || {
+        let workers = workers();
+        let ended = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 {
+            let ended = ended.clone();
+            parallel::spawn(move || {
+                yield_now();
+                ended.fetch_add(1, SeqCst);
+            })
+            .expect("the queue is there");
+        }
+        drop(workers);
+        assert_eq!(ended.load(SeqCst), 3);
+        assert_eq!(parallel::spawn(|| unreachable!()), Err(ENODEV));
+        assert_eq!(some_pair().for_all(Wait::ToTheEnd), Err(ENODEV));
+    });
+}
+
+fn some_pair() -> Arc<Items> {
+    Arc::new(Items {
+        runs: (0..2).map(|_| AtomicUsize::new(0)).collect(),
+        fails: vec![false; 2],
+    })
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! As much of the kernel crate, and of the driver, as the files under test need: one file for each
+//! file or module that it stands for.
+
+pub(crate) mod alloc;
+pub(crate) mod claimed;
+pub(crate) mod connection;
+pub(crate) mod context;
+pub(crate) mod kapi;
+pub(crate) mod rbtree;
+pub(crate) mod sync;
+pub(crate) mod time;
+pub(crate) mod workqueue;
+
+/// `kernel::prelude`.
+pub(crate) mod prelude {
+    pub(crate) use super::alloc::{AllocError, KVec, GFP_KERNEL};
+    pub(crate) use crate::pin_init;
+    pub(crate) use macros::pin_data;
+
+    /// An errno.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Error(pub(crate) i32);
+
+    pub(crate) type Result<T = (), E = Error> = core::result::Result<T, E>;
+
+    impl From<AllocError> for Error {
+        fn from(_: AllocError) -> Self {
+            ENOMEM
+        }
+    }
+
+    pub(crate) const EINTR: Error = Error(4);
+    pub(crate) const EIO: Error = Error(5);
+    pub(crate) const EAGAIN: Error = Error(11);
+    pub(crate) const ENOMEM: Error = Error(12);
+    pub(crate) const EBUSY: Error = Error(16);
+    pub(crate) const ENODEV: Error = Error(19);
+    pub(crate) const ERESTARTSYS: Error = Error(512);
+}
+
+/// `kernel::new_mutex!`.
+#[macro_export]
+macro_rules! new_mutex {
+    ($value:expr) => {
+        $crate::sync::Mutex::new($value)
+    };
+}
+
+/// `kernel::new_spinlock!`.
+#[macro_export]
+macro_rules! new_spinlock {
+    ($value:expr) => {
+        $crate::sync::SpinLock::new($value)
+    };
+}
+
+/// `kernel::new_condvar!`.
+#[macro_export]
+macro_rules! new_condvar {
+    () => {
+        $crate::sync::CondVar::new()
+    };
+}
+
+/// `pin_init!`: what is initialised in its place there is moved to it here.
+#[macro_export]
+macro_rules! pin_init {
+    ($name:ident { $($fields:tt)* }) => {
+        $crate::pin_init!(@ $name {} $($fields)*)
+    };
+    (@ $name:ident { $($done:tt)* }) => {
+        $name { $($done)* }
+    };
+    (@ $name:ident { $($done:tt)* } $field:ident <- $value:expr $(, $($rest:tt)*)?) => {
+        $crate::pin_init!(@ $name { $($done)* $field: $value, } $($($rest)*)?)
+    };
+    (@ $name:ident { $($done:tt)* } $field:ident: $value:expr $(, $($rest:tt)*)?) => {
+        $crate::pin_init!(@ $name { $($done)* $field: $value, } $($($rest)*)?)
+    };
+    (@ $name:ident { $($done:tt)* } $field:ident $(, $($rest:tt)*)?) => {
+        $crate::pin_init!(@ $name { $($done)* $field, } $($($rest)*)?)
+    };
+}

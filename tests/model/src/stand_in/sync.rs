@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `kernel::sync`, with shuttle's locks: a thread that takes or gives back one may be the last to
+//! run for a while.
+
+use super::{
+    alloc::{allocate, AllocError, Flags},
+    context::{below, by_chance, might_sleep, spinlock_given_back, spinlock_taken, world},
+    time::{self, Jiffies},
+};
+use core::ops::{Deref, DerefMut};
+use shuttle::sync as theirs;
+
+/// A pointer that counts; what it points to is not freed under a spinlock.
+pub(crate) struct Arc<T>(std::sync::Arc<T>);
+
+impl<T> Arc<T> {
+    pub(crate) fn new(value: T, _: Flags) -> Result<Self, AllocError> {
+        allocate()?;
+        Ok(Self(std::sync::Arc::new(value)))
+    }
+
+    pub(crate) fn pin_init(value: T, flags: Flags) -> Result<Self, AllocError> {
+        Self::new(value, flags)
+    }
+
+    pub(crate) fn ptr_eq(one: &Self, other: &Self) -> bool {
+        std::sync::Arc::ptr_eq(&one.0, &other.0)
+    }
+}
+
+impl<T> Clone for Arc<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Deref for Arc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Drop for Arc<T> {
+    fn drop(&mut self) {
+        if std::sync::Arc::strong_count(&self.0) == 1 {
+            might_sleep();
+        }
+    }
+}
+
+/// A lock whose holder may sleep.
+pub(crate) struct Mutex<T>(theirs::Mutex<T>);
+
+/// A lock whose holder must not.
+pub(crate) struct SpinLock<T>(theirs::Mutex<T>);
+
+/// A lock that is held.
+pub(crate) struct Guard<'a, T> {
+    /// `None` only within [`CondVar`].
+    theirs: Option<theirs::MutexGuard<'a, T>>,
+    lock: &'a theirs::Mutex<T>,
+    spins: bool,
+}
+
+/// Takes a lock; what a failed schedule leaves is for nobody.
+fn take<T>(lock: &theirs::Mutex<T>) -> theirs::MutexGuard<'_, T> {
+    lock.lock().expect("no holder has failed")
+}
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(theirs::Mutex::new(value))
+    }
+
+    #[track_caller]
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        might_sleep();
+        Guard {
+            theirs: Some(take(&self.0)),
+            lock: &self.0,
+            spins: false,
+        }
+    }
+}
+
+impl<T> SpinLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(theirs::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
+        let theirs = Some(take(&self.0));
+        spinlock_taken();
+        Guard {
+            theirs,
+            lock: &self.0,
+            spins: true,
+        }
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.theirs.as_deref().expect("held")
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.theirs.as_deref_mut().expect("held")
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    fn drop(&mut self) {
+        drop(self.theirs.take());
+        if self.spins {
+            spinlock_given_back();
+        }
+    }
+}
+
+/// How a wait with a timeout ended.
+pub(crate) enum CondVarTimeoutResult {
+    /// Somebody notified, or nobody: what was waited for is to be looked at.
+    Woken {
+        /// What is left of the time.
+        jiffies: Jiffies,
+    },
+    /// A signal.
+    Signal {
+        /// What is left of the time.
+        jiffies: Jiffies,
+    },
+    /// The time is over.
+    Timeout,
+}
+
+/// Threads that wait for a change.
+pub(crate) struct CondVar(theirs::Condvar);
+
+impl CondVar {
+    pub(crate) const fn new() -> Self {
+        Self(theirs::Condvar::new())
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+
+    /// Waits; sometimes it ends without a reason, as the kernel's may.
+    pub(crate) fn wait<T>(&self, guard: &mut Guard<'_, T>) {
+        might_sleep();
+        if by_chance() {
+            return doze(guard);
+        }
+        let held = guard.theirs.take().expect("held");
+        guard.theirs = Some(self.0.wait(held).expect("no holder has failed"));
+    }
+
+    /// Tells whether a signal came.
+    pub(crate) fn wait_interruptible<T>(&self, guard: &mut Guard<'_, T>) -> bool {
+        let signal = world().signals && by_chance();
+        if signal {
+            doze(guard);
+        } else {
+            self.wait(guard);
+        }
+        signal
+    }
+
+    pub(crate) fn wait_interruptible_timeout<T>(
+        &self,
+        guard: &mut Guard<'_, T>,
+        jiffies: Jiffies,
+    ) -> CondVarTimeoutResult {
+        if world().signals && by_chance() {
+            doze(guard);
+            return CondVarTimeoutResult::Signal { jiffies };
+        }
+        if !world().time_passes {
+            self.wait(guard);
+            return CondVarTimeoutResult::Woken { jiffies };
+        }
+        // Any time that there is may go by, and as much as it is, others act or not.
+        doze(guard);
+        let passed = jiffies.min(1 + Jiffies::from(below(4)) * jiffies.div_ceil(3));
+        time::pass(passed);
+        match jiffies - passed {
+            0 => CondVarTimeoutResult::Timeout,
+            jiffies => CondVarTimeoutResult::Woken { jiffies },
+        }
+    }
+}
+
+/// Gives a lock back and takes it again some time after.
+fn doze<T>(guard: &mut Guard<'_, T>) {
+    drop(guard.theirs.take());
+    shuttle::thread::yield_now();
+    guard.theirs = Some(take(guard.lock));
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `crate::kapi::workqueue`, and `kernel::workqueue`: each work has a thread of its own.
+
+use super::{
+    alloc::allocate,
+    context::might_sleep,
+    prelude::Result,
+    sync::{Arc, Mutex},
+};
+use core::ffi::CStr;
+use shuttle::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread::{spawn, JoinHandle},
+};
+
+/// A queue whose end waits for all work.
+pub(crate) struct OwnQueue {
+    work: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl OwnQueue {
+    pub(crate) fn new(_: &'static CStr) -> Result<Self> {
+        allocate()?;
+        Ok(Self {
+            work: Mutex::new(Vec::new()),
+        })
+    }
+
+    pub(crate) fn spawn<F: FnOnce() + Send + 'static>(&self, work: F) -> Result {
+        allocate()?;
+        self.start(work);
+        Ok(())
+    }
+
+    /// Has an item run, unless it waits to be run already.
+    pub(crate) fn enqueue<T: WorkItem>(&self, item: Arc<T>) {
+        let work = item.work();
+        if !work.waits.swap(true, Ordering::SeqCst) {
+            self.start(move || {
+                // Never twice at the same time.
+                let turn = item.work().turn.lock();
+                item.work().waits.store(false, Ordering::SeqCst);
+                T::run(item.clone());
+                drop(turn);
+            });
+        }
+    }
+
+    fn start<F: FnOnce() + Send + 'static>(&self, work: F) {
+        let handle = spawn(work);
+        self.work.lock().push(handle);
+    }
+}
+
+impl Drop for OwnQueue {
+    fn drop(&mut self) {
+        if shuttle::thread::panicking() || shuttle::current::get_current_task().is_none() {
+            return;
+        }
+        might_sleep();
+        loop {
+            let Some(handle) = self.work.lock().pop() else {
+                break;
+            };
+            handle.join().expect("work that does not fail");
+        }
+    }
+}
+
+/// What makes something a work item.
+pub(crate) struct Work {
+    waits: AtomicBool,
+    turn: Mutex<()>,
+}
+
+impl Work {
+    pub(crate) fn new() -> Self {
+        Self {
+            waits: AtomicBool::new(false),
+            turn: Mutex::new(()),
+        }
+    }
+}
+
+/// Something that a queue runs.
+pub(crate) trait WorkItem: Send + Sync + Sized + 'static {
+    fn work(&self) -> &Work;
+    fn run(this: Arc<Self>);
+}
