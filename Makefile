@@ -10,7 +10,7 @@ CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module
-.PHONY: module install clean distclean setup demo test test-host test-vm test-debug fuzz bench lint help
+.PHONY: module install clean distclean setup demo test test-host test-model test-vm test-all test-debug fuzz bench lint help
 
 ifdef KDIR
 module:
@@ -44,19 +44,26 @@ demo:
 	@tools/build module
 	@tools/in-lab python3 tests/vm/demo.py
 
-# Lint is part of it: a warning is a failure.
+# What must pass before a change is sent. Lint is part of it: a warning is a failure.
 test:
 	@tools/test
 
 test-host:
 	@tools/test host
 
+test-model:
+	@tools/test model
+
 test-vm:
 	@tools/test vm
 
-# Hours: the whole on two debug kernels, and what takes too long for every day.
+# And what takes longer, as far as stock kernels can run it.
+test-all:
+	@tools/test --tier all
+
+# Hours: the whole on two debug kernels, storms, and schedules by the million.
 test-debug:
-	@tools/test locks kasan slub
+	@tools/test --tier debug
 
 fuzz:
 	@tools/fuzz
@@ -72,8 +79,10 @@ help:
 	@echo 'make KDIR=DIR    build it on this host against a prepared kernel tree'
 	@echo 'make install     install it for the running kernel (KDIR=, DESTDIR= to change)'
 	@echo 'make demo        boot Xen with a PVH dom0 in QEMU and watch the module work'
-	@echo 'make test        all tests: on the host, and in VMs (test-host, test-vm: one kind)'
-	@echo 'make test-debug  all VM tests and some more on debug kernels (Documentation/security.md)'
+	@echo 'make test        what must pass before a change is sent: lint, on the host, models, in VMs'
+	@echo '                 (make lint, test-host, test-model, test-vm: one kind)'
+	@echo 'make test-all    and what takes longer on stock kernels: more inputs, faults, the C driver'
+	@echo 'make test-debug  debug kernels, storms, millions of schedules; hours (Documentation/security.md)'
 	@echo 'make fuzz        what can be written, 10 million times'
 	@echo 'make bench       measure it against the C driver (Documentation/performance.md)'
 	@echo 'make lint        format and style checks of everything'

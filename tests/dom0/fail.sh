@@ -6,7 +6,7 @@
 # can be claimed, reset and used afterwards.
 #
 # lab: main pvh
-# hardening: main pv
+# tier all: main pv
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}

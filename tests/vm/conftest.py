@@ -10,10 +10,19 @@ A test names its machine with a mark, and gets it as the fixture `dom0`:
 Tests of one kind of machine share it and run in one worker, so each must leave it
 as it was. After every test the console is searched for what it must not show;
 `@pytest.mark.klog_allow(REGEX...)` names what a test expects.
+
+A test belongs to the tier `test`, which must pass before a change is sent, unless it says
+
+    @pytest.mark.tier("all")                          takes minutes; make test-all
+    @pytest.mark.tier("debug")                        takes longer; make test-debug
+    @pytest.mark.c_driver                             the C driver, for comparison; make test-all only
+
+A tier has what is in those before it. PCIBACK_TIER says which one is run.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +33,9 @@ from lab.kind import Kind
 from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
 from lab.machine import Dom0
 from lab.paths import shown
+
+TIERS = ("test", "all", "debug")
+TIER = os.environ.get("PCIBACK_TIER", "test")
 
 
 class Pool:
@@ -52,8 +64,10 @@ class Pool:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "dom0(topology, *flavours, xl=False, fresh=False, kernel='', xen='', pv_cpus=1)")
-    config.addinivalue_line("markers", "control: the C driver with a guest, for comparison; see tools/test-vm")
-    config.addinivalue_line("markers", "hardening: takes long; see tools/test-vm")
+    config.addinivalue_line("markers", "tier(name): the first tier that it is in, if not the first of all")
+    config.addinivalue_line("markers", "c_driver: the C driver with a guest, for comparison; in the tier `all` only")
+    if TIER not in TIERS:
+        raise pytest.UsageError(f"unknown tier {TIER!r}: PCIBACK_TIER is one of {', '.join(TIERS)}")
     config.addinivalue_line("markers", "klog_allow(*regexes): console lines that the test expects")
 
 
@@ -72,8 +86,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("dom0", params, indirect=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests of one kind together, whatever files they are in."""
+def is_in_tier(item: pytest.Item) -> bool:
+    """Whether the test is one of the tier that is run."""
+    if item.get_closest_marker("c_driver"):
+        # What that one does doesn't change with this project, and the debug kernels lack it.
+        return TIER == "all"
+    marks = list(item.iter_markers("tier"))
+    return all(TIERS.index(mark.args[0]) <= TIERS.index(TIER) for mark in marks)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out other tiers, and keep tests of one kind together, whatever files they are in."""
+    left_out = [item for item in items if not is_in_tier(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if is_in_tier(item)]
 
     def kind_of(item: pytest.Item) -> str:
         callspec = getattr(item, "callspec", None)

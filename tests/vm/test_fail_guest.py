@@ -16,7 +16,7 @@ from lab.paths import DEBUG
 from lab.stub import config_space
 from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_until
 
-pytestmark = pytest.mark.hardening
+pytestmark = pytest.mark.tier("all")
 PARAMETERS = "/sys/module/rust_pciback/parameters"
 MOST = 400
 #: Where the backend is not even bound to the device on xenbus.

@@ -78,7 +78,7 @@ def test_life(dom0: Dom0) -> None:
     life(dom0, RUST, IGB, [NVME, E1000E])
 
 
-@pytest.mark.control
+@pytest.mark.c_driver
 @pytest.mark.klog_allow("unlocked secondary bus reset")
 @pytest.mark.dom0("guest", "pv", xl=True)
 def test_life_with_the_c_driver(dom0: Dom0) -> None:
@@ -86,7 +86,7 @@ def test_life_with_the_c_driver(dom0: Dom0) -> None:
     life(dom0, C, IGB, [NVME, E1000E])
 
 
-@pytest.mark.control
+@pytest.mark.c_driver
 @pytest.mark.klog_allow("unlocked secondary bus reset")
 @pytest.mark.dom0("guest", "pvh", xl=True)
 def test_life_with_the_c_driver_in_pvh(dom0: Dom0) -> None:

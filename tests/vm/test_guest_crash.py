@@ -14,7 +14,7 @@ def permissive(dom0: Dom0) -> list[str]:
 
 
 @pytest.mark.dom0("guest", "pvh", xl=True)
-@pytest.mark.hardening  # Four minutes.
+@pytest.mark.tier("all")  # Four minutes.
 def test_crash_and_the_next_guest(dom0: Dom0) -> None:
     """The first guest crashes and is destroyed, the second crashes and is restarted.
 

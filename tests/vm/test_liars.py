@@ -98,7 +98,7 @@ def test_late_after_its_reset(liar: Fixture) -> None:
     assert liar.shown("state", "last_reset_method") == ["clean", "flr"]
 
 
-@pytest.mark.hardening  # The kernel waits for a minute.
+@pytest.mark.tier("all")  # The kernel waits for a minute.
 @IN_BOTH
 @pytest.mark.parametrize("by", ["driver", "kernel"])
 def test_dead_after_its_reset(liar: Fixture, by: str) -> None:
@@ -288,7 +288,7 @@ def test_capabilities_that_lie(liar: Fixture, lie: Callable[[Liar], None]) -> No
     go_through(liar)
 
 
-@pytest.mark.hardening
+@pytest.mark.tier("all")
 @IN_BOTH
 @XEN_COMPLAINS
 def test_capabilities_at_random(liar: Fixture, figure: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ VIRSH = "virsh --connect xen:///system"
 #: emulates no VME, and Xen uses no SEP on AMD processors; that leaves none but this, without its VME.
 CPU_MODEL = "/usr/share/libvirt/cpu_map/x86_486.xml"
 #: In a PVH dom0 the C driver can claim no device that has both FLR and MSI-X.
-CASES = [(RUST, IGB), (RUST, E1000E), pytest.param(C, E1000E, marks=pytest.mark.control)]
+CASES = [(RUST, IGB), (RUST, E1000E), pytest.param(C, E1000E, marks=pytest.mark.c_driver)]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_nodedev(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
     stub.unload(dom0)
 
 
-@pytest.mark.parametrize("stub", [RUST, pytest.param(C, marks=pytest.mark.control)], ids=lambda value: value.name)
+@pytest.mark.parametrize("stub", [RUST, pytest.param(C, marks=pytest.mark.c_driver)], ids=lambda value: value.name)
 @pytest.mark.dom0("guest", "pv", xl=True)
 @pytest.mark.usefixtures("libvirt")
 def test_managed(dom0: Dom0, stub: Stub) -> None:

@@ -4,7 +4,7 @@
 A script may say in a line of its own where it is to run, and what it provokes:
 
     # lab: TOPOLOGY FLAVOUR... [cpus=N]      (default: main pvh pv)
-    # hardening: TOPOLOGY FLAVOUR...         there too, but not every day
+    # tier all: TOPOLOGY FLAVOUR...          there too, in that tier (conftest.py)
     # klog: REGEX                            a console line that it expects
 """
 
@@ -47,9 +47,9 @@ def runs() -> list[object]:
     scripts = sorted(DOM0_TESTS.glob("*.sh"))
     usual = [run(script, kind) for script in scripts for kind in places(script, "lab", ["main pvh pv"]) if kind.exists]
     seldom = [
-        run(script, kind, pytest.mark.hardening)
+        run(script, kind, pytest.mark.tier("all"))
         for script in scripts
-        for kind in places(script, "hardening", [])
+        for kind in places(script, "tier all", [])
         if kind.exists
     ]
     return usual + seldom

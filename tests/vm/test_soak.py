@@ -9,7 +9,7 @@ from lab.paths import DEBUG
 from lab.script import succeed
 
 
-@pytest.mark.hardening
+@pytest.mark.tier("all")
 @pytest.mark.timeout(4000)
 @pytest.mark.skipif(bool(DEBUG), reason="the stock kernel's memory is measured; a debug kernel looks for leaks itself")
 @pytest.mark.dom0("main", "pv", fresh=True)

@@ -4,7 +4,7 @@
 What the workers in dom0 do follows from the seed (tests/dom0/src/storm.c), and so does what is done to
 the machine meanwhile. How it meets is chance. To have one again:
 
-    PCIBACK_STORM_SEED=N PCIBACK_STORM_SECONDS=N PCIBACK_HARDENING=1 tools/test vm -- -k storm
+    PCIBACK_STORM_SEED=N PCIBACK_STORM_SECONDS=N tools/test --tier debug vm -- -k storm
 """
 
 import os
@@ -120,7 +120,7 @@ def serve(dom0: Dom0) -> None:
         assert result.ok, f"{name} does not work (seed {SEED}, {SECONDS} s): {result.out}"
 
 
-@pytest.mark.hardening
+@pytest.mark.tier("debug")
 @pytest.mark.timeout(3600)  # where much was under way at the same time, judging takes minutes
 @pytest.mark.dom0("storm", "pvh", "pv", pv_cpus=2)
 @pytest.mark.usefixtures("discard")

@@ -11,7 +11,7 @@ BUS = "/sys/bus/pci"
 IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 #: In a PVH dom0 the C driver can claim no device that has both FLR and MSI-X.
 BY_RUST = [(RUST, IGB), (RUST, NVME), (RUST, E1000E)]
-CASES = [*BY_RUST, pytest.param(C, E1000E, marks=pytest.mark.control)]
+CASES = [*BY_RUST, pytest.param(C, E1000E, marks=pytest.mark.c_driver)]
 EACH = pytest.mark.parametrize(("stub", "endpoint"), CASES, ids=lambda value: value.name)
 
 

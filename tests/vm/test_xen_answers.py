@@ -69,7 +69,7 @@ CLAIMED = (
 )
 
 
-@pytest.mark.hardening
+@pytest.mark.tier("all")
 @pytest.mark.dom0("main", "pvh", "pv")
 @pytest.mark.klog_allow("probe with driver pciback failed")
 def test_all_errnos(dom0: Dom0, figure: Callable[[str], None]) -> None:
