@@ -116,10 +116,17 @@ impl DeviceState {
 
     /// Returns who holds the device.
     pub(crate) fn holder(&self, now: Time) -> Holder {
-        match self.holder {
-            Holder::Assigned if now >= self.assigned_until => Holder::Nobody,
-            holder => holder,
+        self.at(now).holder
+    }
+
+    /// Returns the state as it is by now: an assignment that was not followed by a list has ended,
+    /// and a domain may have had the device without having been seen.
+    fn at(mut self, now: Time) -> Self {
+        if self.holder == Holder::Assigned && now >= self.assigned_until {
+            self.holder = Holder::Nobody;
+            self.soil();
         }
+        self
     }
 
     /// Returns `true` until the device is released.
@@ -127,9 +134,9 @@ impl DeviceState {
         self.holder != Holder::Gone
     }
 
-    /// Returns what the last reset made of the device.
-    pub(crate) const fn reset_state(&self) -> Cleanness {
-        self.reset_state
+    /// Returns what the last reset made of the device, or what has become of it since.
+    pub(crate) fn reset_state(&self, now: Time) -> Cleanness {
+        self.at(now).reset_state
     }
 
     /// Returns `true` if a reset ended after `start`.
@@ -142,9 +149,10 @@ impl DeviceState {
     ///
     /// A domain that uses the device has it already; what keeps the device from others must not
     /// keep it from being taken away.
-    pub(crate) const fn verdict(&self, strict: bool) -> Verdict {
-        match self.holder {
-            Holder::Nobody | Holder::Assigned => self.reset_state.verdict(strict),
+    pub(crate) fn verdict(&self, strict: bool, now: Time) -> Verdict {
+        let state = self.at(now);
+        match state.holder {
+            Holder::Nobody | Holder::Assigned => state.reset_state.verdict(strict),
             Holder::Domain(_) => Verdict::Yes,
             Holder::Leaving(_) | Holder::Gone => Verdict::No,
         }
@@ -157,13 +165,16 @@ impl DeviceState {
     ///
     /// The reason, and nothing changes.
     pub(crate) fn assign(&mut self, strict: bool, now: Time) -> Result<Permitted, Refused> {
+        *self = self.at(now);
         match self.holder {
             Holder::Gone => Err(Refused::Gone),
             Holder::Leaving(_) => Err(Refused::Leaving),
             Holder::Domain(_) => Ok(Permitted::Plainly),
             Holder::Nobody | Holder::Assigned if self.reserved => Err(Refused::Reserved),
             Holder::Nobody | Holder::Assigned => {
-                let permitted = match self.verdict(strict) {
+                // Asked twice for one assignment (by the device model and by the toolstack), the
+                // answer is the same.
+                let permitted = match self.reset_state.verdict(strict) {
                     Verdict::Yes => Permitted::Plainly,
                     Verdict::WithWarning => Permitted::WithWarning,
                     Verdict::No => return Err(Refused::Unclean),
@@ -196,9 +207,15 @@ impl DeviceState {
     ///
     /// The reason, and nothing changes. An unclean device is no reason: Xen and the toolstack have
     /// given it away.
-    pub(crate) fn list(&mut self, domain: DomId, strict: bool) -> Result<Permitted, Refused> {
+    pub(crate) fn list(
+        &mut self,
+        domain: DomId,
+        strict: bool,
+        now: Time,
+    ) -> Result<Permitted, Refused> {
         self.may_list(domain)?;
-        let permitted = match self.verdict(strict) {
+        *self = self.at(now);
+        let permitted = match self.verdict(strict, now) {
             Verdict::Yes => Permitted::Plainly,
             Verdict::WithWarning => Permitted::WithWarning,
             Verdict::No => Permitted::Withheld,
@@ -241,15 +258,13 @@ impl DeviceState {
 
     /// A reset has ended, the holder of the reservation or of the device's lock says.
     ///
-    /// Whoever resets a device that was [assigned](Holder::Assigned) is its toolstack, which begins
-    /// anew. One that a domain uses is soiled at once.
+    /// One that a domain uses, or may be using without having been seen, is soiled at once.
     pub(crate) fn was_reset(&mut self, reset_state: Cleanness, now: Time) {
+        *self = self.at(now);
         self.last_reset = now;
         self.reset_state = reset_state;
-        match self.holder {
-            Holder::Assigned => self.holder = Holder::Nobody,
-            Holder::Domain(_) => self.soil(),
-            Holder::Nobody | Holder::Leaving(_) | Holder::Gone => {}
+        if matches!(self.holder, Holder::Assigned | Holder::Domain(_)) {
+            self.soil();
         }
     }
 

@@ -49,7 +49,7 @@ const NOW: Time = Time(0);
 fn apply(state: &mut DeviceState, event: Event) -> bool {
     match event {
         Event::Assign(strict) => state.assign(strict, NOW).is_ok(),
-        Event::List(domain, strict) => state.list(domain, strict).is_ok(),
+        Event::List(domain, strict) => state.list(domain, strict, NOW).is_ok(),
         Event::BeginLeaving(domain) => state.begin_leaving(domain),
         Event::Left(domain) => state.left(domain),
         Event::Reserve => state.reserve(),
@@ -174,7 +174,7 @@ fn what_is_gone_stays_gone() {
     for (before, event, after, _) in every_transition() {
         if !before.is_claimed() {
             assert!(!after.is_claimed(), "{event:?}");
-            assert_eq!(before.verdict(false), Verdict::No);
+            assert_eq!(before.verdict(false, NOW), Verdict::No);
         }
     }
 }
@@ -185,7 +185,7 @@ fn the_answers_agree() {
     for (before, ..) in every_transition() {
         for strict in STRICT {
             let (mut asked, mut listed) = (before, before);
-            let verdict = before.verdict(strict);
+            let verdict = before.verdict(strict, NOW);
             let in_use = matches!(before.holder, Holder::Domain(_));
             match asked.assign(strict, NOW) {
                 Ok(permitted) => {
@@ -195,12 +195,12 @@ fn the_answers_agree() {
                     );
                     assert_ne!(verdict, Verdict::No);
                     // What was promised is kept.
-                    assert!(in_use || asked.list(domain(7), strict).is_ok());
+                    assert!(in_use || asked.list(domain(7), strict, NOW).is_ok());
                 }
                 Err(Refused::Reserved) => assert!(before.reserved),
                 Err(_) => assert_eq!(verdict, Verdict::No, "{before:?}"),
             }
-            if let Ok(permitted) = listed.list(domain(7), strict) {
+            if let Ok(permitted) = listed.list(domain(7), strict, NOW) {
                 assert_eq!(permitted == Permitted::Withheld, verdict == Verdict::No);
             }
         }
@@ -211,30 +211,30 @@ fn the_answers_agree() {
 fn a_domain_has_a_device_from_list_to_left() {
     let mut state = DeviceState::claimed(Cleanness::Clean, NOW);
     let (seven, eight) = (domain(7), domain(8));
-    assert_eq!(state.list(seven, true), Ok(Permitted::Plainly));
-    assert_eq!(state.reset_state(), Cleanness::Used);
+    assert_eq!(state.list(seven, true, NOW), Ok(Permitted::Plainly));
+    assert_eq!(state.reset_state(NOW), Cleanness::Used);
     assert_eq!(
-        state.list(seven, true),
+        state.list(seven, true, NOW),
         Ok(Permitted::Plainly),
         "it has it already"
     );
-    assert_eq!(state.list(eight, false), Err(Refused::UsedBy(seven)));
+    assert_eq!(state.list(eight, false, NOW), Err(Refused::UsedBy(seven)));
     assert_eq!(
-        state.verdict(true),
+        state.verdict(true, NOW),
         Verdict::Yes,
         "the toolstack may take it back"
     );
     assert!(!state.begin_leaving(eight));
     assert!(state.begin_leaving(seven));
-    assert_eq!(state.verdict(false), Verdict::No);
+    assert_eq!(state.verdict(false, NOW), Verdict::No);
     assert_eq!(state.assign(false, NOW), Err(Refused::Leaving));
-    assert_eq!(state.list(seven, false), Err(Refused::Leaving));
-    assert_eq!(state.list(eight, false), Err(Refused::Leaving));
+    assert_eq!(state.list(seven, false, NOW), Err(Refused::Leaving));
+    assert_eq!(state.list(eight, false, NOW), Err(Refused::Leaving));
     state.was_reset(Cleanness::Clean, Time(5));
     assert!(!state.left(eight) && state.left(seven) && !state.left(seven));
-    assert_eq!(state.list(eight, true), Ok(Permitted::Plainly));
+    assert_eq!(state.list(eight, true, NOW), Ok(Permitted::Plainly));
     assert_eq!(state.release(), Some(eight));
-    assert_eq!(state.list(eight, false), Err(Refused::Gone));
+    assert_eq!(state.list(eight, false, NOW), Err(Refused::Gone));
 }
 
 #[test]
@@ -248,9 +248,26 @@ fn an_assignment_ends_by_itself() {
     // Asked again, it begins anew.
     assert_eq!(state.assign(false, Time(5)), Ok(Permitted::WithWarning));
     assert_eq!(state.holder(end), Holder::Assigned);
-    // A reset of the device itself is the toolstack beginning anew.
+    // A domain may have had it, and may have it still.
     state.was_reset(Cleanness::Clean, Time(6));
-    assert_eq!(state.holder(Time(6)), Holder::Nobody);
+    assert_eq!(state.holder(Time(6)), Holder::Assigned);
+    assert_eq!(state.reset_state(Time(6)), Cleanness::Used);
+    // When it is over, a reset makes it clean.
+    state.was_reset(Cleanness::Clean, Time(5).plus_millis(ASSIGNED_FOR));
+    assert_eq!(state.reset_state(end), Cleanness::Clean);
+}
+
+#[test]
+fn who_was_given_a_device_may_have_used_it() {
+    let mut state = DeviceState::claimed(Cleanness::Clean, NOW);
+    assert_eq!(state.assign(true, NOW), Ok(Permitted::Plainly));
+    // The device model asks, and the toolstack asks.
+    assert_eq!(state.assign(true, Time(5)), Ok(Permitted::Plainly));
+    let end = Time(5).plus_millis(ASSIGNED_FOR);
+    assert_eq!(state.verdict(true, Time(end.0 - 1)), Verdict::Yes);
+    assert_eq!(state.reset_state(end), Cleanness::Used);
+    assert_eq!(state.verdict(true, end), Verdict::No);
+    assert_eq!(state.assign(true, end), Err(Refused::Unclean));
 }
 
 #[test]

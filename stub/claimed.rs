@@ -148,15 +148,19 @@ impl Claimed {
     pub(crate) fn verdict(&self) -> Verdict {
         match self.holder() {
             Holder::Domain(_) => Verdict::Yes,
-            _ => self.books.lock().state.verdict(STRICT_RESET.is_on()),
+            _ => {
+                let now = clock::now();
+                self.books.lock().state.verdict(STRICT_RESET.is_on(), now)
+            }
         }
     }
 
     /// Returns what is known of the last reset, and what the device is now.
     pub(crate) fn last_reset(&self) -> ResetRecord {
+        let now = clock::now();
         let books = self.books.lock();
         ResetRecord {
-            cleanness: books.state.reset_state(),
+            cleanness: books.state.reset_state(now),
             ..books.last
         }
     }
@@ -233,7 +237,8 @@ impl Claimed {
         };
         // The entry needs memory, and the lock of the books can't be held for that: so the state is
         // asked again.
-        let permitted = self.books.lock().state.list(domain, STRICT_RESET.is_on())?;
+        let (strict, now) = (STRICT_RESET.is_on(), clock::now());
+        let permitted = self.books.lock().state.list(domain, strict, now)?;
         *owner = Some(entry);
         Ok(permitted)
     }

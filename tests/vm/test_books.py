@@ -276,11 +276,7 @@ def test_assigned_before_it_is_listed(dom0: Dom0, card: list[str]) -> None:
     blockers = dom0.check(f"cat /sys/bus/pci/devices/{two}/pciback/reset_blockers")
     assert blockers == f"{one} being given to a guest\n"
     assert dom0.check(f"setpci -s {one} {MARK}").strip() == "5a"
-    # Its own toolstack begins anew, by a reset of the device itself.
-    assert dom0.check(do_flr.format(one)) == "0\n"
-    assert dom0.check(do_flr.format(two)) == "0\n"
-    # A toolstack that never comes back.
-    assert int(dom0.check(f"/tests/pbtool gsi {one}")) >= 0
+    # A toolstack that never comes back: whether the domain had the device isn't known.
     wait_until(dom0, f'[ "$({do_flr.format(two)})" = 0 ]', 60)
     assert time.monotonic() - asked > 10, "how long it counts (pure/device_state.rs, ASSIGNED_FOR)"
     # And one that does list it.
