@@ -9,8 +9,8 @@
 //!   that need a kernel (`stand_in`).
 
 #![cfg(test)]
-// What only the module calls is unused here.
-#![allow(dead_code)]
+// What only the module calls is unused here, and traits of which a stand-in has no need.
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../.."]
 mod driver {
@@ -21,7 +21,7 @@ mod driver {
     // the driver's files adds it here, and what it calls to `stand_in`.
     #[path = ""]
     pub(crate) mod backend {
-        pub(crate) use crate::stand_in::connection;
+        pub(crate) use crate::stand_in::{guest, guests};
         #[path = "backend/queue.rs"]
         mod queue;
         // Here, for what only this part of the driver sees.
@@ -30,14 +30,21 @@ mod driver {
     }
     #[path = ""]
     pub(crate) mod reset {
+        pub(crate) use crate::stand_in::kernels;
+        #[path = "reset/record.rs"]
+        pub(crate) mod record;
         #[path = "reset/reservation.rs"]
         pub(crate) mod reservation;
     }
     #[path = ""]
     pub(crate) mod stub {
-        pub(crate) use crate::stand_in::claimed;
+        pub(crate) use crate::stand_in::{aer, settings};
+        #[path = "stub/claimed.rs"]
+        pub(crate) mod claimed;
         #[path = "stub/registry.rs"]
         pub(crate) mod registry;
+        #[path = "tests/model/src/schedules/claimed.rs"]
+        mod schedules;
     }
 }
 pub(crate) use driver::{parallel, pure, reset, stub};
@@ -45,7 +52,9 @@ pub(crate) use driver::{parallel, pure, reset, stub};
 // `kernel` is this crate.
 extern crate self as kernel;
 mod stand_in;
-pub(crate) use stand_in::{kapi, prelude, rbtree, sync, time};
+pub(crate) use stand_in::{
+    error, hypercall, kapi, pci, prelude, rbtree, sync, time, workqueue, STRICT_RESET,
+};
 
 mod models;
 mod schedules;

@@ -10,7 +10,15 @@ mod parallel;
 mod registry;
 mod reservation;
 
-use crate::stand_in::context::{begin, World};
+use crate::{
+    kapi::xen::Dom0,
+    pci::{Device, SavedState},
+    prelude::GFP_KERNEL,
+    pure::{reset_plan::Rungs, sbdf::Sbdf},
+    reset::record::ResetRecord,
+    stand_in::context::{begin, World},
+    stub::claimed::Claimed,
+};
 use shuttle::{
     scheduler::{PctScheduler, RandomScheduler, Scheduler},
     Config, Runner,
@@ -27,6 +35,24 @@ const DEPTH: usize = 3;
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("a number"))
+}
+
+/// Returns the claimed device of a slot, for which there is memory some time.
+pub(crate) fn claimed(slot: u8) -> crate::sync::Arc<Claimed> {
+    let device = Device::new(Sbdf::new(0, 0, slot * 8));
+    loop {
+        let claimed = Claimed::new(
+            &device,
+            Dom0,
+            None,
+            SavedState,
+            ResetRecord::NONE,
+            Rungs::default(),
+        );
+        if let Ok(claimed) = crate::sync::Arc::pin_init(claimed, GFP_KERNEL) {
+            break claimed;
+        }
+    }
 }
 
 /// Holds a property against many schedules: one half goes on with any thread each time, the other

@@ -4,20 +4,74 @@
 //! file or module that it stands for.
 
 pub(crate) mod alloc;
-pub(crate) mod claimed;
-pub(crate) mod connection;
 pub(crate) mod context;
+pub(crate) mod guest;
+pub(crate) mod guests;
 pub(crate) mod kapi;
+pub(crate) mod pci;
 pub(crate) mod rbtree;
+pub(crate) mod settings;
 pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod workqueue;
+
+/// `crate::STRICT_RESET`, a parameter of the module.
+pub(crate) struct Switch;
+pub(crate) static STRICT_RESET: Switch = Switch;
+
+impl Switch {
+    pub(crate) fn is_on(&self) -> bool {
+        false
+    }
+}
+
+/// `crate::hypercall`.
+pub(crate) mod hypercall {
+    /// What Xen knows of a reset.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Told;
+}
+
+/// `crate::stub::aer`.
+pub(crate) mod aer {
+    /// What is remembered of a device's errors.
+    pub(crate) struct Errors;
+
+    impl Errors {
+        pub(crate) fn new() -> Self {
+            Self
+        }
+    }
+}
+
+/// `crate::reset::kernels`.
+pub(crate) mod kernels {
+    /// The kernel's own reset.
+    pub(crate) struct UnderWay;
+}
+
+/// `kernel::error`.
+pub(crate) mod error {
+    pub(crate) use super::prelude::Error;
+}
 
 /// `kernel::prelude`.
 pub(crate) mod prelude {
     pub(crate) use super::alloc::{AllocError, KVec, GFP_KERNEL};
     pub(crate) use crate::pin_init;
+    pub(crate) use core::ffi::CStr;
     pub(crate) use macros::pin_data;
+
+    /// A value that is about to be made in its place.
+    pub(crate) trait PinInit<T> {
+        fn make(self) -> T;
+    }
+
+    impl<T> PinInit<T> for T {
+        fn make(self) -> T {
+            self
+        }
+    }
 
     /// An errno.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +128,7 @@ macro_rules! pin_init {
         $name { $($done)* }
     };
     (@ $name:ident { $($done:tt)* } $field:ident <- $value:expr $(, $($rest:tt)*)?) => {
-        $crate::pin_init!(@ $name { $($done)* $field: $value, } $($($rest)*)?)
+        $crate::pin_init!(@ $name { $($done)* $field: $crate::prelude::PinInit::make($value), } $($($rest)*)?)
     };
     (@ $name:ident { $($done:tt)* } $field:ident: $value:expr $(, $($rest:tt)*)?) => {
         $crate::pin_init!(@ $name { $($done)* $field: $value, } $($($rest)*)?)

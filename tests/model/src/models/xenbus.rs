@@ -3,9 +3,9 @@
 //! `pure/xenbus.rs`: a backend between a toolstack that keeps to its protocol and a guest that
 //! writes what it likes.
 //!
-//! The backend acts as backend/connection.rs does: it reads node after node, decides, does something
-//! to devices, and writes in a transaction that goes by what it has read. Between any two of these
-//! the others write.
+//! The backend acts as backend/guest.rs does: it reads its own directory, then the frontend's,
+//! decides, does something to devices, and writes in a transaction that goes by what it has read.
+//! Between any two of these the others write. (No device is refused here.)
 
 use crate::pure::xenbus::{Fate, Seen, State, Step};
 use stateright::{Model, Property};
@@ -21,13 +21,19 @@ fn number(state: State) -> Number {
     state.number() as Number
 }
 
+const UNKNOWN: Number = 0;
 const INITIALISING: Number = 1;
+const INITIALISED: Number = 3;
 const CONNECTED: Number = 4;
 const CLOSING: Number = 5;
 const CLOSED: Number = 6;
 const RECONFIGURING: Number = 7;
+const RECONFIGURED: Number = 8;
 
-/// A device in the toolstack's list.
+/// The most devices.
+const MOST: usize = 3;
+
+/// A device that the toolstack may list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     is_listed: bool,
@@ -36,41 +42,54 @@ struct Entry {
     is_exported: bool,
 }
 
+/// What the backend has read of its own directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Own {
+    bound: bool,
+    exists: bool,
+    own: Number,
+    online: bool,
+}
+
 /// Where the backend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Backend {
     /// It has nothing to do until something is written.
     Idle,
-    /// It has read its own state,
-    Own(Number),
-    /// and the frontend's; the toolstack's wish and the ring are next.
-    Both(Number, Number),
-    /// It has seen all: own, front, online, wants operations.
-    Decides(Number, Number, bool, bool),
-    /// It has read the list (of each device: its state, if it is listed), and is to be in the second
-    /// state if it is still in the first.
-    Follows(Number, Number, [Option<Number>; MOST]),
+    /// It has asked whether xenbus has bound it,
+    Bound(bool),
+    /// and read its own directory; the frontend's is next.
+    Own(Own),
+    /// It has read the frontend's state, too.
+    Front(Own, Number),
+    /// It has seen all, the frontend's ring included.
+    Decides(Own, Number, bool),
+    /// It is to follow the list, which it has yet to read.
+    Follows(Number, Option<Number>),
+    /// It has read it: of each device its state, if it is listed.
+    Lists(Number, Option<Number>, [Option<Number>; MOST]),
     /// It has done it, and has to write so.
     Answers(Number, Number),
+    /// It has taken all back, and has to say so.
+    Closes(Number, Number),
 }
-
-/// The most devices.
-const MOST: usize = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
+    /// The backend's directory is there.
+    exists: bool,
+    /// Xenbus has given it to the driver.
+    bound: bool,
     own: Number,
     front: Number,
     online: bool,
     ring: bool,
     list: [Entry; MOST],
     backend: Backend,
-    /// Something was written that the backend has a watch on, since it last began to look.
+    /// Something has happened that the backend is told of, since it last began to look.
     event: bool,
-    /// The toolstack has ended the use, and waits for the backend to be closed.
+    /// The toolstack has ended the use.
     destroyed: bool,
-    /// The backend's directory is gone: the toolstack takes it away when it is closed.
-    gone: bool,
     /// A device that the toolstack wanted the guest to have was taken from it.
     robbed: bool,
 }
@@ -82,13 +101,15 @@ enum Action {
     Front(Number),
     /// The guest publishes a ring, or takes it back.
     Ring(bool),
+    /// Xenbus binds the driver, and unbinds it when the guest removes its directory.
+    Bind(bool),
     /// The toolstack adds a device; to a guest that is being made without another state.
     Add(usize, bool),
     Remove(usize),
     /// The toolstack takes an entry off the list.
     Forget(usize),
     Destroy,
-    /// The toolstack takes the backend's directory away.
+    /// The toolstack takes the backend's directory away, when it is closed or after ten seconds.
     TakeAway,
 }
 
@@ -106,6 +127,8 @@ impl World {
         let mut list = [entry; MOST];
         list[0].is_listed = true;
         Self {
+            exists: true,
+            bound: false,
             own: INITIALISING,
             front: INITIALISING,
             online: true,
@@ -114,75 +137,72 @@ impl World {
             backend: Backend::Idle,
             event: true,
             destroyed: false,
-            gone: false,
             robbed: false,
         }
     }
 
     fn listed(&self) -> [Option<Number>; MOST] {
+        let is_there = |entry: Entry| self.exists && entry.is_listed;
         self.list
-            .map(|entry| entry.is_listed.then_some(entry.state))
+            .map(|entry| is_there(entry).then_some(entry.state))
     }
 
     fn take_back(&mut self, index: usize) {
+        let is_wanted = self.listed()[index].is_some_and(|state| state != CLOSING);
         let entry = &mut self.list[index];
-        let is_wanted = !self.destroyed && entry.is_listed && entry.state != CLOSING;
-        self.robbed |= entry.is_exported && is_wanted;
+        self.robbed |= entry.is_exported && is_wanted && !self.destroyed;
         entry.is_exported = false;
     }
 
-    fn take_all(&mut self) {
-        for index in 0..MOST {
-            self.take_back(index);
-        }
-    }
-
-    /// `listing::switch()`.
+    /// `listing::switch()`, while the driver is bound.
     fn switch(&mut self, from: Number, to: Number) {
-        if self.own == from && from != to && !self.gone {
+        if self.bound && self.exists && self.own == from && from != to {
             self.own = to;
             self.event = true;
         }
     }
 
-    /// `Connection::step()` after it has looked.
+    /// `Guest::step()` after it has looked.
     fn decide(&mut self, seen: Seen) -> Backend {
         let own = number(seen.own);
         match seen.step() {
-            Step::Wait => {}
             Step::SwitchTo(next) => self.switch(own, number(next)),
-            Step::SetUp => return Backend::Follows(own, number(State::Initialised), self.listed()),
-            Step::Follow(after) => return Backend::Follows(own, number(after), self.listed()),
+            Step::Follow(after) => return Backend::Follows(own, after.map(number)),
             Step::Refuse => self.switch(own, CLOSING),
-            Step::Close => {
-                self.take_all();
-                return Backend::Answers(own, CLOSED);
+            Step::Close(after) => {
+                (0..MOST).for_each(|index| self.take_back(index));
+                if let Some(after) = after {
+                    return Backend::Closes(own, number(after));
+                }
             }
         }
         Backend::Idle
     }
 
-    /// `Connection::follow()`, to the devices.
+    /// `Guest::follow()`, to the devices.
     fn follow(&mut self, list: [Option<Number>; MOST]) {
         for (index, listed) in list.into_iter().enumerate() {
             let is_exported = self.list[index].is_exported;
-            let fate = listed.map(|listed| Fate::of(state(listed), is_exported));
-            match fate {
+            match listed.map(|listed| Fate::of(state(listed), is_exported)) {
                 Some(Fate::Export) => self.list[index].is_exported = true,
                 Some(Fate::Stays) => {}
-                Some(Fate::TakeBack) | None => self.take_back(index),
+                Some(Fate::TakeBack) => self.take_back(index),
+                None if is_exported => self.take_back(index),
+                None => {}
             }
         }
     }
 
-    /// `listing::answer()`.
+    /// `listing::answer()`, while the driver is bound.
     fn answer(&mut self, from: Number, to: Number) {
+        if !self.bound || !self.exists {
+            return;
+        }
         for entry in &mut self.list {
             let gone = matches!(entry.state, CLOSING | CLOSED);
-            let initialised = number(State::Initialised);
-            if to != CLOSED && entry.is_listed && !gone && entry.is_exported {
-                self.event |= entry.state != initialised;
-                entry.state = initialised;
+            if entry.is_listed && !gone && entry.is_exported {
+                self.event |= entry.state != INITIALISED;
+                entry.state = INITIALISED;
             }
         }
         self.switch(from, to);
@@ -195,34 +215,43 @@ impl World {
             Backend::Idle if !self.event => return None,
             Backend::Idle => {
                 next.event = false;
-                if self.gone {
-                    next.take_all();
-                    Backend::Idle
-                } else {
-                    Backend::Own(self.own)
-                }
+                Backend::Bound(self.bound)
             }
-            Backend::Own(own) => Backend::Both(own, self.front),
-            Backend::Both(own, front) => Backend::Decides(own, front, self.online, self.ring),
-            Backend::Decides(own, front, online, wants_operations) => next.decide(Seen {
-                own: state(own),
+            Backend::Bound(bound) => Backend::Own(Own {
+                bound,
+                exists: self.exists,
+                own: self.own,
+                online: self.online,
+            }),
+            Backend::Own(own) if own.bound => Backend::Front(own, self.front),
+            Backend::Own(own) => Backend::Decides(own, UNKNOWN, false),
+            Backend::Front(own, front) => Backend::Decides(own, front, self.ring),
+            Backend::Decides(own, front, wants_operations) => next.decide(Seen {
+                exists: own.exists,
+                bound: own.bound,
+                own: state(own.own),
                 front: state(front),
-                online,
+                online: own.online,
                 wants_operations,
             }),
-            Backend::Follows(from, to, list) => {
+            Backend::Follows(from, after) => Backend::Lists(from, after, self.listed()),
+            Backend::Lists(from, after, list) => {
                 next.follow(list);
-                Backend::Answers(from, to)
+                after.map_or(Backend::Idle, |after| Backend::Answers(from, after))
             }
             Backend::Answers(from, to) => {
                 next.answer(from, to);
+                Backend::Idle
+            }
+            Backend::Closes(from, to) => {
+                next.switch(from, to);
                 Backend::Idle
             }
         };
         Some(next)
     }
 
-    /// What comes of it when nobody writes any more; `None` if that has no end.
+    /// What comes of it when nobody else does anything any more; `None` if that has no end.
     fn at_rest(&self) -> Option<Self> {
         let mut world = self.clone();
         for _ in 0..100 {
@@ -234,28 +263,21 @@ impl World {
         None
     }
 
-    /// The same where the toolstack, too, does what it can to end the use.
-    fn in_the_end(&self) -> Option<Self> {
-        let mut world = self.at_rest()?;
-        if world.can_be_taken_away() {
-            world.take_away();
-        }
-        world.at_rest()
-    }
-
-    fn can_be_taken_away(&self) -> bool {
-        self.destroyed && !self.gone && self.own == CLOSED
-    }
-
     fn take_away(&mut self) {
-        self.gone = true;
-        self.own = 0;
+        self.exists = false;
+        self.bound = false;
+        self.own = UNKNOWN;
+        self.online = false;
         self.event = true;
     }
 
     /// The toolstack waits for this before it changes anything.
     fn is_ready(&self) -> bool {
-        !self.destroyed && matches!(state(self.own), State::Initialised | State::Connected)
+        !self.destroyed && matches!(self.own, INITIALISED | CONNECTED)
+    }
+
+    fn is_used(&self) -> bool {
+        self.list.iter().any(|entry| entry.is_exported)
     }
 }
 
@@ -269,12 +291,16 @@ impl Model for Xenbus {
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         actions.push(Action::Backend);
-        let fronts = (0..=number(State::Reconfigured)).filter(|front| *front != world.front);
+        if !world.exists {
+            return;
+        }
+        let fronts = (UNKNOWN..=RECONFIGURED).filter(|front| *front != world.front);
         actions.extend(fronts.map(Action::Front));
         actions.push(Action::Ring(!world.ring));
+        actions.push(Action::Bind(!world.bound));
         for (index, entry) in world.list.iter().enumerate().take(self.devices) {
             if world.is_ready() && !entry.is_listed {
-                actions.extend([false, true].map(|anew| Action::Add(index, anew)));
+                actions.extend([false, true].map(|being_made| Action::Add(index, being_made)));
             }
             if world.is_ready() && entry.is_listed && entry.state != CLOSING {
                 actions.push(Action::Remove(index));
@@ -283,12 +309,11 @@ impl Model for Xenbus {
                 actions.push(Action::Forget(index));
             }
         }
-        if !world.destroyed {
-            actions.push(Action::Destroy);
-        }
-        if world.can_be_taken_away() {
-            actions.push(Action::TakeAway);
-        }
+        actions.push(if world.destroyed {
+            Action::TakeAway
+        } else {
+            Action::Destroy
+        });
     }
 
     fn next_state(&self, last: &World, action: Action) -> Option<World> {
@@ -297,10 +322,14 @@ impl Model for Xenbus {
             Action::Backend => return last.act(),
             Action::Front(front) => {
                 next.front = front;
-                next.event = true;
+                next.event |= last.bound;
             }
             // There is no watch on that.
             Action::Ring(ring) => next.ring = ring,
+            Action::Bind(bound) => {
+                next.bound = bound;
+                next.event = true;
+            }
             Action::Add(index, being_made) => {
                 next.list[index].is_listed = true;
                 next.list[index].state = INITIALISING;
@@ -338,26 +367,31 @@ impl Model for Xenbus {
             Property::always("it comes to rest", |_, world: &World| {
                 world.at_rest().is_some()
             }),
-            // Whatever the guest writes, and has written.
+            // Whatever the guest writes, and has written. This one, and the next three.
             Property::always(
                 "a use ends when the toolstack ends it",
                 |_, world: &World| {
-                    let end = world.in_the_end();
-                    let ended =
-                        |end: &World| end.gone && end.list.iter().all(|entry| !entry.is_exported);
-                    !world.destroyed || end.as_ref().is_some_and(ended)
+                    let over = !world.exists || !world.online;
+                    !over || world.at_rest().is_some_and(|rest| !rest.is_used())
                 },
             ),
-            Property::always("a change is answered", |_, world: &World| {
-                let rest = world.at_rest();
-                rest.is_some_and(|rest| rest.own != RECONFIGURING)
+            Property::always("a frontend is told of the end", |_, world: &World| {
+                let told = |rest: World| rest.own == CLOSED;
+                let asks = world.exists && world.bound && !world.online && world.own == CLOSING;
+                !asks || world.at_rest().is_some_and(told)
             }),
-            Property::always("a removed device is taken back", |_, world: &World| {
+            Property::always("a change is answered", |_, world: &World| {
+                let answered = |rest: World| rest.own != RECONFIGURING;
+                !world.bound || world.at_rest().is_some_and(answered)
+            }),
+            Property::always("the list is followed", |_, world: &World| {
+                let follows = |entry: &Entry| {
+                    let is_wanted = entry.is_listed && entry.state != CLOSING;
+                    entry.is_exported == is_wanted
+                };
+                let on = world.exists && !world.destroyed;
                 let rest = world.at_rest();
-                rest.is_some_and(|rest| {
-                    let kept = |entry: &Entry| entry.is_exported && entry.state == CLOSING;
-                    !rest.list.iter().any(kept) || rest.own == CLOSING || rest.own == CLOSED
-                })
+                !on || rest.is_some_and(|rest| rest.list.iter().all(follows))
             }),
             Property::sometimes(
                 "a guest has all its devices",
@@ -367,7 +401,7 @@ impl Model for Xenbus {
                 },
             ),
             Property::sometimes("a use has ended", |_, world: &World| {
-                world.destroyed && world.own == CLOSED
+                !world.exists && !world.is_used() && world.backend == Backend::Idle
             }),
         ]
     }

@@ -3,7 +3,8 @@
 //! backend/queue.rs.
 
 use super::{
-    connection::Connection,
+    guest::Guest,
+    guests::{self, Hooks},
     queue::{self, Workers},
 };
 use crate::{prelude::*, schedules::hold, stand_in::context::World, sync::Arc};
@@ -19,17 +20,37 @@ struct Store {
     over: AtomicBool,
 }
 
-fn connection(store: &std::sync::Arc<Store>) -> Arc<Connection> {
-    let store = store.clone();
-    let look = move || {
-        assert!(!store.over.load(SeqCst), "looks after the end");
-        assert_eq!(store.lookers.fetch_add(1, SeqCst), 0, "one at a time");
-        let version = store.version.load(SeqCst);
+impl Store {
+    fn look(&self) {
+        assert!(!self.over.load(SeqCst), "looks after the end");
+        assert_eq!(self.lookers.fetch_add(1, SeqCst), 0, "one at a time");
+        let version = self.version.load(SeqCst);
         yield_now();
-        store.seen.store(version, SeqCst);
-        store.lookers.fetch_sub(1, SeqCst);
-    };
-    Arc::new(Connection::new(look), GFP_KERNEL).expect("memory")
+        self.seen.store(version, SeqCst);
+        self.lookers.fetch_sub(1, SeqCst);
+    }
+}
+
+fn guest(store: &std::sync::Arc<Store>) -> Arc<Guest> {
+    let store = store.clone();
+    Arc::new(Guest::new(move || store.look()), GFP_KERNEL).expect("memory")
+}
+
+/// Two change something and say so, again and again.
+fn change(store: &std::sync::Arc<Store>, say: impl Fn() + Clone + Send + 'static) {
+    let threads = [0; 2].map(|_| {
+        let (store, say) = (store.clone(), say.clone());
+        spawn(move || {
+            for _ in 0..2 {
+                store.version.fetch_add(1, SeqCst);
+                yield_now();
+                say();
+            }
+        })
+    });
+    for thread in threads {
+        thread.join().expect("no failure");
+    }
 }
 
 /// Whatever changes while it is being looked at is looked at again.
@@ -38,22 +59,33 @@ fn no_change_is_missed() {
     hold(World::default(), || {
         let workers = Workers::new().expect("memory");
         let store = std::sync::Arc::new(Store::default());
-        let connection = connection(&store);
-        let threads = [0; 2].map(|_| {
-            let (store, connection) = (store.clone(), connection.clone());
-            spawn(move || {
-                for _ in 0..2 {
-                    store.version.fetch_add(1, SeqCst);
-                    yield_now();
-                    queue::look_round(&connection);
-                }
-            })
-        });
-        for thread in threads {
-            thread.join().expect("no failure");
-        }
+        let guest = guest(&store);
+        change(&store, move || queue::reconcile(&guest));
         drop(workers);
         assert_eq!(store.seen.load(SeqCst), 4);
+    });
+}
+
+shuttle::lazy_static! {
+    /// What a scan looks at.
+    static ref SCANNED: std::sync::Arc<Store> = std::sync::Arc::new(Store::default());
+}
+
+/// The same of new guests, and they are forgotten when all work is done.
+#[test]
+fn no_new_guest_is_missed() {
+    hold(World::default(), || {
+        guests::hook(Hooks {
+            scan: || SCANNED.look(),
+            forget_all: || SCANNED.over.store(true, SeqCst),
+        });
+        let workers = Workers::new().expect("memory");
+        let store = SCANNED.clone();
+        change(&store, queue::scan);
+        queue::scan();
+        drop(workers);
+        assert_eq!(store.seen.load(SeqCst), 4);
+        assert!(store.over.load(SeqCst));
     });
 }
 
@@ -63,22 +95,22 @@ fn nothing_begins_or_goes_on_after_the_end() {
     hold(World::default(), || {
         let workers = Workers::new().expect("memory");
         let store = std::sync::Arc::new(Store::default());
-        let connection = connection(&store);
+        let guest = guest(&store);
         let other = spawn({
-            let (store, connection) = (store.clone(), connection.clone());
+            let (store, guest) = (store.clone(), guest.clone());
             move || {
                 let work = move || {
                     assert!(!store.over.load(SeqCst), "runs after the end");
-                    queue::look_round(&connection);
+                    queue::reconcile(&guest);
                 };
                 let result = queue::spawn(work);
                 assert!(matches!(result, Ok(()) | Err(ENODEV)));
             }
         });
-        queue::look_round(&connection);
+        queue::reconcile(&guest);
         drop(workers);
         store.over.store(true, SeqCst);
-        queue::look_round(&connection);
+        queue::reconcile(&guest);
         assert_eq!(queue::spawn(|| unreachable!()), Err(ENODEV));
         other.join().expect("no failure");
     });

@@ -2,7 +2,7 @@
 
 //! stub/registry.rs.
 
-use super::hold;
+use super::{claimed, hold};
 use crate::{
     prelude::*,
     pure::sbdf::Sbdf,
@@ -35,14 +35,6 @@ type Shared = std::sync::Arc<Book>;
 
 fn address(slot: u8) -> Sbdf {
     Sbdf::new(0, 0, slot * 8)
-}
-
-fn device(slot: u8) -> Arc<Claimed> {
-    loop {
-        if let Ok(device) = Arc::new(Claimed::new(address(slot)), GFP_KERNEL) {
-            break device;
-        }
-    }
 }
 
 impl Book {
@@ -89,7 +81,7 @@ impl Book {
 /// Claims and releases the devices of a slot, as the driver core does: one after the other.
 fn claim_and_release(book: &Book, slot: u8) {
     for _ in 0..2 {
-        let device = device(slot);
+        let device = claimed(slot);
         book.note(&device, Stage::OnItsWay);
         match registry::enter(device.clone()) {
             Ok(()) => book.note(&device, Stage::There),
@@ -172,7 +164,7 @@ fn an_address_is_claimed_once() {
         let registry = Registry::new();
         let threads = [0; 3].map(|_| {
             spawn(|| {
-                let device = device(0);
+                let device = claimed(0);
                 let result = registry::enter(device.clone());
                 assert!(matches!(result, Ok(()) | Err(EBUSY)));
                 result.map(|()| device)
@@ -192,7 +184,7 @@ fn the_end_comes_at_any_time() {
     hold(World::default(), || {
         let registry = Registry::new();
         let other = spawn(|| {
-            let result = registry::enter(device(0));
+            let result = registry::enter(claimed(0));
             assert!(matches!(result, Ok(()) | Err(ENODEV)));
             registry::leave(address(0));
             assert!(registry::find(address(0)).is_none());

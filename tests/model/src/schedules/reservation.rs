@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! reset/reservation.rs.
+//! reset/reservation.rs, and what of stub/claimed.rs it is made of.
 
-use super::hold;
+use super::{claimed, hold};
 use crate::{
     prelude::*,
-    pure::sbdf::Sbdf,
     reset::reservation::Reservation,
     stand_in::context::{below, World},
     stub::claimed::Claimed,
@@ -26,15 +25,8 @@ struct Bench {
 type Shared = std::sync::Arc<Bench>;
 
 fn bench() -> Shared {
-    // What the devices themselves are made of is there.
-    let device = |number: usize| loop {
-        let claimed = Claimed::new(Sbdf::new(0, 0, number as u8));
-        if let Ok(device) = Arc::new(claimed, GFP_KERNEL) {
-            break device;
-        }
-    };
     std::sync::Arc::new(Bench {
-        devices: (0..DEVICES).map(device).collect(),
+        devices: (0..DEVICES).map(|slot| claimed(slot as u8)).collect(),
         holders: (0..DEVICES).map(|_| AtomicUsize::new(0)).collect(),
     })
 }
@@ -58,7 +50,8 @@ impl Bench {
     }
 
     fn is_free(&self) -> bool {
-        self.devices.iter().all(|device| !*device.reserved.lock())
+        let mut devices = self.devices.iter();
+        devices.all(|device| device.reserve(0) == Ok(0))
     }
 }
 

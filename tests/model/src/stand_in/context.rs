@@ -2,6 +2,7 @@
 
 //! What a thread may do, and what happens to it.
 
+use crate::pure::time::Time;
 use shuttle::rand::Rng;
 use std::cell::Cell;
 
@@ -20,6 +21,7 @@ pub(crate) struct World {
 thread_local! {
     // All threads of a schedule are in one thread of the host: that of the test.
     static WORLD: Cell<World> = const { Cell::new(World { memory_is_short: false, signals: false, time_passes: false }) };
+    static NOW: Cell<Time> = const { Cell::new(Time(0)) };
 }
 
 shuttle::thread_local! {
@@ -29,6 +31,14 @@ shuttle::thread_local! {
 /// Begins a schedule in such a world.
 pub(crate) fn begin(world: World) {
     WORLD.set(world);
+    NOW.set(Time(0));
+}
+
+/// Returns the time: a little later each time, and now and then a good deal later.
+pub(crate) fn now() -> Time {
+    let long = world().time_passes && by_chance();
+    NOW.set(NOW.get().plus_millis(if long { 6_000 } else { 1 }));
+    NOW.get()
 }
 
 /// Returns the world of this schedule.

@@ -2,7 +2,60 @@
 
 //! `crate::kapi`.
 
-pub(crate) use super::workqueue;
+pub(crate) use super::{pci, workqueue};
+
+/// The clock, which goes on whenever it is looked at.
+pub(crate) mod clock {
+    pub(crate) use super::super::context::now;
+}
+
+/// Which domain uses a device, by the kernel's list.
+pub(crate) mod xen {
+    use super::super::{
+        alloc::allocate,
+        pci::Device,
+        prelude::{Result, EBUSY},
+    };
+    use crate::pure::domid::DomId;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Dom0;
+
+    pub(crate) fn domain_of(device: &Device) -> Option<DomId> {
+        *device.owner()
+    }
+
+    /// An entry.
+    pub(crate) struct Owner {
+        device: Device,
+        domain: DomId,
+    }
+
+    impl Owner {
+        pub(crate) fn enter(device: &Device, domain: DomId) -> Result<Self> {
+            allocate()?;
+            let mut owner = device.owner();
+            if owner.is_some() {
+                return Err(EBUSY);
+            }
+            *owner = Some(domain);
+            Ok(Self {
+                device: device.clone(),
+                domain,
+            })
+        }
+
+        pub(crate) fn domain(&self) -> DomId {
+            self.domain
+        }
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            *self.device.owner() = None;
+        }
+    }
+}
 
 pub(crate) mod global {
     /// Declares a value with its lock, anew for each schedule.

@@ -6,6 +6,7 @@
 use super::{
     alloc::{allocate, AllocError, Flags},
     context::{below, by_chance, might_sleep, spinlock_given_back, spinlock_taken, world},
+    prelude::PinInit,
     time::{self, Jiffies},
 };
 use core::ops::{Deref, DerefMut};
@@ -20,8 +21,8 @@ impl<T> Arc<T> {
         Ok(Self(std::sync::Arc::new(value)))
     }
 
-    pub(crate) fn pin_init(value: T, flags: Flags) -> Result<Self, AllocError> {
-        Self::new(value, flags)
+    pub(crate) fn pin_init(init: impl PinInit<T>, flags: Flags) -> Result<Self, AllocError> {
+        Self::new(init.make(), flags)
     }
 
     pub(crate) fn ptr_eq(one: &Self, other: &Self) -> bool {
@@ -102,6 +103,24 @@ impl<T> SpinLock<T> {
     }
 }
 
+impl<'a, T> Guard<'a, T> {
+    /// Waits by giving the lock back and taking it again. With another spinlock nobody may.
+    fn without(
+        &mut self,
+        wait: impl FnOnce(theirs::MutexGuard<'a, T>, &'a theirs::Mutex<T>) -> theirs::MutexGuard<'a, T>,
+    ) {
+        if self.spins {
+            spinlock_given_back();
+        }
+        might_sleep();
+        let held = self.theirs.take().expect("held");
+        self.theirs = Some(wait(held, self.lock));
+        if self.spins {
+            spinlock_taken();
+        }
+    }
+}
+
 impl<T> Deref for Guard<'_, T> {
     type Target = T;
 
@@ -155,19 +174,17 @@ impl CondVar {
 
     /// Waits; sometimes it ends without a reason, as the kernel's may.
     pub(crate) fn wait<T>(&self, guard: &mut Guard<'_, T>) {
-        might_sleep();
         if by_chance() {
-            return doze(guard);
+            return guard.without(doze);
         }
-        let held = guard.theirs.take().expect("held");
-        guard.theirs = Some(self.0.wait(held).expect("no holder has failed"));
+        guard.without(|held, _| self.0.wait(held).expect("no holder has failed"));
     }
 
     /// Tells whether a signal came.
     pub(crate) fn wait_interruptible<T>(&self, guard: &mut Guard<'_, T>) -> bool {
         let signal = world().signals && by_chance();
         if signal {
-            doze(guard);
+            guard.without(doze);
         } else {
             self.wait(guard);
         }
@@ -180,7 +197,7 @@ impl CondVar {
         jiffies: Jiffies,
     ) -> CondVarTimeoutResult {
         if world().signals && by_chance() {
-            doze(guard);
+            guard.without(doze);
             return CondVarTimeoutResult::Signal { jiffies };
         }
         if !world().time_passes {
@@ -188,7 +205,7 @@ impl CondVar {
             return CondVarTimeoutResult::Woken { jiffies };
         }
         // Any time that there is may go by, and as much as it is, others act or not.
-        doze(guard);
+        guard.without(doze);
         let passed = jiffies.min(1 + Jiffies::from(below(4)) * jiffies.div_ceil(3));
         time::pass(passed);
         match jiffies - passed {
@@ -198,9 +215,32 @@ impl CondVar {
     }
 }
 
-/// Gives a lock back and takes it again some time after.
-fn doze<T>(guard: &mut Guard<'_, T>) {
-    drop(guard.theirs.take());
+/// Gives a lock back, lets time go by, and takes it again.
+fn doze<'a, T>(
+    held: theirs::MutexGuard<'a, T>,
+    lock: &'a theirs::Mutex<T>,
+) -> theirs::MutexGuard<'a, T> {
+    drop(held);
     shuttle::thread::yield_now();
-    guard.theirs = Some(take(guard.lock));
+    take(lock)
+}
+
+/// `kernel::sync::aref`.
+pub(crate) mod aref {
+    /// A reference that counts, to what is itself one here.
+    pub(crate) struct ARef<T>(T);
+
+    impl<T: Clone> From<&T> for ARef<T> {
+        fn from(there: &T) -> Self {
+            Self(there.clone())
+        }
+    }
+
+    impl<T> core::ops::Deref for ARef<T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.0
+        }
+    }
 }

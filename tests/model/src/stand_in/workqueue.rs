@@ -8,7 +8,7 @@ use super::{
     prelude::Result,
     sync::{Arc, Mutex},
 };
-use core::ffi::CStr;
+use core::{ffi::CStr, marker::PhantomData};
 use shuttle::{
     sync::atomic::{AtomicBool, Ordering},
     thread::{spawn, JoinHandle},
@@ -27,6 +27,10 @@ impl OwnQueue {
         })
     }
 
+    pub(crate) fn freezable(name: &'static CStr) -> Result<Self> {
+        Self::new(name)
+    }
+
     pub(crate) fn spawn<F: FnOnce() + Send + 'static>(&self, work: F) -> Result {
         allocate()?;
         self.start(work);
@@ -34,7 +38,10 @@ impl OwnQueue {
     }
 
     /// Has an item run, unless it waits to be run already.
-    pub(crate) fn enqueue<T: WorkItem>(&self, item: Arc<T>) {
+    pub(crate) fn enqueue<T>(&self, item: Arc<T>)
+    where
+        T: WorkItem<Pointer = Arc<T>> + HasWork + Send + Sync + 'static,
+    {
         let work = item.work();
         if !work.waits.swap(true, Ordering::SeqCst) {
             self.start(move || {
@@ -69,22 +76,50 @@ impl Drop for OwnQueue {
 }
 
 /// What makes something a work item.
-pub(crate) struct Work {
+pub(crate) struct Work<T> {
     waits: AtomicBool,
     turn: Mutex<()>,
+    of: PhantomData<fn() -> T>,
 }
 
-impl Work {
+impl<T> Work<T> {
     pub(crate) fn new() -> Self {
         Self {
             waits: AtomicBool::new(false),
             turn: Mutex::new(()),
+            of: PhantomData,
         }
     }
 }
 
 /// Something that a queue runs.
-pub(crate) trait WorkItem: Send + Sync + Sized + 'static {
-    fn work(&self) -> &Work;
-    fn run(this: Arc<Self>);
+pub(crate) trait WorkItem {
+    type Pointer;
+
+    fn run(this: Self::Pointer);
+}
+
+/// Where its [`Work`] is.
+pub(crate) trait HasWork: Sized {
+    fn work(&self) -> &Work<Self>;
+}
+
+/// `kernel::impl_has_work!`.
+#[macro_export]
+macro_rules! impl_has_work {
+    (impl HasWork<Self> for $name:ident { self.$field:ident }) => {
+        impl $crate::workqueue::HasWork for $name {
+            fn work(&self) -> &$crate::workqueue::Work<Self> {
+                &self.$field
+            }
+        }
+    };
+}
+
+/// `kernel::new_work!`.
+#[macro_export]
+macro_rules! new_work {
+    ($name:literal) => {
+        $crate::workqueue::Work::new()
+    };
 }
