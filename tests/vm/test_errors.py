@@ -111,8 +111,8 @@ def test_what_is_below_a_claimed_bridge_goes_on(dom0: Dom0) -> None:
     """A bridge is claimed and dom0 uses what is below it: through errors of either kind it goes on
     forwarding, and mastering the bus."""
     dom0.check("insmod /root/rust_pciback.ko")
-    bridge, disk = dom0.bdf("sw0"), dom0.bdf("nvme0")
-    dom0.check(f'{LIB} [ "$(give {bridge})" = 0 ]')
+    bridge, disk, beside = dom0.bdf("sw0"), dom0.bdf("nvme0"), dom0.bdf("beside0")
+    dom0.check(f'{LIB} for d in {bridge} {beside}; do [ "$(give $d)" = 0 ] || exit; done')
     # The bridge's own driver took its bus mastering along; a driver below turns it on.
     nvme = "/sys/bus/pci/drivers/nvme"
     dom0.check(f"printf {disk} >{nvme}/unbind; printf {disk} >{nvme}/bind")
@@ -131,7 +131,25 @@ def test_what_is_below_a_claimed_bridge_goes_on(dom0: Dom0) -> None:
         dom0.check(f"{LIB} take_back {disk}")
     dom0.check(goes_on)
     assert shown(dom0, bridge, "state") == ["not-reset"]
-    dom0.check(f"{LIB} take_back {bridge}; rmmod rust_pciback; [ $(pci_driver {bridge}) = pcieport ]")
+    dom0.check(f"{LIB} for d in {bridge} {beside}; do take_back $d; done; rmmod rust_pciback")
+    dom0.check(f"{LIB} [ $(pci_driver {bridge}) = pcieport ] && [ $(pci_driver {beside}) = e1000e ]")
+
+
+@pytest.mark.dom0("errors", "pv", xl=True)
+@EXPECTED
+def test_a_link_that_another_driver_has_reset(dom0: Dom0) -> None:
+    """After an error that isn't fatal, which the guest's device doesn't show, the driver of a device beside
+    it (e1000e) wants a reset of the link. That takes the device from its guest after all."""
+    with assignable(dom0, ("nvme0",)) as (used,):
+        guest = PciBackend(dom0, 7)
+        guest.create(used)
+        guest.wait("state", INITIALISED)
+        inject(dom0, "POISON_TLP", "sw0")
+        guest.wait("aerState", "aerfail")
+        assert shown(dom0, used, "state") == ["failed"]
+        guest.remove()
+        wait_idle(dom0, used)
+        assert shown(dom0, used, "state") == ["clean"]
 
 
 @pytest.mark.dom0("errors", "pv", xl=True)

@@ -207,15 +207,16 @@ def _vfs() -> Topology:
 
 
 def _errors() -> Topology:
-    """A card of two functions that reports errors (AER), an igb elsewhere, and an nvme below a switch that
-    reports errors."""
+    """A card of two functions that reports errors (AER), an igb elsewhere, and a switch that reports errors,
+    with an nvme and an e1000e below it."""
     t = Topology("errors")
     modern = {"disable-legacy": "on", "iommu_platform": "on", "aer": "on"}
     port = t.root_port("rp-card")
     t.device("virtio-net-pci", "card.1", port, addr="0x0.1", **modern)
     t.device("virtio-net-pci", "card.0", port, addr="0x0.0", multifunction="on", **modern)
     t.on_port("igb", "igb0")
-    return t.nvme("nvme0", t.switch("sw0", 1)[0])
+    first, second = t.switch("sw0", 2)
+    return t.nvme("nvme0", first).device("e1000e", "beside0", second)
 
 
 def _guest() -> Topology:
