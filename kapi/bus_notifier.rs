@@ -45,7 +45,9 @@ unsafe impl<T: Listener> Chain for PciBus<T> {
     unsafe fn called(action: u32, data: *mut ffi::c_void) -> Option<Result> {
         let told: fn(&pci::Device) = match action {
             bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE => {
-                // SAFETY: It was added just now, and isn't removed before all were told of that.
+                // SAFETY: It is in sysfs by now. Whoever adds it holds pci_lock_rescan_remove(), so
+                // that it isn't removed before all were told, or has the virtual functions of a
+                // device whose lock it holds.
                 |device| T::added(unsafe { Registered::assume(device) })
             }
             bindings::bus_notifier_event_BUS_NOTIFY_DEL_DEVICE => T::removing,

@@ -21,7 +21,9 @@ impl HotplugLock {
     pub(crate) fn for_each_device(&self, mut visit: impl FnMut(Registered<'_>)) {
         for device in PciDevices::while_they_change() {
             // SAFETY: A device is in the list from when it is in sysfs until it is removed, for
-            // which the lock held here would be needed (`pci_stop_and_remove_bus_device()`).
+            // which the lock held here would be needed (`pci_stop_and_remove_bus_device()` asserts
+            // it). A driver that takes its virtual functions along without it, as igb does when it
+            // is unbound, breaks that rule for the kernel's own walks as well.
             visit(unsafe { Registered::assume(&device) });
         }
     }
