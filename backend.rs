@@ -18,7 +18,10 @@ mod queue;
 mod store;
 mod taken_away;
 
-pub(crate) use self::{guests::reconcile_all, taken_away::taken_away};
+pub(crate) use self::{
+    guests::{reconcile_all, settle},
+    taken_away::taken_away,
+};
 
 use self::{guest::Guest, queue::Workers, store::Listening};
 use crate::kapi::xenbus::Registration;

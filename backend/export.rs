@@ -5,7 +5,7 @@
 use crate::{
     kapi::pci::{DeviceExt, DeviceLocks},
     pure::{
-        device_state::{Permitted, Refused},
+        device_state::{Holder, Permitted, Refused},
         domid::DomId,
         sbdf::Sbdf,
         virtual_bus::{place, Model, Placed},
@@ -67,12 +67,8 @@ fn model() -> Model {
     }
 }
 
-/// How long a device is waited for that its last guest is giving back, in milliseconds, before the
-/// list is read again. It takes 100 to resets that succeed, some seconds to a conventional bus.
-const PATIENCE: u32 = 2_000;
-
-/// Exports a device: from here on the domain uses it. Sleeps while the device is being reset, or
-/// cleaned after its last guest, for some seconds at most.
+/// Exports a device: from here on the domain uses it. Sleeps while the device is being reset on
+/// behalf of a neighbour, for ten seconds at most.
 ///
 /// # Errors
 ///
@@ -93,7 +89,10 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
         sbdf,
         claimed.device.is_virtual_function(),
     );
-    claimed.wait_left(PATIENCE).map_err(busy)?;
+    // Whose use ends tells those who wait.
+    if matches!(claimed.holder(), Holder::Leaving(_)) {
+        return Err(NotExported::Later { retry: false });
+    }
     let _reserved = Reservation::take([claimed.clone()].into_iter()).map_err(busy)?;
     let locks = lock(&claimed.device).map_err(NotExported::Failed)?;
     let listed = sleep::while_awake(|| claimed.list(domain));
@@ -102,7 +101,7 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
     let permitted = listed.map_err(|error| match error {
         NotListed::Refused(Refused::Gone) => not_claimed(),
         NotListed::Refused(Refused::UsedBy(other)) => NotExported::UsedBy(other),
-        NotListed::Refused(_) => NotExported::Later { retry: true },
+        NotListed::Refused(_) => NotExported::Later { retry: false },
         NotListed::Failed(EBUSY) => NotExported::Refused(EBUSY, "the kernel says it is in use"),
         NotListed::Failed(error) => NotExported::Failed(error),
     })?;

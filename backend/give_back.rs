@@ -12,19 +12,65 @@ use crate::{
     reset::request::reset_together,
     stub::claimed::Claimed,
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{
+    impl_has_work, new_mutex, new_work,
+    prelude::*,
+    sync::{Arc, Mutex},
+    workqueue::{Work, WorkItem},
+};
 
-/// Takes the devices back from a guest: what was allowed to it ends, they are reset by the whole
-/// ladder and restored, and then nobody's. They are the guest's until all of them are done, so that
-/// a reset may reach several of them.
+/// Cleaning in the background, for which all memory was there before.
+#[pin_data]
+pub(super) struct Cleaning {
+    domain: DomId,
+    #[pin]
+    exports: Mutex<KVec<Export>>,
+    #[pin]
+    work: Work<Self>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Cleaning { self.work }
+}
+
+impl WorkItem for Cleaning {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let exports = core::mem::take(&mut *this.exports.lock());
+        give_back(exports, this.domain);
+    }
+}
+
+impl Cleaning {
+    /// Prepares it.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(super) fn new(domain: DomId) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                domain,
+                exports <- new_mutex!(KVec::new()),
+                work <- new_work!("pciback_cleaning"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Says what is to be cleaned.
+    pub(super) fn begin(&self, exports: KVec<Export>) {
+        *self.exports.lock() = exports;
+    }
+}
+
+/// Cleans devices that are [leaving](Claimed::begin_leaving) a guest: what was allowed to it ends,
+/// they are reset by the whole ladder and restored, and then nobody's. They are the guest's until all
+/// of them are done, so that a reset may reach several of them.
 ///
 /// Sleeps for as long as that takes.
-pub(super) fn give_back(mut exports: KVec<Export>, domain: DomId) {
-    // Not those that were released meanwhile: they are nobody's already, or somebody else's.
-    exports.retain(|export: &mut Export| export.claimed.begin_leaving(domain));
-    if exports.is_empty() {
-        return;
-    }
+pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
     for Export { claimed, .. } in &exports {
         claimed.settings.end_use();
     }

@@ -11,7 +11,7 @@
 
 use super::{
     export::{Export, NotExported},
-    give_back::give_back,
+    give_back::{give_back, Cleaning},
     guests,
     listing::{self, Entry},
     queue,
@@ -40,7 +40,7 @@ use kernel::{
 
 /// A guest.
 ///
-/// It is reconciled by one work item, so once at a time.
+/// It is reconciled by one at a time: by its work item, or by who can't wait for that.
 #[pin_data]
 pub(super) struct Guest {
     /// Its directory: `backend/pci/DOMAIN/NUMBER`, below dom0's own.
@@ -49,7 +49,7 @@ pub(super) struct Guest {
     /// The device on xenbus, while the driver is bound to it. It may be written to under this lock.
     #[pin]
     device: Mutex<Option<XenbusDevice>>,
-    /// Taken by the work item only.
+    /// Held while the guest is reconciled.
     #[pin]
     uses: Mutex<Uses>,
     /// A listed device can't be the guest's yet, because it is still another's.
@@ -77,9 +77,7 @@ impl WorkItem for Guest {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        if this.reconcile() {
-            queue::reconcile(&this);
-        }
+        this.settle();
     }
 }
 
@@ -164,6 +162,13 @@ impl Guest {
         self.device.lock().is_some()
     }
 
+    /// Does what is to be done now, in this thread.
+    pub(super) fn settle(self: &Arc<Self>) {
+        if self.reconcile() {
+            queue::reconcile(self);
+        }
+    }
+
     /// Does what is to be done now. Returns `true` if it is to be done again.
     fn reconcile(&self) -> bool {
         let mut uses = self.uses.lock();
@@ -224,12 +229,16 @@ impl Guest {
                 self.complain(Error::from_errno(-EOPNOTSUPP), NO_OPERATIONS);
                 self.switch(seen.own, State::Closing)?;
             }
+            Step::Close(_) if !seen.exists => {
+                self.take_back(uses, |_| true)?;
+                uses.refused.clear();
+                self.waits.store(false, Ordering::Release);
+                uses.retired = uses.exports.is_empty() && guests::retire(self);
+            }
             Step::Close(after) => {
                 self.take_all(uses);
-                match after {
-                    Some(state) => self.switch(seen.own, state)?,
-                    None if !seen.exists => uses.retired = guests::retire(self),
-                    None => {}
+                if let Some(state) = after {
+                    self.switch(seen.own, state)?;
                 }
             }
         }
@@ -382,23 +391,69 @@ impl Guest {
         Ok(())
     }
 
-    /// Takes back those exports for which `ends` says so.
+    /// Takes back those exports for which `ends` says so, in the background: what the toolstack adds
+    /// meanwhile doesn't wait for it.
+    ///
+    /// While a device is leaving nobody can get it, the same guest included. So the list is read
+    /// once more then, for what was taken off and put on again.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is taken back:
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - xenstored's errno.
     fn take_back(&self, uses: &mut Uses, ends: impl Fn(&Export) -> bool) -> Result {
+        if !uses.exports.iter().any(&ends) {
+            return Ok(());
+        }
+        // All memory first: what is leaving must be cleaned.
         let mut ended = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
         let mut kept = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
+        let mut leaving = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
+        let cleaning = Cleaning::new(self.domain)?;
         for export in core::mem::take(&mut uses.exports) {
-            let list = if ends(&export) { &mut ended } else { &mut kept };
+            // (One that was released meanwhile is nobody's already, or somebody else's.)
+            let list = match ends(&export) {
+                true if export.claimed.begin_leaving(self.domain) => &mut ended,
+                true => continue,
+                false => &mut kept,
+            };
             // There is room.
             let _ = list.push_within_capacity(export);
         }
         uses.exports = kept;
-        give_back(ended, self.domain);
-        Ok(())
+        let again = listing::read(&self.node);
+        for export in ended {
+            let stays = match &again {
+                Ok(Some(list)) => list.iter().any(|entry| {
+                    let is_listed = Fate::of(entry.state, true) == Fate::Stays;
+                    is_listed && entry.device == Some(export.sbdf)
+                }),
+                // Nothing can be concluded.
+                Ok(None) | Err(_) => true,
+            };
+            let list = if stays {
+                export.claimed.stay(self.domain);
+                &mut uses.exports
+            } else {
+                &mut leaving
+            };
+            // There is room: as many were taken out.
+            let _ = list.push_within_capacity(export);
+        }
+        if !leaving.is_empty() {
+            cleaning.begin(leaving);
+            queue::clean(cleaning);
+        }
+        again.map(drop)
     }
 
-    /// Takes all back.
+    /// Takes all back, and waits until that is done.
     fn take_all(&self, uses: &mut Uses) {
-        give_back(core::mem::take(&mut uses.exports), self.domain);
+        let mut exports = core::mem::take(&mut uses.exports);
+        exports.retain(|export: &mut Export| export.claimed.begin_leaving(self.domain));
+        give_back(exports, self.domain);
         uses.refused.clear();
         self.waits.store(false, Ordering::Release);
     }

@@ -45,6 +45,27 @@ pub(crate) fn reconcile_all() {
     queue::scan();
 }
 
+/// Looks at all that toolstacks have written so far, and returns when the books say so: whoever is
+/// about to give a device away must not be answered by what was before.
+///
+/// Sleeps while xenstored answers, and while a guest's end is being waited for.
+pub(crate) fn settle() {
+    if !store::listen() {
+        return;
+    }
+    // What fails is in the log of the work that does the same.
+    let _ = find_new();
+    let mut guests = KVec::new();
+    for guest in GUESTS.lock().iter() {
+        if guests.push(guest.clone(), GFP_KERNEL).is_err() {
+            return;
+        }
+    }
+    for guest in guests {
+        guest.settle();
+    }
+}
+
 /// Has those guests reconciled that wait for a device.
 pub(super) fn reconcile_waiting() {
     for guest in GUESTS.lock().iter().filter(|guest| guest.waits()) {

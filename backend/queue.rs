@@ -6,7 +6,7 @@
 //! Nothing here that waits, for hardware least of all, is done in it. The queue is not that of the
 //! resets, for whose ends work here waits. It stands still while the system sleeps.
 
-use super::{guest::Guest, guests};
+use super::{give_back::Cleaning, guest::Guest, guests};
 use crate::kapi::{global::global, workqueue::OwnQueue};
 use kernel::{
     impl_has_work, new_work,
@@ -86,6 +86,16 @@ impl Drop for Workers {
 pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
     let guard = QUEUE.lock();
     guard.as_ref().ok_or(ENODEV)?.queue.spawn(work)
+}
+
+/// Has devices cleaned that are leaving a guest.
+pub(super) fn clean(cleaning: Arc<Cleaning>) {
+    let guard = QUEUE.lock();
+    match guard.as_ref() {
+        Some(running) => running.queue.enqueue(cleaning),
+        // The module goes, and with it the claims, which cleans them.
+        None => drop(cleaning),
+    }
 }
 
 /// Has a guest reconciled, if it is not about to be.

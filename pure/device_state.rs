@@ -58,9 +58,10 @@ impl Holder {
 /// How long a device counts as [`Holder::Assigned`], in milliseconds.
 ///
 /// Between the question for the GSI and the entry in xenstore libxl only makes hypercalls
-/// (`pci_add_dm_done()` of libxl_pci.c), which takes milliseconds. This is more than a busy dom0
-/// needs, and short enough for a toolstack that failed in between and never comes back.
-pub(crate) const ASSIGNED_FOR: u32 = 10_000;
+/// (`pci_add_dm_done()` of libxl_pci.c), which takes milliseconds; and the list is read then, for
+/// which at most one reset of a neighbour is waited for, ten seconds. This is more, and short enough
+/// for a toolstack that failed in between and never comes back.
+pub(crate) const ASSIGNED_FOR: u32 = 30_000;
 
 /// Why an event is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,15 +104,22 @@ pub(crate) struct DeviceState {
 }
 
 impl DeviceState {
-    /// A device that was just claimed; `reset_state` is what the reset in the claim made of it.
-    pub(crate) const fn claimed(reset_state: Cleanness, now: Time) -> Self {
-        Self {
+    /// A device that was just claimed; `reset_state` is what the reset in the claim made of it. If it
+    /// was released `in_use`, it may still be a domain's, which is known when the lists were read.
+    pub(crate) fn claimed(reset_state: Cleanness, in_use: bool, now: Time) -> Self {
+        let mut state = Self {
             holder: Holder::Nobody,
             assigned_until: now,
             reserved: false,
             reset_state,
             last_reset: now,
+        };
+        if in_use {
+            state.holder = Holder::Assigned;
+            state.assigned_until = now.plus_millis(ASSIGNED_FOR);
+            state.soil();
         }
+        state
     }
 
     /// Returns who holds the device.
@@ -226,12 +234,22 @@ impl DeviceState {
     }
 
     /// The domain gives the device back: it doesn't reach it any more, and the device is to be
-    /// cleaned. Returns `true` if the device was that domain's.
+    /// cleaned, unless it is to [stay](Self::stay) after all. Returns `true` if the device was that domain's.
     pub(crate) fn begin_leaving(&mut self, domain: DomId) -> bool {
         let was = self.holder == Holder::Domain(domain);
         if was {
             self.holder = Holder::Leaving(domain);
             self.soil();
+        }
+        was
+    }
+
+    /// The list has the device again, before anything was done: it is still the domain's. Returns
+    /// `true` if it was leaving that domain.
+    pub(crate) fn stay(&mut self, domain: DomId) -> bool {
+        let was = self.holder == Holder::Leaving(domain);
+        if was {
+            self.holder = Holder::Domain(domain);
         }
         was
     }
@@ -256,6 +274,15 @@ impl DeviceState {
         self.reserved = false;
     }
 
+    /// Somebody asks for a reset of the device. Whether that can be done or not: its toolstack takes
+    /// it back, or begins anew, so a domain that was not yet listed may have had it.
+    pub(crate) fn reset_requested(&mut self, now: Time) {
+        *self = self.at(now);
+        if self.holder == Holder::Assigned {
+            self.soil();
+        }
+    }
+
     /// A reset has ended, the holder of the reservation or of the device's lock says.
     ///
     /// One that a domain uses, or may be using without having been seen, is soiled at once.
@@ -273,13 +300,12 @@ impl DeviceState {
         self.reset_state = Cleanness::Failed;
     }
 
-    /// The device is released. Returns the domain that used it until now: one that is leaving
-    /// doesn't reach it any more.
-    pub(crate) fn release(&mut self) -> Option<DomId> {
-        match core::mem::replace(&mut self.holder, Holder::Gone) {
-            Holder::Domain(domain) => Some(domain),
-            Holder::Nobody | Holder::Assigned | Holder::Leaving(_) | Holder::Gone => None,
-        }
+    /// The device is released. Returns who held it until now. (A domain that is leaving doesn't
+    /// reach it any more.)
+    pub(crate) fn release(&mut self, now: Time) -> Holder {
+        let holder = self.at(now).holder;
+        self.holder = Holder::Gone;
+        holder
     }
 
     /// A domain has, or had, the device: it isn't what its last reset left any more. One whose

@@ -16,8 +16,10 @@ enum Event {
     List(DomId, bool),
     BeginLeaving(DomId),
     Left(DomId),
+    Stay(DomId),
     Reserve,
     Unreserve,
+    ResetRequested,
     WasReset(Cleanness),
     Failed,
     Release,
@@ -29,6 +31,7 @@ fn events() -> Vec<Event> {
     let mut all = vec![
         Event::Reserve,
         Event::Unreserve,
+        Event::ResetRequested,
         Event::Failed,
         Event::Release,
         Event::Later,
@@ -39,6 +42,7 @@ fn events() -> Vec<Event> {
     }
     all.extend(domains.map(Event::BeginLeaving));
     all.extend(domains.map(Event::Left));
+    all.extend(domains.map(Event::Stay));
     all.extend(Cleanness::ALL.map(Event::WasReset));
     all
 }
@@ -52,9 +56,14 @@ fn apply(state: &mut DeviceState, event: Event) -> bool {
         Event::List(domain, strict) => state.list(domain, strict, NOW).is_ok(),
         Event::BeginLeaving(domain) => state.begin_leaving(domain),
         Event::Left(domain) => state.left(domain),
+        Event::Stay(domain) => state.stay(domain),
         Event::Reserve => state.reserve(),
         Event::Unreserve => {
             state.unreserve();
+            true
+        }
+        Event::ResetRequested => {
+            state.reset_requested(NOW);
             true
         }
         Event::WasReset(made) => {
@@ -65,7 +74,7 @@ fn apply(state: &mut DeviceState, event: Event) -> bool {
             state.failed();
             true
         }
-        Event::Release => state.release().is_some(),
+        Event::Release => matches!(state.release(NOW), Holder::Domain(_)),
         Event::Later => {
             state.assigned_until = NOW;
             true
@@ -77,7 +86,7 @@ fn apply(state: &mut DeviceState, event: Event) -> bool {
 fn every_transition() -> Vec<(DeviceState, Event, DeviceState, bool)> {
     let mut seen = HashSet::new();
     let mut queue: VecDeque<_> = Cleanness::ALL
-        .map(|made| DeviceState::claimed(made, NOW))
+        .map(|made| DeviceState::claimed(made, false, NOW))
         .into();
     let mut all = Vec::new();
     while let Some(before) = queue.pop_front() {
@@ -152,7 +161,7 @@ fn only_a_reset_is_a_reset() {
             "{event:?}"
         );
     }
-    let mut state = DeviceState::claimed(Cleanness::Clean, Time(1));
+    let mut state = DeviceState::claimed(Cleanness::Clean, false, Time(1));
     state.failed();
     assert!(!state.was_reset_since(Time(1)));
     state.was_reset(Cleanness::Weak, Time(2));
@@ -209,7 +218,7 @@ fn the_answers_agree() {
 
 #[test]
 fn a_domain_has_a_device_from_list_to_left() {
-    let mut state = DeviceState::claimed(Cleanness::Clean, NOW);
+    let mut state = DeviceState::claimed(Cleanness::Clean, false, NOW);
     let (seven, eight) = (domain(7), domain(8));
     assert_eq!(state.list(seven, true, NOW), Ok(Permitted::Plainly));
     assert_eq!(state.reset_state(NOW), Cleanness::Used);
@@ -233,13 +242,13 @@ fn a_domain_has_a_device_from_list_to_left() {
     state.was_reset(Cleanness::Clean, Time(5));
     assert!(!state.left(eight) && state.left(seven) && !state.left(seven));
     assert_eq!(state.list(eight, true, NOW), Ok(Permitted::Plainly));
-    assert_eq!(state.release(), Some(eight));
+    assert_eq!(state.release(NOW), Holder::Domain(eight));
     assert_eq!(state.list(eight, false, NOW), Err(Refused::Gone));
 }
 
 #[test]
 fn an_assignment_ends_by_itself() {
-    let mut state = DeviceState::claimed(Cleanness::NotReset, NOW);
+    let mut state = DeviceState::claimed(Cleanness::NotReset, false, NOW);
     assert_eq!(state.assign(true, NOW), Err(Refused::Unclean));
     assert_eq!(state.assign(false, NOW), Ok(Permitted::WithWarning));
     let end = NOW.plus_millis(ASSIGNED_FOR);
@@ -259,7 +268,7 @@ fn an_assignment_ends_by_itself() {
 
 #[test]
 fn who_was_given_a_device_may_have_used_it() {
-    let mut state = DeviceState::claimed(Cleanness::Clean, NOW);
+    let mut state = DeviceState::claimed(Cleanness::Clean, false, NOW);
     assert_eq!(state.assign(true, NOW), Ok(Permitted::Plainly));
     // The device model asks, and the toolstack asks.
     assert_eq!(state.assign(true, Time(5)), Ok(Permitted::Plainly));
@@ -289,4 +298,19 @@ fn who_may_be_reset_for_whom() {
     let all_targets = (0..holders.len()).map(|target| (0, target));
     let own_domain = [(3, 2), (3, 3), (5, 4), (5, 5)];
     assert_eq!(permitted, all_targets.chain(own_domain).collect());
+}
+
+#[test]
+fn what_was_released_in_use_may_still_be() {
+    let mut state = DeviceState::claimed(Cleanness::Clean, true, NOW);
+    assert_eq!(state.holder(NOW), Holder::Assigned);
+    assert_eq!(state.reset_state(NOW), Cleanness::Used);
+    assert_eq!(
+        state.list(domain(7), false, NOW),
+        Ok(Permitted::WithWarning)
+    );
+    let state = DeviceState::claimed(Cleanness::Clean, true, NOW);
+    let end = NOW.plus_millis(ASSIGNED_FOR);
+    assert_eq!(state.holder(end), Holder::Nobody);
+    assert_eq!(state.reset_state(end), Cleanness::Used);
 }

@@ -48,6 +48,7 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
     for claimed in &claimed {
         let wanted = |pattern: Pattern| pattern.covers(claimed.sbdf);
         if patterns.clone().any(wanted) {
+            claimed.reset_requested();
             targets.push(claimed.clone(), GFP_KERNEL)?;
         }
     }

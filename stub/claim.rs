@@ -157,6 +157,7 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim,
                 state,
                 outcome.record,
                 outcome.unproven,
+                registry::forget_in_use(device.sbdf()),
             ),
             GFP_KERNEL,
         )?;

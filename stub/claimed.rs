@@ -96,7 +96,7 @@ struct Books {
 }
 
 impl Claimed {
-    /// Puts together what a claim found out.
+    /// Puts together what a claim found out. `in_use`: it was released while a domain used it.
     pub(crate) fn new(
         device: &pci::Device,
         dom0: Dom0,
@@ -104,10 +104,11 @@ impl Claimed {
         saved: SavedState,
         last: ResetRecord,
         unproven: Rungs,
+        in_use: bool,
     ) -> impl PinInit<Self> + use<'_> {
         let sbdf = device.sbdf();
         let books = Books {
-            state: DeviceState::claimed(last.cleanness, clock::now()),
+            state: DeviceState::claimed(last.cleanness, in_use, clock::now()),
             last,
             unproven,
         };
@@ -248,6 +249,13 @@ impl Claimed {
         self.books.lock().state.begin_leaving(domain)
     }
 
+    /// The device is still the domain's after all.
+    pub(crate) fn stay(&self, domain: DomId) {
+        if self.books.lock().state.stay(domain) {
+            self.ended.notify_all();
+        }
+    }
+
     /// The domain has left.
     pub(crate) fn left(&self, domain: DomId) {
         let mut owner = self.owner.lock();
@@ -279,6 +287,12 @@ impl Claimed {
     /// - `ERESTARTSYS`: a signal came first.
     pub(crate) fn reserve(&self, patience: Jiffies) -> Result<Jiffies> {
         self.wait(patience, DeviceState::reserve)
+    }
+
+    /// Somebody asks for a reset of the device.
+    pub(crate) fn reset_requested(&self) {
+        let now = clock::now();
+        self.books.lock().state.reset_requested(now);
     }
 
     /// Gives the right to reset the device back.
@@ -317,13 +331,14 @@ impl Claimed {
         self.books.lock().state.is_claimed()
     }
 
-    /// The device is released. Returns the domain that used it until now.
-    pub(super) fn release(&self) -> Option<DomId> {
+    /// The device is released. Returns who held it until now.
+    pub(super) fn release(&self) -> Holder {
+        let now = clock::now();
         let mut owner = self.owner.lock();
-        let domain = self.books.lock().state.release();
+        let holder = self.books.lock().state.release(now);
         *owner = None;
         self.ended.notify_all();
-        domain
+        holder
     }
 
     /// Tells whether this is the first time that somebody is to be warned of the device's state.

@@ -33,7 +33,31 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let devices = CLAIMED.lock().take();
         drop(devices);
+        let addresses = core::mem::take(&mut *RELEASED_IN_USE.lock());
+        drop(addresses);
     }
+}
+
+global! {
+    /// Addresses whose devices were released while domains used them, and not claimed since.
+    static RELEASED_IN_USE(RELEASED_ADDRESSES): Mutex<KVec<Sbdf>> = KVec::new();
+}
+
+/// Remembers that a device was released while a domain used it. Without memory that is forgotten;
+/// the toolstack's list says so as well, a moment after the next claim.
+pub(super) fn remember_in_use(sbdf: Sbdf) {
+    let mut addresses = RELEASED_IN_USE.lock();
+    if !addresses.contains(&sbdf) {
+        let _ = addresses.push(sbdf, GFP_KERNEL);
+    }
+}
+
+/// Returns `true` if the last device of that address was released while a domain used it, once.
+pub(super) fn forget_in_use(sbdf: Sbdf) -> bool {
+    let mut addresses = RELEASED_IN_USE.lock();
+    let before = addresses.len();
+    addresses.retain(|other: &mut Sbdf| *other != sbdf);
+    addresses.len() != before
 }
 
 /// Enters a device.

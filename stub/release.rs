@@ -10,7 +10,7 @@ use super::{
 use crate::{
     hypercall,
     kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
-    pure::reset_plan::Unproven,
+    pure::{device_state::Holder, reset_plan::Unproven},
     reset::{function_level, Failed},
 };
 use kernel::{device::Core, pci, prelude::*};
@@ -25,7 +25,11 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     // again.
     registry::leave(claim.claimed.sbdf);
     claim.claimed.errors.end();
-    if let Some(domain) = claim.claimed.release() {
+    let holder = claim.claimed.release();
+    if matches!(holder, Holder::Domain(_) | Holder::Assigned) {
+        registry::remember_in_use(claim.claimed.sbdf);
+    }
+    if let Holder::Domain(domain) = holder {
         lines.write(
             Level::Warning,
             device,

@@ -7,6 +7,7 @@ use super::settings::{
     Restrictive,
 };
 use crate::{
+    backend,
     kapi::{
         attr::{attribute_groups, DriverStore, LargeShow},
         log::log_limited,
@@ -105,7 +106,10 @@ impl DriverStore for DoFlr {
     const NAME: &'static CStr = c"do_flr";
 
     fn store(text: &[u8]) -> Result {
-        reset_devices(patterns(text, "do_flr")?)
+        let patterns = patterns(text, "do_flr")?;
+        // The toolstack is about to give the device away, or has just taken it back.
+        backend::settle();
+        reset_devices(patterns)
     }
 }
 

@@ -7,6 +7,7 @@
 //! `pure` for what the driver does, and writes down what everybody else may do. It is added as a file
 //! here, with a test that has it [`check`]ed.
 
+mod books;
 mod xenbus;
 
 use stateright::{Checker, HasDiscoveries, Model};
