@@ -250,6 +250,7 @@ impl DeviceState {
         let was = self.holder == Holder::Leaving(domain);
         if was {
             self.holder = Holder::Domain(domain);
+            self.soil();
         }
         was
     }

@@ -13,7 +13,7 @@ use crate::{
             attribute_groups, DeviceAttribute, DriverAttribute, DriverStore, Groups, LargeShow,
         },
         bus_notifier::{Listener, Registration},
-        pci::{DeviceExt, DeviceLocks, Locked, PciDevices, Registered, SavedState},
+        pci::{DeviceExt, DeviceLocks, Exclusive, Locked, PciDevices, Registered, SavedState},
         pci_driver::{attach, Adapter, StubDriver},
         xen::Owner,
     },
@@ -89,11 +89,15 @@ impl StubDriver for Misuse {
         Answer::Disconnect
     }
 
-    fn link_was_reset(_: &Locked<'_>) -> Answer {
+    fn slot_reset(_: &Locked<'_>) -> Answer {
         Answer::Disconnect
     }
 
-    fn recovered(_: &Locked<'_>) {}
+    fn resume(_: &Locked<'_>) {}
+
+    fn reset_prepare(_: &Exclusive<'_>) {}
+
+    fn reset_done(_: &Exclusive<'_>) {}
 }
 
 /// `liar`: says that it filled twice the room that there is.

@@ -48,6 +48,7 @@ pub(crate) fn claimed(slot: u8) -> crate::sync::Arc<Claimed> {
             SavedState,
             ResetRecord::NONE,
             Rungs::default(),
+            false,
         );
         if let Ok(claimed) = crate::sync::Arc::pin_init(claimed, GFP_KERNEL) {
             break claimed;

@@ -63,8 +63,24 @@ impl<T> KVec<T> {
         Ok(())
     }
 
+    pub(crate) fn push(&mut self, item: T, flags: Flags) -> Result<(), AllocError> {
+        self.reserve(1, flags)?;
+        self.items.push(item);
+        Ok(())
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&mut T) -> bool) {
+        self.items.retain_mut(keep);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.items.clear();
+    }
+}
+
+impl<T> Default for KVec<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
