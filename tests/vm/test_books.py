@@ -277,8 +277,8 @@ def test_assigned_before_it_is_listed(dom0: Dom0, card: list[str]) -> None:
     assert blockers == f"{one} being given to a guest\n"
     assert dom0.check(f"setpci -s {one} {MARK}").strip() == "5a"
     # A toolstack that never comes back: whether the domain had the device isn't known.
-    wait_until(dom0, f'[ "$({do_flr.format(two)})" = 0 ]', 60)
-    assert time.monotonic() - asked > 10, "how long it counts (pure/device_state.rs, ASSIGNED_FOR)"
+    wait_until(dom0, f'[ "$({do_flr.format(two)})" = 0 ]', 90)
+    assert time.monotonic() - asked > 30, "how long it counts (pure/device_state.rs, ASSIGNED_FOR)"
     # And one that does list it.
     assert int(dom0.check(f"/tests/pbtool gsi {one}")) >= 0
     guest = PciBackend(dom0, 7)
