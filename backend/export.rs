@@ -5,7 +5,7 @@
 use crate::{
     kapi::pci::{DeviceExt, DeviceLocks},
     pure::{
-        device_state::{Holder, Permitted, Refused},
+        device_state::{Permitted, Refused},
         domid::DomId,
         sbdf::Sbdf,
         virtual_bus::{place, Model, Placed},
@@ -90,7 +90,7 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
         claimed.device.is_virtual_function(),
     );
     // Whose use ends tells those who wait.
-    if matches!(claimed.holder(), Holder::Leaving(_)) {
+    if claimed.holder().is_leaving() {
         return Err(NotExported::Later { retry: false });
     }
     let _reserved = Reservation::take([claimed.clone()].into_iter()).map_err(busy)?;
@@ -130,7 +130,7 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
 /// What an error of waiting for a device means.
 fn busy(error: Error) -> NotExported {
     match error {
-        EAGAIN => NotExported::Later { retry: true },
+        EAGAIN | ERESTARTSYS => NotExported::Later { retry: true },
         error => NotExported::Failed(error),
     }
 }

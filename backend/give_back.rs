@@ -72,6 +72,7 @@ impl Cleaning {
 /// Sleeps for as long as that takes.
 pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
     for Export { claimed, .. } in &exports {
+        claimed.begin_cleaning(domain);
         claimed.settings.end_use();
     }
     let start = clock::now();
@@ -105,7 +106,6 @@ pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
 /// - `ENOMEM`: no memory.
 /// - `EIO`: it doesn't answer.
 fn end_use(claimed: &Arc<Claimed>, domain: DomId, start: Time) -> Result {
-    // Without the lock, for want of memory, the mark is left to the device's release.
     let result = lock(&claimed.device).and_then(|locks| {
         let mut result = Ok(());
         // Another driver may have the device by now.
@@ -118,6 +118,10 @@ fn end_use(claimed: &Arc<Claimed>, domain: DomId, start: Time) -> Result {
         }
         result
     });
+    if result == Err(ENOMEM) {
+        // It may still master the bus: for nobody, until it is reset.
+        claimed.record_error(ENOMEM);
+    }
     claimed.left(domain);
     result
 }

@@ -14,7 +14,7 @@ use super::{
     give_back::{give_back, Cleaning},
     guests,
     listing::{self, Entry},
-    queue,
+    queue, store,
 };
 use crate::{
     kapi::{
@@ -77,7 +77,11 @@ impl WorkItem for Guest {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        this.settle();
+        store::listen();
+        // What fails is in the log.
+        if this.reconcile(true) == Ok(true) {
+            queue::reconcile(&this);
+        }
     }
 }
 
@@ -162,35 +166,44 @@ impl Guest {
         self.device.lock().is_some()
     }
 
-    /// Does what is to be done now, in this thread.
-    pub(super) fn settle(self: &Arc<Self>) {
-        if self.reconcile() {
+    /// Does what is to be done now, in this thread, but for what takes long.
+    ///
+    /// # Errors
+    ///
+    /// - `EAGAIN`: others write all the time.
+    /// - `ENOMEM`: no memory.
+    /// - xenstored's errno.
+    pub(super) fn settle(self: &Arc<Self>) -> Result {
+        if self.reconcile(false)? {
             queue::reconcile(self);
         }
+        Ok(())
     }
 
-    /// Does what is to be done now. Returns `true` if it is to be done again.
-    fn reconcile(&self) -> bool {
+    /// Does what is to be done now: all of it, or what doesn't take `long`. Returns `true` if there
+    /// is more to be done.
+    ///
+    /// # Errors
+    ///
+    /// - As for [`settle`](Self::settle), after a line in the log.
+    fn reconcile(&self, long: bool) -> Result<bool> {
         let mut uses = self.uses.lock();
         if uses.retired {
             // The directory may have come back since: then it is another guest in the table.
             guests::reconcile_all();
-            return false;
+            return Ok(false);
         }
-        let again = match self.step_insistently(&mut uses) {
-            Ok(again) => again,
-            // Others write all the time. The last of these writes is still to be told of.
-            Err(EAGAIN) => false,
-            Err(error) => {
+        let again = self.step_insistently(&mut uses, long).inspect_err(|error| {
+            // Where others write all the time, the last of these writes is still to be told of.
+            if *error != EAGAIN {
                 log_limited!(
                     pr_err,
-                    "domain {}: its list of devices can't be read ({})\n",
+                    "domain {}: its list of devices can't be followed ({})\n",
                     self.domain,
                     error.to_errno()
                 );
-                false
             }
-        };
+        });
         if uses.exports.is_empty() {
             uses.module = None;
         } else if uses.module.is_none() {
@@ -201,18 +214,18 @@ impl Guest {
 
     /// Takes a step, and tries again where that fails: nobody would ask for it once more, and the
     /// toolstack would wait. What is there is looked at anew each time.
-    fn step_insistently(&self, uses: &mut Uses) -> Result<bool> {
-        let mut result = self.step(uses);
+    fn step_insistently(&self, uses: &mut Uses, long: bool) -> Result<bool> {
+        let mut result = self.step(uses, long);
         for _ in 1..TRIES {
             if result.is_ok() {
                 break;
             }
-            result = self.step(uses);
+            result = self.step(uses, long);
         }
         result
     }
 
-    fn step(&self, uses: &mut Uses) -> Result<bool> {
+    fn step(&self, uses: &mut Uses, long: bool) -> Result<bool> {
         let other_end = match &*self.device.lock() {
             Some(device) => Some(CString::try_from(device.other_end())?),
             None => None,
@@ -235,6 +248,7 @@ impl Guest {
                 self.waits.store(false, Ordering::Release);
                 uses.retired = uses.exports.is_empty() && guests::retire(self);
             }
+            Step::Close(_) if !long => return Ok(true),
             Step::Close(after) => {
                 self.take_all(uses);
                 if let Some(state) = after {
@@ -251,10 +265,7 @@ impl Guest {
         let Some(list) = listing::read(&self.node)? else {
             return Ok(false); // The toolstack has more to write.
         };
-        self.take_back(uses, |export| {
-            let entry = list.iter().find(|entry| entry.device == Some(export.sbdf));
-            entry.is_none_or(|entry| Fate::of(entry.state, true) == Fate::TakeBack)
-        })?;
+        self.take_back(uses, |export| !keeps(&list, export))?;
         // Said before anything is tried: who leaves a device from here on looks for who waits.
         self.waits.store(true, Ordering::Release);
         let mut refusals = KVec::with_capacity(list.len(), GFP_KERNEL)?;
@@ -426,10 +437,7 @@ impl Guest {
         let again = listing::read(&self.node);
         for export in ended {
             let stays = match &again {
-                Ok(Some(list)) => list.iter().any(|entry| {
-                    let is_listed = Fate::of(entry.state, true) == Fate::Stays;
-                    is_listed && entry.device == Some(export.sbdf)
-                }),
+                Ok(Some(list)) => keeps(list, &export),
                 // Nothing can be concluded.
                 Ok(None) | Err(_) => true,
             };
@@ -445,6 +453,10 @@ impl Guest {
         if !leaving.is_empty() {
             cleaning.begin(leaving);
             queue::clean(cleaning);
+        }
+        if !uses.exports.is_empty() {
+            // Somebody may have looked in between at one that stays.
+            guests::reconcile_waiting();
         }
         again.map(drop)
     }
@@ -475,6 +487,13 @@ impl Guest {
     fn while_bound(&self, action: impl FnOnce(&XenbusDevice) -> Result) -> Result {
         self.device.lock().as_ref().map_or(Ok(()), action)
     }
+}
+
+/// Returns `true` if a list has the device, and not (only) as one that is to be taken back.
+fn keeps(list: &[Entry], export: &Export) -> bool {
+    list.iter().any(|entry| {
+        entry.device == Some(export.sbdf) && Fate::of(entry.state, true) == Fate::Stays
+    })
 }
 
 /// How often a step is tried: there may be memory the next time.

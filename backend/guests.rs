@@ -36,8 +36,8 @@ impl Watcher for Directory {
 }
 
 global! {
-    /// The guests there are.
-    static GUESTS(GUEST_TABLE): Mutex<KVec<Arc<Guest>>> = KVec::new();
+    /// The guests there are; `None` while there shall be none.
+    static GUESTS(GUEST_TABLE): Mutex<Option<KVec<Arc<Guest>>>> = None;
 }
 
 /// Has all guests reconciled, soon: something has changed that concerns their devices.
@@ -48,27 +48,29 @@ pub(crate) fn reconcile_all() {
 /// Looks at all that toolstacks have written so far, and returns when the books say so: whoever is
 /// about to give a device away must not be answered by what was before.
 ///
-/// Sleeps while xenstored answers, and while a guest's end is being waited for.
-pub(crate) fn settle() {
+/// Sleeps while xenstored answers.
+///
+/// # Errors
+///
+/// - `EAGAIN`: others write all the time.
+/// - `ENOMEM`: no memory.
+/// - xenstored's errno.
+pub(crate) fn settle() -> Result {
     if !store::listen() {
-        return;
+        return Ok(());
     }
-    // What fails is in the log of the work that does the same.
-    let _ = find_new();
+    find_new()?;
     let mut guests = KVec::new();
-    for guest in GUESTS.lock().iter() {
-        if guests.push(guest.clone(), GFP_KERNEL).is_err() {
-            return;
-        }
+    for guest in GUESTS.lock().iter().flatten() {
+        guests.push(guest.clone(), GFP_KERNEL)?;
     }
-    for guest in guests {
-        guest.settle();
-    }
+    guests.iter().try_for_each(Guest::settle)
 }
 
 /// Has those guests reconciled that wait for a device.
 pub(super) fn reconcile_waiting() {
-    for guest in GUESTS.lock().iter().filter(|guest| guest.waits()) {
+    let guests = GUESTS.lock();
+    for guest in guests.iter().flatten().filter(|guest| guest.waits()) {
         queue::reconcile(guest);
     }
 }
@@ -76,7 +78,7 @@ pub(super) fn reconcile_waiting() {
 /// Finds the guest of a directory.
 pub(super) fn find(node: &CStr) -> Option<Arc<Guest>> {
     let guests = GUESTS.lock();
-    let found = guests.iter().find(|guest| guest.node() == node);
+    let found = guests.iter().flatten().find(|guest| guest.node() == node);
     found.cloned()
 }
 
@@ -99,7 +101,7 @@ pub(super) fn scan() {
             error.to_errno()
         );
     }
-    for guest in GUESTS.lock().iter() {
+    for guest in GUESTS.lock().iter().flatten() {
         queue::reconcile(guest);
     }
 }
@@ -144,6 +146,7 @@ fn number(name: &CStr) -> Option<u16> {
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
+/// - `ENODEV`: the module goes.
 pub(super) fn bind(device: XenbusDevice) -> Result<Arc<Guest>> {
     let node = CString::try_from(device.node())?;
     let domain = device.other_domain();
@@ -154,7 +157,8 @@ pub(super) fn bind(device: XenbusDevice) -> Result<Arc<Guest>> {
 /// Returns the guest of a directory, which is made if it isn't there, after something was done to
 /// it under the lock of the table.
 fn find_or_add(node: &CStr, domain: DomId, action: impl FnOnce(&Guest)) -> Result<Arc<Guest>> {
-    let mut guests = GUESTS.lock();
+    let mut guard = GUESTS.lock();
+    let guests = guard.as_mut().ok_or(ENODEV)?;
     let guest = match guests.iter().find(|guest| guest.node() == node) {
         Some(guest) => guest.clone(),
         None => {
@@ -175,13 +179,20 @@ pub(super) fn retire(guest: &Guest) -> bool {
     if guest.is_bound() {
         return false;
     }
-    guests.retain(|other: &mut Arc<Guest>| !core::ptr::eq(&raw const **other, guest));
+    if let Some(guests) = guests.as_mut() {
+        guests.retain(|other: &mut Arc<Guest>| !core::ptr::eq(&raw const **other, guest));
+    }
     true
 }
 
-/// Takes back whatever guests use: nobody would know of it when the module is gone.
-pub(super) fn forget_all() {
-    let guests = core::mem::take(&mut *GUESTS.lock());
+/// From here on there are guests.
+pub(super) fn open() {
+    *GUESTS.lock() = Some(KVec::new());
+}
+
+/// From here on there are none.
+pub(super) fn close() {
+    let guests = GUESTS.lock().take();
     drop(guests);
 }
 
@@ -193,7 +204,7 @@ pub(super) fn forget_all() {
 /// - xenstored's errno.
 pub(super) fn lists(domain: DomId, sbdf: Sbdf) -> Result<bool> {
     let mut nodes = KVec::new();
-    for guest in GUESTS.lock().iter() {
+    for guest in GUESTS.lock().iter().flatten() {
         if guest.domain() == domain {
             nodes.push(CString::try_from(guest.node())?, GFP_KERNEL)?;
         }

@@ -57,21 +57,18 @@ pub(super) fn look(dir: &CStr, other_end: Option<&CStr>) -> Result<Seen> {
             number(transaction, dir, c"online")? == Some(1),
         ))
     })?;
+    // What the guest writes must not keep the toolstack's word from being followed: a node that can't
+    // be read is none.
     let none = &Transaction::NONE;
-    let (front, wants_operations) = match other_end {
-        Some(other) => (
-            state(none, other, c"state")?,
-            none.exists(other, c"pci-op-ref")?,
-        ),
-        None => (State::Unknown, false),
-    };
+    let front = other_end.and_then(|other| state(none, other, c"state").ok());
+    let ring = other_end.and_then(|other| none.exists(other, c"pci-op-ref").ok());
     Ok(Seen {
         exists,
         bound: other_end.is_some(),
         own,
-        front,
+        front: front.unwrap_or(State::Unknown),
         online,
-        wants_operations,
+        wants_operations: ring.unwrap_or(false),
     })
 }
 

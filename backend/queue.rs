@@ -61,6 +61,7 @@ impl Workers {
             }),
             GFP_KERNEL,
         )?;
+        guests::open();
         *QUEUE.lock() = Some(Running {
             queue: OwnQueue::freezable(c"rust_pciback_backend")?,
             scanner,
@@ -73,7 +74,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         let running = QUEUE.lock().take();
         drop(running); // Waits for all work, outside of the lock.
-        guests::forget_all();
+        guests::close();
     }
 }
 

@@ -73,10 +73,16 @@ impl ready::Listener for Xenstored {
     }
 }
 
+/// How often the registration is tried: there may be memory the next time.
+const TRIES: usize = 3;
+
 /// Registers the watch, if xenstored is there. Returns `true` if it is, so that it can be asked.
 pub(super) fn listen() -> bool {
     let mut ear = EAR.lock();
-    if ear.ready && ear.watch.is_none() {
+    for _ in 0..TRIES {
+        if !ear.ready || ear.watch.is_some() {
+            break;
+        }
         match watch::Registration::new() {
             Ok(watch) => ear.watch = Some(watch),
             Err(error) => log_limited!(

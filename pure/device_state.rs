@@ -29,8 +29,10 @@ pub(crate) enum Holder {
     Assigned,
     /// The domain that the toolstack lists it for.
     Domain(DomId),
-    /// A domain that has given it back; it is being cleaned.
+    /// A domain whose list no longer has it; whether that is so is about to be known.
     Leaving(DomId),
+    /// A domain that has given it back: it doesn't reach the device any more, which is being cleaned.
+    Cleaning(DomId),
     /// Nobody any more: the device was released.
     Gone,
 }
@@ -39,19 +41,20 @@ impl Holder {
     /// Returns the domain that holds the device, if it is known.
     pub(crate) const fn domain(self) -> Option<DomId> {
         match self {
-            Self::Domain(domain) | Self::Leaving(domain) => Some(domain),
+            Self::Domain(domain) | Self::Leaving(domain) | Self::Cleaning(domain) => Some(domain),
             Self::Nobody | Self::Assigned | Self::Gone => None,
         }
     }
 
-    /// Returns `true` if a reset for the sake of a device that `target` holds may reach a device
-    /// that `self` holds. A domain that gives one device back goes on using its others.
-    pub(crate) fn permits_reset_for(self, target: Self) -> bool {
-        match self {
-            Self::Nobody => true,
-            Self::Leaving(domain) => target.domain() == Some(domain),
-            Self::Assigned | Self::Domain(_) | Self::Gone => false,
-        }
+    /// Returns `true` if a reset for the sake of another device may reach this one: nobody has it,
+    /// or it is to be reset anyway. A domain that gives one device back goes on using its others.
+    pub(crate) const fn permits_reset(self) -> bool {
+        matches!(self, Self::Nobody | Self::Cleaning(_))
+    }
+
+    /// Returns `true` if the device is on its way from a domain back to nobody.
+    pub(crate) const fn is_leaving(self) -> bool {
+        matches!(self, Self::Leaving(_) | Self::Cleaning(_))
     }
 }
 
@@ -162,7 +165,7 @@ impl DeviceState {
         match state.holder {
             Holder::Nobody | Holder::Assigned => state.reset_state.verdict(strict),
             Holder::Domain(_) => Verdict::Yes,
-            Holder::Leaving(_) | Holder::Gone => Verdict::No,
+            Holder::Leaving(_) | Holder::Cleaning(_) | Holder::Gone => Verdict::No,
         }
     }
 
@@ -176,7 +179,7 @@ impl DeviceState {
         *self = self.at(now);
         match self.holder {
             Holder::Gone => Err(Refused::Gone),
-            Holder::Leaving(_) => Err(Refused::Leaving),
+            Holder::Leaving(_) | Holder::Cleaning(_) => Err(Refused::Leaving),
             Holder::Domain(_) => Ok(Permitted::Plainly),
             Holder::Nobody | Holder::Assigned if self.reserved => Err(Refused::Reserved),
             Holder::Nobody | Holder::Assigned => {
@@ -202,7 +205,7 @@ impl DeviceState {
     pub(crate) fn may_list(&self, domain: DomId) -> Result<(), Refused> {
         match self.holder {
             Holder::Gone => Err(Refused::Gone),
-            Holder::Leaving(_) => Err(Refused::Leaving),
+            Holder::Leaving(_) | Holder::Cleaning(_) => Err(Refused::Leaving),
             Holder::Domain(other) if other != domain => Err(Refused::UsedBy(other)),
             Holder::Domain(_) | Holder::Nobody | Holder::Assigned => Ok(()),
         }
@@ -233,8 +236,8 @@ impl DeviceState {
         Ok(permitted)
     }
 
-    /// The domain gives the device back: it doesn't reach it any more, and the device is to be
-    /// cleaned, unless it is to [stay](Self::stay) after all. Returns `true` if the device was that domain's.
+    /// The domain's list has the device no longer. It is to be [cleaned](Self::begin_cleaning), or to
+    /// [stay](Self::stay) after all. Returns `true` if the device was that domain's.
     pub(crate) fn begin_leaving(&mut self, domain: DomId) -> bool {
         let was = self.holder == Holder::Domain(domain);
         if was {
@@ -255,10 +258,20 @@ impl DeviceState {
         was
     }
 
-    /// The device that the domain gave back is as clean as it gets. Returns `true` if it was
-    /// leaving that domain, and is nobody's now.
-    pub(crate) fn left(&mut self, domain: DomId) -> bool {
+    /// The domain doesn't reach the device any more, which is about to be cleaned. Returns `true` if
+    /// it was leaving that domain.
+    pub(crate) fn begin_cleaning(&mut self, domain: DomId) -> bool {
         let was = self.holder == Holder::Leaving(domain);
+        if was {
+            self.holder = Holder::Cleaning(domain);
+        }
+        was
+    }
+
+    /// The device that the domain gave back is as clean as it gets. Returns `true` if it was being
+    /// cleaned after that domain, and is nobody's now.
+    pub(crate) fn left(&mut self, domain: DomId) -> bool {
+        let was = self.holder == Holder::Cleaning(domain);
         if was {
             self.holder = Holder::Nobody;
         }

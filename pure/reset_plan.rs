@@ -7,8 +7,7 @@
 //! then a power-state reset, which cleans so little that it counts as weak.
 //!
 //! A rung may be used if each function that the reset reaches is the target itself, or ours and
-//! held by nobody, or being given back by the very domain that uses the target
-//! ([`Holder::permits_reset_for`]). Bridges in between may have the kernel's port driver or none.
+//! held by nobody, or being cleaned ([`Holder::permits_reset`]). Bridges in between may have the kernel's port driver or none.
 
 use super::{
     device_state::Holder,
@@ -168,19 +167,19 @@ pub(crate) struct Blocker {
     pub(crate) why: Why,
 }
 
-/// Judges one function that `reset` reaches, besides the target. `target` holds the target.
-fn judge(function: &Function, reset: Reset, target: Holder) -> Option<Why> {
+/// Judges one function that `reset` reaches, besides the target.
+fn judge(function: &Function, reset: Reset) -> Option<Why> {
     if matches!(reset, Reset::Below { .. }) && function.consent != Consent::Given {
         return Some(Why::Consent(function.consent));
     }
     match (function.kind, function.owner) {
         (Kind::Other, _) => Some(Why::Kind),
-        (_, Owner::Pciback(holder)) if holder.permits_reset_for(target) => None,
-        (_, Owner::Pciback(Holder::Domain(domain) | Holder::Leaving(domain))) => {
-            Some(Why::Used(domain))
-        }
-        (_, Owner::Pciback(Holder::Assigned)) => Some(Why::Assigned),
-        (_, Owner::Pciback(Holder::Nobody | Holder::Gone)) => Some(Why::Unclaimed),
+        (_, Owner::Pciback(holder)) if holder.permits_reset() => None,
+        (_, Owner::Pciback(holder)) => Some(match (holder, holder.domain()) {
+            (_, Some(domain)) => Why::Used(domain),
+            (Holder::Assigned, None) => Why::Assigned,
+            (_, None) => Why::Unclaimed,
+        }),
         (Kind::Bridge, Owner::PortDriver | Owner::Nobody) => None,
         (Kind::Endpoint | Kind::Bridge, Owner::Driver | Owner::PortDriver) => Some(Why::Driver),
         (Kind::Endpoint, Owner::Nobody) => Some(Why::Unclaimed),
@@ -194,10 +193,6 @@ impl<'a> Topology<'a> {
         reset: Reset,
         target: usize,
     ) -> impl Iterator<Item = Blocker> + 'a {
-        let holder = match self.get(target).map(|function| function.owner) {
-            Some(Owner::Pciback(holder)) => holder,
-            _ => Holder::Nobody,
-        };
         self.functions().filter_map(move |(place, function)| {
             let why = match reset {
                 // Not reached itself, but what is behind it is lost if it doesn't survive.
@@ -209,9 +204,9 @@ impl<'a> Topology<'a> {
                 _ if !self.may_reach(reset, place) => None,
                 // Whoever asks for a reset of a device that is in use means it.
                 _ if place == target && matches!(function.owner, Owner::Pciback(_)) => {
-                    judge(&function.held_by(Holder::Nobody), reset, holder)
+                    judge(&function.held_by(Holder::Nobody), reset)
                 }
-                _ => judge(function, reset, holder),
+                _ => judge(function, reset),
             };
             why.map(|why| Blocker { place, why })
         })

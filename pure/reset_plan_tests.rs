@@ -28,6 +28,10 @@ fn leaving(domain: u16) -> Owner {
     Owner::Pciback(Holder::Leaving(DomId::new(domain).unwrap()))
 }
 
+fn cleaning(domain: u16) -> Owner {
+    Owner::Pciback(Holder::Cleaning(DomId::new(domain).unwrap()))
+}
+
 fn plan(all: &[Function], target: usize) -> Plan {
     Topology(all).plan(target, Rungs::default())
 }
@@ -85,10 +89,15 @@ fn a_domain_that_gives_one_function_back_keeps_the_other() {
         ]
     };
     assert_eq!(word(plan(&pair(used(7), used(7)), 1)), "blocked");
-    assert_eq!(word(plan(&pair(leaving(7), used(7)), 1)), "blocked");
-    assert_eq!(word(plan(&pair(leaving(7), leaving(7)), 1)), "bus");
-    assert_eq!(word(plan(&pair(used(7), leaving(7)), 1)), "bus");
-    assert_eq!(word(plan(&pair(leaving(7), leaving(8)), 1)), "blocked");
+    assert_eq!(word(plan(&pair(cleaning(7), used(7)), 1)), "blocked");
+    assert_eq!(word(plan(&pair(cleaning(7), leaving(7)), 1)), "blocked");
+    assert_eq!(word(plan(&pair(cleaning(7), cleaning(7)), 1)), "bus");
+    assert_eq!(word(plan(&pair(used(7), cleaning(7)), 1)), "bus");
+    assert_eq!(word(plan(&pair(cleaning(7), cleaning(8)), 1)), "bus");
+    assert_eq!(
+        word(plan(&pair(Owner::Pciback(Holder::Nobody), cleaning(8)), 1)),
+        "bus"
+    );
     assert_eq!(
         word(plan(&pair(used(7), Owner::Pciback(Holder::Nobody)), 1)),
         "bus"

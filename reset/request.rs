@@ -9,7 +9,6 @@ use crate::{
     pure::{
         bdf_grammar::Pattern,
         cleanness::Cleanness,
-        device_state::Holder,
         reset_batch::{divide, Part, Task},
         time::Time,
     },
@@ -59,8 +58,8 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
 
 /// The longest that a request waits for a guest's use to end, in milliseconds: a device that
 /// doesn't come back from its reset is given a minute by the kernel (`PCIE_RESET_READY_POLL_MS`,
-/// drivers/pci/pci.h), and then the next rung is tried.
-const LEAVING_PATIENCE: u32 = 100_000;
+/// drivers/pci/pci.h), and then the next rung is tried, and the next.
+const LEAVING_PATIENCE: u32 = 200_000;
 
 /// Waits for the devices that their last guests are giving back: whoever asks for a reset then is
 /// about to give them to the next one. Those that are clean afterwards are taken out of `targets`,
@@ -69,19 +68,20 @@ const LEAVING_PATIENCE: u32 = 100_000;
 /// # Errors
 ///
 /// - `EAGAIN`: it takes too long.
-/// - `EINTR`: a signal came.
+/// - `ERESTARTSYS`: a signal came.
 fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
     let mut result = Ok(());
     targets.retain(|target: &mut Arc<Claimed>| {
-        if !matches!(target.holder(), Holder::Leaving(_)) {
+        if !target.holder().is_leaving() {
             return true;
         }
         match target.wait_left(LEAVING_PATIENCE) {
             Ok(()) => !target
                 .reset_since(start)
                 .is_some_and(|record| record.is_clean()),
+            // Nothing was done yet: the write can begin anew.
             Err(error) if error == ERESTARTSYS => {
-                result = Err(EINTR);
+                result = Err(error);
                 false
             }
             Err(_) => {

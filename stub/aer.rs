@@ -50,6 +50,8 @@ struct Books {
     resets: Resets,
     /// A reset is to come.
     pending: bool,
+    /// The toolstack is about to be told.
+    telling: bool,
     /// The claim has ended.
     ended: bool,
 }
@@ -61,6 +63,7 @@ impl Errors {
             affected: false,
             resets: Resets::default(),
             pending: false,
+            telling: false,
             ended: false,
         };
         pin_init!(Self {
@@ -79,6 +82,17 @@ impl Errors {
     pub(super) fn end(&self) {
         self.books.lock().ended = true;
         self.ended.notify_all();
+    }
+
+    /// Returns `true` if the toolstack is to be told of an error: one message at a time is enough,
+    /// however many errors there are.
+    fn begin_telling(&self) -> bool {
+        !core::mem::replace(&mut self.books.lock().telling, true)
+    }
+
+    /// The toolstack was told, or can't be.
+    pub(crate) fn told(&self) {
+        self.books.lock().telling = false;
     }
 
     /// Notes whether the recovery that begins concerns the device.
@@ -171,7 +185,11 @@ fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
     );
     claimed.record_error(EIO);
     let Some(domain) = loser else { return };
+    if !claimed.errors.begin_telling() {
+        return;
+    }
     if let Err(error) = taken_away(claimed, domain, channel) {
+        claimed.errors.told();
         log_limited!(
             dev_err,
             device,

@@ -139,7 +139,8 @@ impl Claimed {
     /// The kernel's list of devices that domains use is asked as well: an entry that isn't of this
     /// driver is somebody's use all the same.
     pub(crate) fn holder(&self) -> Holder {
-        match self.books.lock().state.holder(clock::now()) {
+        let holder = self.books.lock().state.holder(clock::now());
+        match holder {
             Holder::Nobody => xen::domain_of(&self.device).map_or(Holder::Nobody, Holder::Domain),
             holder => holder,
         }
@@ -249,6 +250,11 @@ impl Claimed {
         self.books.lock().state.begin_leaving(domain)
     }
 
+    /// The domain doesn't reach the device any more, which is about to be cleaned.
+    pub(crate) fn begin_cleaning(&self, domain: DomId) {
+        self.books.lock().state.begin_cleaning(domain);
+    }
+
     /// The device is still the domain's after all.
     pub(crate) fn stay(&self, domain: DomId) {
         if self.books.lock().state.stay(domain) {
@@ -273,7 +279,7 @@ impl Claimed {
     /// - `ERESTARTSYS`: a signal came first.
     pub(crate) fn wait_left(&self, patience: u32) -> Result {
         self.wait(msecs_to_jiffies(patience), |state| {
-            !matches!(state.holder(clock::now()), Holder::Leaving(_))
+            !state.holder(clock::now()).is_leaving()
         })
         .map(drop)
     }

@@ -108,7 +108,7 @@ impl DriverStore for DoFlr {
     fn store(text: &[u8]) -> Result {
         let patterns = patterns(text, "do_flr")?;
         // The toolstack is about to give the device away, or has just taken it back.
-        backend::settle();
+        backend::settle()?;
         reset_devices(patterns)
     }
 }

@@ -164,13 +164,14 @@ impl Transaction {
         }))
     }
 
-    /// Returns `true` if a node exists.
+    /// Returns `true` if a node or a directory exists, which is read like a node: what is in it may
+    /// be too much for an answer.
     ///
     /// # Errors
     ///
     /// - xenstored's errno, but for `ENOENT`.
     pub(crate) fn exists(&self, dir: &CStr, node: &CStr) -> Result<bool> {
-        self.list(dir, node).map(|names| names.is_some())
+        self.read(dir, node).map(|text| text.is_some())
     }
 }
 

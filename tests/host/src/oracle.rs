@@ -109,23 +109,15 @@ impl Oracle<'_> {
         }
     }
 
-    /// Returns the domain that has a function of ours, and whether it is giving it back.
-    fn user(&self, place: usize) -> Option<(DomId, bool)> {
-        match self.0.get(place)?.owner {
-            Owner::Pciback(Holder::Domain(domain)) => Some((domain, false)),
-            Owner::Pciback(Holder::Leaving(domain)) => Some((domain, true)),
-            _ => None,
-        }
-    }
-
     /// Returns whether who holds a function of ours doesn't mind a reset for `target`.
     pub(crate) fn is_free(&self, place: usize, target: usize) -> bool {
-        let of_target = self.user(target).map(|(domain, _)| domain);
-        place == target
-            || self.0[place].owner == Owner::Pciback(Holder::Nobody)
-            || self
-                .user(place)
-                .is_some_and(|(domain, leaves)| leaves && of_target == Some(domain))
+        let free = |owner| {
+            matches!(
+                owner,
+                Owner::Pciback(Holder::Nobody) | Owner::Pciback(Holder::Cleaning(_))
+            )
+        };
+        place == target || free(self.0[place].owner)
     }
 
     /// Returns what blocks a reset for `target`, and why.
@@ -143,7 +135,9 @@ impl Oracle<'_> {
                 Owner::Pciback(Holder::Domain(domain) | Holder::Leaving(domain)) => {
                     Why::Used(domain)
                 }
-                Owner::Pciback(Holder::Nobody | Holder::Gone) => Why::Unclaimed,
+                Owner::Pciback(Holder::Nobody | Holder::Cleaning(_) | Holder::Gone) => {
+                    Why::Unclaimed
+                }
                 Owner::PortDriver | Owner::Nobody if bridge => continue,
                 Owner::Nobody => Why::Unclaimed,
                 Owner::Driver | Owner::PortDriver => Why::Driver,

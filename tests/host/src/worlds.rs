@@ -17,13 +17,15 @@ fn owners(harmless: u32, passing: Owner) -> impl Strategy<Value = Owner> {
     let domain = |number| DomId::new(number).unwrap();
     let used = move |number| Owner::Pciback(Holder::Domain(domain(number)));
     let leaving = move |number| Owner::Pciback(Holder::Leaving(domain(number)));
+    let cleaning = move |number| Owner::Pciback(Holder::Cleaning(domain(number)));
     prop_oneof![
         3 * harmless => Just(passing),
         harmless => Just(Owner::Pciback(Holder::Nobody)),
-        2 * (16 - harmless) => prop_oneof![Just(used(1)), Just(leaving(1))],
+        2 * (16 - harmless) => prop_oneof![Just(used(1)), Just(leaving(1)), Just(cleaning(1))],
         2 * (16 - harmless) => prop_oneof![
             Just(used(2)),
             Just(leaving(2)),
+            Just(cleaning(2)),
             Just(Owner::Pciback(Holder::Assigned)),
             Just(Owner::Driver),
             Just(Owner::PortDriver),

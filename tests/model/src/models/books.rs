@@ -274,7 +274,7 @@ impl World {
                 (Holder::Domain(domain), Without::A5)
                     if self.holder(target).domain() == Some(domain) =>
                 {
-                    Holder::Leaving(domain)
+                    Holder::Cleaning(domain)
                 }
                 (holder, _) => holder,
             };
@@ -430,6 +430,11 @@ impl World {
                     }
                 }
                 let going = going & !again;
+                for device in members(going) {
+                    if let Some(state) = &mut next.devices[device].state {
+                        state.begin_cleaning(dom);
+                    }
+                }
                 if going & guest.listed != 0 {
                     next.harm = Some(Harm::Robbed);
                 }
@@ -670,7 +675,7 @@ impl World {
             let now = self.now(device);
             self.state(device).reset_requested(now);
         }
-        let leaving = matches!(self.holder(device), Holder::Leaving(_));
+        let leaving = self.holder(device).is_leaving();
         if reset == Reset::New && leaving && model.without != Without::A6 {
             return None;
         }
@@ -990,7 +995,7 @@ impl Model for Books {
                         let reserved = state.is_some_and(|mut state| !state.reserve());
                         !reserved
                             && match rest.holder(device) {
-                                Holder::Leaving(_) => false,
+                                Holder::Leaving(_) | Holder::Cleaning(_) => false,
                                 Holder::Domain(domain_now) => (0..DOMAINS).any(|which| {
                                     domain(which) == domain_now
                                         && rest.guests[which].listed & bit(device) != 0

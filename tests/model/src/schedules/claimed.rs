@@ -44,6 +44,7 @@ fn use_once(device: &Arc<Claimed>, domain: DomId, uses: &Uses) {
     }
     if device.begin_leaving(domain) {
         yield_now();
+        device.begin_cleaning(domain);
         device.left(domain);
     }
 }

@@ -77,7 +77,7 @@ fn no_new_guest_is_missed() {
     hold(World::default(), || {
         guests::hook(Hooks {
             scan: || SCANNED.look(),
-            forget_all: || SCANNED.over.store(true, SeqCst),
+            close: || SCANNED.over.store(true, SeqCst),
         });
         let workers = Workers::new().expect("memory");
         let store = SCANNED.clone();

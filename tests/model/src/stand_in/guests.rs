@@ -9,11 +9,11 @@ use std::cell::RefCell;
 /// What a test has done by these functions.
 pub(crate) struct Hooks {
     pub(crate) scan: fn(),
-    pub(crate) forget_all: fn(),
+    pub(crate) close: fn(),
 }
 
 thread_local! {
-    static HOOKS: RefCell<Hooks> = const { RefCell::new(Hooks { scan: || (), forget_all: || () }) };
+    static HOOKS: RefCell<Hooks> = const { RefCell::new(Hooks { scan: || (), close: || () }) };
 }
 
 pub(crate) fn hook(hooks: Hooks) {
@@ -25,9 +25,11 @@ pub(crate) fn scan() {
     scan();
 }
 
-pub(crate) fn forget_all() {
-    let forget_all = HOOKS.with_borrow(|hooks| hooks.forget_all);
-    forget_all();
+pub(crate) fn open() {}
+
+pub(crate) fn close() {
+    let close = HOOKS.with_borrow(|hooks| hooks.close);
+    close();
 }
 
 pub(crate) fn find(_: &CStr) -> Option<Arc<Guest>> {
