@@ -424,10 +424,13 @@ impl Guest {
         let mut leaving = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
         let cleaning = Cleaning::new(self.domain)?;
         for export in core::mem::take(&mut uses.exports) {
-            // (One that was released meanwhile is nobody's already, or somebody else's.)
             let list = match ends(&export) {
                 true if export.claimed.begin_leaving(self.domain) => &mut ended,
-                true => continue,
+                true => {
+                    // It was released meanwhile. Whoever claims it anew needn't mind this guest.
+                    registry::forget_in_use(export.sbdf);
+                    continue;
+                }
                 false => &mut kept,
             };
             // There is room.
@@ -464,7 +467,13 @@ impl Guest {
     /// Takes all back, and waits until that is done.
     fn take_all(&self, uses: &mut Uses) {
         let mut exports = core::mem::take(&mut uses.exports);
-        exports.retain(|export: &mut Export| export.claimed.begin_leaving(self.domain));
+        exports.retain(|export: &mut Export| {
+            let is_ours = export.claimed.begin_leaving(self.domain);
+            if !is_ours {
+                registry::forget_in_use(export.sbdf);
+            }
+            is_ours
+        });
         give_back(exports, self.domain);
         uses.refused.clear();
         self.waits.store(false, Ordering::Release);

@@ -53,7 +53,7 @@ pub(super) fn remember_in_use(sbdf: Sbdf) {
 }
 
 /// Returns `true` if the last device of that address was released while a domain used it, once.
-pub(super) fn forget_in_use(sbdf: Sbdf) -> bool {
+pub(crate) fn forget_in_use(sbdf: Sbdf) -> bool {
     let mut addresses = RELEASED_IN_USE.lock();
     let before = addresses.len();
     addresses.retain(|other: &mut Sbdf| *other != sbdf);

@@ -207,9 +207,12 @@ def test_released_and_claimed_anew_while_used(dom0: Dom0, claimed: list[str]) ->
     guest = PciBackend(dom0, 7)
     guest.create(igb)
     guest.wait("state", INITIALISED)
+    dom0.check(f"echo {igb} >{DRIVER}/unbind; echo {igb} >{DRIVER}/bind")
+    wait_shown(dom0, igb, "used_by", "7")
     dom0.check(f"echo {igb} >{DRIVER}/unbind")
     guest.remove()
-    dom0.check(f"echo {igb} >{DRIVER}/bind")
+    # A write to do_flr has all lists looked at.
+    dom0.check(f"echo {claimed[1]} >{DRIVER}/do_flr; echo {igb} >{DRIVER}/bind")
     assert shown(dom0, igb, "used_by", "state") == ["none", "clean"]
 
 
