@@ -45,6 +45,10 @@ has_failed() {
 is_fine() {
 	same "$2: the state of $1" clean "$(attr "$1" state)"
 	same "$2: $1 may be given away" yes "$(attr "$1" assignable)"
+}
+
+# is_given DEVICE WHAT: from then on it counts as being given to a guest, so it comes last.
+is_given() {
 	gsi=$(cat "$PCI/$1/gsi" 2>/dev/null || echo "-$ENOENT")
 	same "$2: the toolstack gets the GSI of $1" "$gsi" "$(gsi_of "$1")"
 }
@@ -80,6 +84,7 @@ pair() {
 		rmmod owner
 		same "$fault: $2 is back" no "$(attr "$2" assignable)"
 	fi
+	is_given "$1" "$fault"
 
 	fault="refused=($2)"
 	again "$1" "$2"
@@ -90,8 +95,8 @@ pair() {
 	same "$fault: it was by $rung" "$rung" "$(attr "$2" last_reset_method)"
 	same "$fault: a reset of $2 goes no further down" $EDOM "$(reset_errno "$2")"
 	same "$fault: it was by $rung again" "$rung" "$(attr "$2" last_reset_method)"
-	# At last: to ask for its GSI has it count as being given to a guest.
 	is_fine "$1" "$fault"
+	is_given "$1" "$fault"
 
 	fault="lost=($1)($2)"
 	again "$1" "$2"
@@ -104,6 +109,8 @@ pair() {
 	same "all is well again" 0 "$(reset_errno "$1")"
 	is_fine "$1" "all is well"
 	is_fine "$2" "all is well"
+	is_given "$1" "all is well"
+	is_given "$2" "all is well"
 }
 
 # strict ONE OTHER: devices that were not reset since they were claimed.
@@ -118,6 +125,7 @@ strict() {
 		same "not reset: is given" "$gsi" "$(gsi_of "$1")"
 	done
 	same "not reset: with one warning" 1 "$(warnings "$1")"
+	again "$1" "$2"
 	same "strict_reset is set" 0 "$(write_errno $STRICT 1)"
 	same "strict_reset is on" Y "$(cat $STRICT)"
 	same "strict: may not be given" no "$(attr "$1" assignable)"
@@ -141,6 +149,7 @@ strict() {
 	same "strict from the beginning: is not given" "-$EPERM" "$(gsi_of "$1")"
 	same "strict from the beginning: is reset" 0 "$(reset_errno "$1")"
 	is_fine "$1" "strict from the beginning"
+	is_given "$1" "strict from the beginning"
 }
 
 for dev in $RESET_DEVICES; do
