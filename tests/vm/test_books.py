@@ -100,7 +100,7 @@ def test_a_guest_removes_its_frontend(dom0: Dom0, claimed: list[str]) -> None:
         f" {guest.back}/state 1 {guest.back}/num_devs 1 {guest.back}/dev-0 {igb} {guest.back}/state-0 1"
     )
     wait_shown(dom0, igb, "used_by", "7")
-    guest.remove()
+    dom0.check(f"xenstore-rm {guest.back}")
     wait_idle(dom0, igb)
     assert shown(dom0, igb, "state") == ["clean"]
     guest = PciBackend(dom0, 8)
@@ -111,7 +111,7 @@ def test_a_guest_removes_its_frontend(dom0: Dom0, claimed: list[str]) -> None:
     guest.add(igb)
     wait_shown(dom0, igb, "used_by", "8")
     assert shown(dom0, nvme, "used_by", "state") == ["8", "used"]
-    guest.remove()
+    dom0.check(f"xenstore-rm {guest.back}")
     wait_idle(dom0, nvme)
     wait_idle(dom0, igb)
 
