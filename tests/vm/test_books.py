@@ -141,6 +141,7 @@ def test_a_storm_of_renumberings(dom0: Dom0, claimed: list[str]) -> None:
 
 
 @IN_PV
+@pytest.mark.tier("all")
 def test_a_directory_comes_back_at_once(dom0: Dom0, claimed: list[str]) -> None:
     """Removed and made again in one go, before anybody has looked: the guest has its devices, cleaned or
     not, and no error."""
@@ -291,6 +292,7 @@ def test_assigned_before_it_is_listed(dom0: Dom0, card: list[str]) -> None:
 
 
 @IN_PV
+@pytest.mark.tier("all")
 def test_no_device_is_given_while_dom0_goes_to_sleep(dom0: Dom0, claimed: list[str]) -> None:
     """A device that is listed at the moment of a suspend is given before, which prevents the suspend, or
     after it."""
