@@ -53,3 +53,21 @@ impl Backend {
         })
     }
 }
+
+/// Does what nobody would ask for once more, and again where it fails: there may be memory the next
+/// time.
+///
+/// # Errors
+///
+/// - Those of `action`, the third time.
+fn insist<T>(mut action: impl FnMut() -> Result<T>) -> Result<T> {
+    const TRIES: usize = 3;
+    let mut result = action();
+    for _ in 1..TRIES {
+        if result.is_ok() {
+            break;
+        }
+        result = action();
+    }
+    result
+}

@@ -12,7 +12,7 @@
 use super::{
     export::{Export, NotExported},
     give_back::{give_back, Cleaning},
-    guests,
+    guests, insist,
     listing::{self, Entry},
     queue, store,
 };
@@ -193,7 +193,7 @@ impl Guest {
             guests::reconcile_all();
             return Ok(false);
         }
-        let again = self.step_insistently(&mut uses, long).inspect_err(|error| {
+        let again = insist(|| self.step(&mut uses, long)).inspect_err(|error| {
             // Where others write all the time, the last of these writes is still to be told of.
             if *error != EAGAIN {
                 log_limited!(
@@ -212,19 +212,7 @@ impl Guest {
         again
     }
 
-    /// Takes a step, and tries again where that fails: nobody would ask for it once more, and the
-    /// toolstack would wait. What is there is looked at anew each time.
-    fn step_insistently(&self, uses: &mut Uses, long: bool) -> Result<bool> {
-        let mut result = self.step(uses, long);
-        for _ in 1..TRIES {
-            if result.is_ok() {
-                break;
-            }
-            result = self.step(uses, long);
-        }
-        result
-    }
-
+    /// Takes a step. What is there is looked at anew each time.
     fn step(&self, uses: &mut Uses, long: bool) -> Result<bool> {
         let other_end = match &*self.device.lock() {
             Some(device) => Some(CString::try_from(device.other_end())?),
@@ -504,9 +492,6 @@ fn keeps(list: &[Entry], export: &Export) -> bool {
         entry.device == Some(export.sbdf) && Fate::of(entry.state, true) == Fate::Stays
     })
 }
-
-/// How often a step is tried: there may be memory the next time.
-const TRIES: usize = 3;
 
 /// How many refusals are remembered: no list is longer than some devices.
 const MOST_REFUSED: usize = 64;

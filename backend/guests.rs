@@ -6,7 +6,7 @@
 //! for a directory without a `state`, which is how xenopsd lists an HVM guest's, or whose frontend
 //! has removed its own directory.
 
-use super::{guest::Guest, listing, queue, store};
+use super::{guest::Guest, insist, listing, queue, store};
 use crate::{
     kapi::{
         global::global,
@@ -87,14 +87,7 @@ pub(super) fn scan() {
     if !store::listen() {
         return;
     }
-    let mut result = find_new();
-    for _ in 1..TRIES {
-        if result.is_ok() {
-            break;
-        }
-        result = find_new();
-    }
-    if let Err(error) = result {
+    if let Err(error) = insist(find_new) {
         log_limited!(
             pr_err,
             "the list of guests with PCI devices can't be read ({})\n",
@@ -105,9 +98,6 @@ pub(super) fn scan() {
         queue::reconcile(guest);
     }
 }
-
-/// How often it is tried: there may be memory the next time, and nobody would ask once more.
-const TRIES: usize = 3;
 
 /// # Errors
 ///
