@@ -14,7 +14,6 @@ pub(crate) mod clock;
 pub(crate) mod device_file;
 pub(crate) mod device_log;
 pub(crate) mod fault;
-pub(crate) mod fmt;
 pub(crate) mod global;
 pub(crate) mod gsi_hook;
 pub(crate) mod log;

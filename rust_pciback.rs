@@ -7,37 +7,33 @@
 //! - [`reset`] resets them,
 //! - [`backend`] is the side of the guests that use them,
 //! - [`gsi`] knows their interrupts,
+//! - [`device`] keeps what is known of claimed devices,
 //! - [`sysfs`] is how users talk to the driver, [`hypercall`] how the driver talks to Xen,
 //! - [`pure`] makes the decisions, [`kapi`] is the only part with `unsafe` code.
 //!
 //! See Documentation/architecture.md.
 
 mod backend;
+mod device;
+mod fault;
 mod gsi;
 mod hypercall;
 mod kapi;
-mod parallel;
+mod params;
 mod pure;
 mod reset;
 mod stub;
 mod sysfs;
 
-#[cfg(pciback_faults)]
-use crate::kapi::param::number_param;
 use crate::{
     backend::Backend,
+    device::{registry::Registry, slots::Slots, workers::Workers},
     gsi::{files::GsiFiles, hook::Hook},
-    kapi::{
-        param::{string_param, switch_param},
-        pci::check_reset_methods,
-        pci_driver::Adapter,
-    },
-    parallel::Workers,
+    kapi::{pci::check_reset_methods, pci_driver::Adapter},
+    params::HIDE,
     stub::{
         arrivals::Arrivals,
-        registry::Registry,
         sleep::Guard,
-        slots::Slots,
         together::{AllClaimed, Collection},
         virtual_functions::Watch,
         Stub,
@@ -53,86 +49,6 @@ module! {
     license: "GPL",
     alias: ["xen-backend:pci"],
 }
-
-string_param!(
-    /// Devices to claim when the module is loaded.
-    HIDE,
-    "hide",
-    "devices to claim when the module is loaded, as (0000:03:00.0)(04:*.*)"
-);
-
-switch_param!(
-    /// Whether guests get devices only that were cleaned by a reset.
-    STRICT_RESET,
-    "strict_reset",
-    "give guests no device that was not cleaned by a reset (0)",
-    0o644
-);
-
-switch_param!(
-    /// Whether guests see devices at their real addresses.
-    PASSTHROUGH,
-    "passthrough",
-    "guests see their devices at the real addresses, not on a virtual bus (0)",
-    0o444
-);
-
-#[cfg(pciback_faults)]
-string_param!(
-    /// See [`stub::fault`].
-    FAIL_STEP,
-    "fail_step",
-    "test build: the step of a claim that fails"
-);
-
-#[cfg(pciback_faults)]
-string_param!(
-    /// See [`reset::fault`].
-    SKIP_RESET,
-    "skip_reset",
-    "test build: the reset method that does nothing and reports success"
-);
-
-#[cfg(pciback_faults)]
-string_param!(
-    /// See [`reset::fault`].
-    LOST,
-    "lost",
-    "test build: devices that do not come back from a reset"
-);
-
-#[cfg(pciback_faults)]
-string_param!(
-    /// See [`reset::fault`].
-    REFUSED,
-    "refused",
-    "test build: devices of whose resets Xen refuses to hear"
-);
-
-#[cfg(pciback_faults)]
-number_param!(
-    /// How many calls there are still to pass, that which fails included; 0: none fails. See
-    /// [`kapi::fault`].
-    FAIL_CALL,
-    "fail_call",
-    "test build: the how-many-th call from now on fails"
-);
-
-#[cfg(pciback_faults)]
-number_param!(
-    /// The errno, positive; 0 stands for one that no real call returns.
-    FAIL_ERRNO,
-    "fail_errno",
-    "test build: with which errno (33)"
-);
-
-#[cfg(pciback_faults)]
-number_param!(
-    /// The `physdev_op` that Xen seems to refuse; 0: none.
-    FAIL_PHYSDEV_OP,
-    "fail_physdev_op",
-    "test build: the number of the hypercall that Xen refuses, with fail_errno"
-);
 
 /// The module. Its fields are dropped in this order, which undoes [`PciBack::init`] in reverse.
 #[pin_data]
@@ -168,7 +84,7 @@ impl InPlaceModule for PciBack {
             _gsi_files <- GsiFiles::new(),
             _arrivals <- Arrivals::new(),
             // Fails where the C driver is loaded.
-            _driver <- driver::Registration::new(stub::NAME, module),
+            _driver <- driver::Registration::new(device::NAME, module),
             _all_claimed: AllClaimed::new(),
             _: { listed.claim() },
             // After the driver: its name being ours proves that the C driver's hook isn't there.

@@ -7,36 +7,23 @@
 pub(crate) mod aer;
 pub(crate) mod arrivals;
 pub(crate) mod claim;
-pub(crate) mod claimed;
-mod fault;
-pub(crate) mod journal;
-pub(crate) mod registry;
 mod release;
-pub(crate) mod settings;
 pub(crate) mod sleep;
-pub(crate) mod slots;
 pub(crate) mod together;
 pub(crate) mod virtual_functions;
 
+use self::arrivals::listed_for;
 use crate::{
+    device,
     kapi::{
-        attr::{DeviceAttribute, DriverAttribute, Groups},
-        pci::{DeviceExt, Exclusive, Locked},
+        pci::{Exclusive, Locked},
         pci_driver::StubDriver,
         xen,
     },
-    pure::{
-        error_recovery::{Answer, Channel},
-        sbdf::Sbdf,
-    },
+    pure::error_recovery::{Answer, Channel},
     reset::kernels,
-    sysfs,
 };
-use core::ffi::CStr;
 use kernel::{device::Core, device_id::IdArray, pci, prelude::*};
-
-/// The driver's name, which the toolstacks look for.
-pub(crate) const NAME: &CStr = c"pciback";
 
 /// The driver.
 pub(crate) struct Stub;
@@ -81,9 +68,6 @@ impl pci::Driver for Stub {
 }
 
 impl StubDriver for Stub {
-    const DRIVER_GROUPS: &'static Groups<DriverAttribute> = &sysfs::driver::GROUPS;
-    const DEVICE_GROUPS: &'static Groups<DeviceAttribute> = &sysfs::device::GROUPS;
-
     fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer {
         aer::error_detected(device, channel)
     }
@@ -108,17 +92,8 @@ impl StubDriver for Stub {
 /// Tells whether the device is meant for this driver: by name (`driver_override`), or because it
 /// is [listed](listed_for).
 fn is_wanted(locked: &Locked<'_>) -> bool {
-    locked.is_overridden_to(NAME)
+    locked.is_overridden_to(device::NAME)
         || listed_for(locked.device(), locked.physical_function()).is_some()
-}
-
-/// Returns the listed address for which a device is meant for this driver: its own, that of the
-/// `physical` function that it is a virtual one of, or that of a bridge above.
-fn listed_for(device: &pci::Device, physical: Option<&pci::Device>) -> Option<Sbdf> {
-    let listed = |sbdf: &Sbdf| slots::contains(*sbdf);
-    let above = physical.unwrap_or(device).towards_root();
-    let own = Some(device.sbdf()).filter(listed);
-    own.or_else(|| above.map(DeviceExt::sbdf).find(listed))
 }
 
 /// Refuses to go on anywhere but in an initial domain.

@@ -10,3 +10,16 @@
 pub(crate) mod device;
 pub(crate) mod driver;
 mod settings;
+
+use crate::{
+    kapi::{
+        attr::{DeviceAttribute, DriverAttribute, Groups},
+        pci_driver::Attributes,
+    },
+    stub::Stub,
+};
+
+impl Attributes for Stub {
+    const DRIVER_GROUPS: &'static Groups<DriverAttribute> = &driver::GROUPS;
+    const DEVICE_GROUPS: &'static Groups<DeviceAttribute> = &device::GROUPS;
+}

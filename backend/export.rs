@@ -3,19 +3,19 @@
 //! A device that a guest uses.
 
 use crate::{
+    device::{
+        claimed::{Claimed, NotListed},
+        pm, registry,
+        reservation::Reservation,
+    },
     kapi::pci::{DeviceExt, DeviceLocks},
+    params::PASSTHROUGH,
     pure::{
         device_state::{Permitted, Refused},
         domid::DomId,
         sbdf::Sbdf,
         virtual_bus::{place, Model, Placed},
     },
-    reset::reservation::Reservation,
-    stub::{
-        claimed::{Claimed, NotListed},
-        registry, sleep,
-    },
-    PASSTHROUGH,
 };
 use kernel::{
     pci,
@@ -95,7 +95,7 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
     }
     let _reserved = Reservation::take([claimed.clone()].into_iter()).map_err(busy)?;
     let locks = lock(&claimed.device).map_err(NotExported::Failed)?;
-    let listed = sleep::while_awake(|| claimed.list(domain));
+    let listed = pm::while_awake(|| claimed.list(domain));
     // Who wakes the system has all guests looked at.
     let listed = listed.ok_or(NotExported::Later { retry: false })?;
     let permitted = listed.map_err(|error| match error {

@@ -7,10 +7,10 @@ use super::{
     guests,
 };
 use crate::{
+    device::claimed::Claimed,
     kapi::clock,
     pure::{cleanness::Cleanness, domid::DomId, time::Time},
     reset::request::reset_together,
-    stub::claimed::Claimed,
 };
 use kernel::{
     impl_has_work, new_mutex, new_work,

@@ -17,6 +17,7 @@ use super::{
     queue, store,
 };
 use crate::{
+    device::registry,
     kapi::{
         log::log_limited,
         module_ref::ModuleRef,
@@ -27,7 +28,6 @@ use crate::{
         sbdf::Sbdf,
         xenbus::{Fate, State, Step},
     },
-    stub::registry,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{

@@ -4,9 +4,9 @@
 
 use super::queue;
 use crate::{
+    device::claimed::Claimed,
     kapi::{log::log_limited, uevent, xenbus::store::transact},
     pure::{domid::DomId, error_recovery::Channel},
-    stub::claimed::Claimed,
 };
 use kernel::{prelude::*, str::CString, sync::Arc};
 

@@ -4,6 +4,7 @@
 //! device that it is about to give to a guest.
 
 use crate::{
+    device::registry,
     kapi::{
         gsi_hook::{GsiSource, Registration},
         log::log_limited,
@@ -12,7 +13,6 @@ use crate::{
         device_state::{Permitted, Refused},
         sbdf::Sbdf,
     },
-    stub::registry,
 };
 use kernel::prelude::*;
 

@@ -12,12 +12,38 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(pciback_faults)]
+use super::param::number_param;
 use kernel::{ffi::c_int, prelude::*};
+
+#[cfg(pciback_faults)]
+number_param!(
+    /// How many calls there are still to pass, that which fails included; 0: none fails.
+    FAIL_CALL,
+    "fail_call",
+    "test build: the how-many-th call from now on fails"
+);
+
+#[cfg(pciback_faults)]
+number_param!(
+    /// The errno, positive; 0 stands for one that no real call returns.
+    FAIL_ERRNO,
+    "fail_errno",
+    "test build: with which errno (33)"
+);
+
+#[cfg(pciback_faults)]
+number_param!(
+    /// The `physdev_op` that Xen seems to refuse; 0: none.
+    FAIL_PHYSDEV_OP,
+    "fail_physdev_op",
+    "test build: the number of the hypercall that Xen refuses, with fail_errno"
+);
 
 /// Returns the error that was asked for.
 #[cfg(pciback_faults)]
 fn error() -> Error {
-    match c_int::try_from(crate::FAIL_ERRNO.value()) {
+    match c_int::try_from(FAIL_ERRNO.value()) {
         Ok(errno @ 1..=4095) => Error::from_errno(errno.wrapping_neg()),
         _ => EDOM,
     }
@@ -30,7 +56,7 @@ fn error() -> Error {
 /// - `fail_errno`: it is.
 #[cfg(pciback_faults)]
 pub(crate) fn point(call: &'static str) -> Result {
-    match crate::FAIL_CALL.count_down() {
+    match FAIL_CALL.count_down() {
         Some(0) => {
             let error = error();
             pr_info!("fault: {call} ({})\n", error.to_errno());
@@ -54,7 +80,7 @@ pub(crate) const fn point(_: &'static str) -> Result {
 /// Returns what Xen answers where it is not to be asked: a negative errno.
 #[cfg(pciback_faults)]
 pub(super) fn answer_of_xen(operation: c_int) -> Option<c_int> {
-    let refused = crate::FAIL_PHYSDEV_OP.value();
+    let refused = FAIL_PHYSDEV_OP.value();
     if c_int::try_from(refused) == Ok(operation) {
         return Some(error().to_errno());
     }

@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/xen/acpi.h`](srctree/include/xen/acpi.h)
 
-use super::pci_driver::{Adapter, StubDriver};
+use super::pci_driver::{Adapter, Attributes, StubDriver};
 use core::marker::PhantomData;
 use kernel::{driver, ffi::c_int, prelude::*};
 
@@ -32,7 +32,7 @@ impl<T: GsiSource> Registration<T> {
     /// Registers the source. There is one place for such a function in the kernel, without an
     /// owner. It is that of the driver named `pciback`, of which there can be one: so it takes a
     /// driver that is registered.
-    pub(crate) fn new<D: StubDriver>(_: &driver::Registration<Adapter<D>>) -> Self {
+    pub(crate) fn new<D: StubDriver + Attributes>(_: &driver::Registration<Adapter<D>>) -> Self {
         // SAFETY: `callback` lives in this module, and `Drop` takes it back before the module goes:
         // the kernel replaces the pointer under a write lock, and calls it under the read lock.
         unsafe { xen_acpi_register_get_gsi_func(Some(Self::callback)) };

@@ -9,8 +9,10 @@ use core::cell::UnsafeCell;
 #[cfg(pciback_faults)]
 use core::sync::atomic::AtomicU32;
 use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::ffi::{c_char, c_void, CStr};
-use kernel::str::CStrExt as _;
+use kernel::{
+    ffi::{c_char, c_void, CStr},
+    str::CStrExt as _,
+};
 
 /// The value of a string parameter that is set when the module is loaded and never again.
 ///
@@ -105,7 +107,7 @@ impl NumberParam {
 macro_rules! string_param {
     ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
         $(#[$meta])*
-        static $value: $crate::kapi::param::StringParam = $crate::kapi::param::StringParam::new();
+        pub(crate) static $value: $crate::kapi::param::StringParam = $crate::kapi::param::StringParam::new();
         $crate::kapi::param::module_param!(
             $value, $name, $description, "charp", $crate::kapi::param::string_ops(), 0o444);
     };
@@ -117,7 +119,7 @@ pub(crate) use string_param;
 macro_rules! switch_param {
     ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal, $mode:literal) => {
         $(#[$meta])*
-        static $value: $crate::kapi::param::SwitchParam = $crate::kapi::param::SwitchParam::off();
+        pub(crate) static $value: $crate::kapi::param::SwitchParam = $crate::kapi::param::SwitchParam::off();
         $crate::kapi::param::module_param!(
             $value, $name, $description, "bool", $crate::kapi::param::switch_ops(), $mode);
     };
@@ -129,7 +131,7 @@ pub(crate) use switch_param;
 macro_rules! number_param {
     ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
         $(#[$meta])*
-        static $value: $crate::kapi::param::NumberParam =
+        pub(crate) static $value: $crate::kapi::param::NumberParam =
             $crate::kapi::param::NumberParam::zero();
         $crate::kapi::param::module_param!(
             $value, $name, $description, "uint", $crate::kapi::param::number_ops(), 0o644);
@@ -141,6 +143,8 @@ pub(crate) use number_param;
 /// Expands to what C's `module_param_named(name, value, type, perm)` and `MODULE_PARM_DESC` do.
 macro_rules! module_param {
     ($value:ident, $name:literal, $description:literal, $type:literal, $ops:expr, $perm:literal) => {
+        // The sections, and what is put there, are those of `module_param_named()`.
+        #[allow(unsafe_code)]
         const _: () = {
             #[link_section = "__param"]
             #[used]

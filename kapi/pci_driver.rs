@@ -20,14 +20,17 @@ use crate::pure::error_recovery::{Answer, Channel};
 use core::{ffi::CStr, marker::PhantomData};
 use kernel::{bindings, driver, error::to_result, ffi, pci, prelude::*, types::Opaque, ThisModule};
 
-/// What a stub driver adds to [`pci::Driver`].
-pub(crate) trait StubDriver: pci::Driver {
+/// The sysfs attributes of a driver.
+pub(crate) trait Attributes {
     /// Attributes in the driver's directory, from registration to unregistration.
     const DRIVER_GROUPS: &'static Groups<DriverAttribute>;
 
     /// Attributes in the directory of each bound device, from after `probe` to before `unbind`.
     const DEVICE_GROUPS: &'static Groups<DeviceAttribute>;
+}
 
+/// What a stub driver adds to [`pci::Driver`].
+pub(crate) trait StubDriver: pci::Driver {
     /// The kernel found an error in the device or above it. It holds up the recovery of all
     /// devices below the same port until each has answered.
     fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer;
@@ -47,9 +50,9 @@ pub(crate) trait StubDriver: pci::Driver {
 }
 
 /// A type for [`driver::Registration`] that registers `T`.
-pub(crate) struct Adapter<T: StubDriver>(PhantomData<T>);
+pub(crate) struct Adapter<T: StubDriver + Attributes>(PhantomData<T>);
 
-impl<T: StubDriver> Adapter<T> {
+impl<T: StubDriver + Attributes> Adapter<T> {
     const ERROR_HANDLERS: bindings::pci_error_handlers = bindings::pci_error_handlers {
         error_detected: Some(Self::error_detected),
         mmio_enabled: Some(Self::mmio_enabled),
@@ -148,7 +151,7 @@ fn answer(answer: Answer) -> bindings::pci_ers_result_t {
 // SAFETY:
 // - `bindings::pci_driver` is `repr(C)` and embeds a `struct device_driver` at the given offset.
 // - `T::Data` is what the kernel's adapter, to which registration is delegated, stores.
-unsafe impl<T: StubDriver> driver::DriverLayout for Adapter<T> {
+unsafe impl<T: StubDriver + Attributes> driver::DriverLayout for Adapter<T> {
     type DriverType = bindings::pci_driver;
     type DriverData<'bound> = T::Data<'bound>;
     const DEVICE_DRIVER_OFFSET: usize =
@@ -156,7 +159,7 @@ unsafe impl<T: StubDriver> driver::DriverLayout for Adapter<T> {
 }
 
 // SAFETY: `unregister` undoes a successful `register`, as the kernel's adapter guarantees.
-unsafe impl<T: StubDriver> driver::RegistrationOps for Adapter<T> {
+unsafe impl<T: StubDriver + Attributes> driver::RegistrationOps for Adapter<T> {
     unsafe fn register(
         driver: &Opaque<Self::DriverType>,
         name: &'static CStr,

@@ -7,8 +7,8 @@
 //! the order matters. After an FLR the BARs read 0; were Xen told before they are restored, it
 //! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
 
-use super::fault;
 use crate::{
+    fault,
     kapi::pci::{Awake, DeviceExt, Exclusive, LiveState, Marks, Quiet, SavedState, SecondaryLink},
     pure::{mark::Proof, reset_method::Method, reset_plan::Rung},
 };

@@ -2,8 +2,8 @@
 
 //! The uevent at the end of a reset.
 
-use super::record::ResetRecord;
 use crate::{
+    device::record::ResetRecord,
     kapi::{log::log_limited, uevent},
     pure::reset_plan::Rung,
 };

@@ -5,10 +5,10 @@
 
 use super::{
     carry_out::{carry_out, Done, Failed, How, Member},
-    record::ResetRecord,
     snapshot,
 };
 use crate::{
+    device::record::ResetRecord,
     kapi::{
         pci::{listed_methods, DeviceExt, Exclusive, Header, SavedState},
         xen::Dom0,

@@ -14,35 +14,25 @@
 //! that looks again whether the plan still holds. So such a reset comes wholly before this one
 //! or wholly after it, and the record is that of the last.
 
-use super::{event, record::ResetRecord, tell::tell};
+use super::{event, tell::tell};
 use crate::{
+    device::{
+        claimed::Claimed,
+        record::{KernelReset, ResetRecord},
+        registry,
+    },
     kapi::{
         log::log_limited,
-        pci::{listed_methods, DeviceExt, Exclusive, Marks, Quiet},
+        pci::{listed_methods, DeviceExt, Exclusive},
     },
     pure::{
         cleanness::Cleanness,
         kernel_reset::{Facts, Guess},
         mark::Proof,
-        reset_method::Listed,
         reset_plan::{Rung, Unproven},
     },
-    stub::{claimed::Claimed, registry},
 };
-use kernel::{
-    prelude::*,
-    sync::Arc,
-    time::{Instant, Monotonic},
-};
-
-/// What is kept from before such a reset to after it.
-pub(crate) struct UnderWay {
-    quiet: Quiet,
-    marks: Marks,
-    start: Instant<Monotonic>,
-    listed: Listed,
-    alone: bool,
-}
+use kernel::{prelude::*, sync::Arc, time::Instant};
 
 /// Returns what is known of the device, unless it is a bridge: what is below that may be in use, and
 /// it gets back what it had.
@@ -59,7 +49,7 @@ pub(crate) fn prepare(device: &Exclusive<'_>) {
     let _ = device.wake();
     let start = Instant::now();
     let quiet = device.quiesce();
-    *claimed.kernels_reset.lock() = Some(UnderWay {
+    *claimed.kernels_reset.lock() = Some(KernelReset {
         quiet,
         marks: device.leave_marks_unsaved(),
         start,

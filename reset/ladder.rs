@@ -9,13 +9,12 @@ use super::{
     carry_out::{Done, Failed},
     event,
     reach::Reach,
-    record::ResetRecord,
     refusal,
-    reservation::Reservation,
     snapshot::Snapshot,
     tell::tell,
 };
 use crate::{
+    device::{claimed::Claimed, record::ResetRecord, reservation::Reservation},
     kapi::{log::log_limited, pci::DeviceLocks},
     pure::{
         cleanness::Cleanness,
@@ -24,7 +23,6 @@ use crate::{
         time::Time,
         topology::Reset,
     },
-    stub::claimed::Claimed,
 };
 use kernel::{pci, prelude::*, sync::Arc};
 

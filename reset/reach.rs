@@ -7,9 +7,9 @@ use super::{
     snapshot::{self, Snapshot},
 };
 use crate::{
+    device::claimed::Claimed,
     kapi::pci::{DeviceLocks, Neighbour},
     pure::{reset_plan::Rung, topology::Reset},
-    stub::claimed::Claimed,
 };
 use kernel::{
     pci,

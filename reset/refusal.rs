@@ -4,13 +4,13 @@
 
 use super::{blockers::Blockers, snapshot::Snapshot};
 use crate::{
+    device::claimed::Claimed,
     kapi::log::log_limited,
     pure::{
         bdf_grammar::Pattern,
         reset_plan::{Plan, Rung, Rungs},
         sbdf::Sbdf,
     },
-    stub::claimed::Claimed,
 };
 use kernel::prelude::*;
 

@@ -4,15 +4,18 @@
 
 use super::{ladder, refusal, snapshot::Snapshot};
 use crate::{
+    device::{
+        claimed::Claimed,
+        registry,
+        workers::{self, Wait},
+    },
     kapi::clock,
-    parallel::{self, Wait},
     pure::{
         bdf_grammar::Pattern,
         cleanness::Cleanness,
         reset_batch::{divide, Part, Task},
         time::Time,
     },
-    stub::{claimed::Claimed, registry},
 };
 use kernel::{prelude::*, sync::Arc};
 
@@ -158,7 +161,7 @@ fn reset_many(targets: &[Arc<Claimed>], start: Time) -> Result {
 /// - `EINTR`: a signal came; the resets go on.
 fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
     let reset = move |target: &Arc<Claimed>| ladder::go_down(target, start);
-    match parallel::for_all(targets, Wait::Interruptibly, reset) {
+    match workers::for_all(targets, Wait::Interruptibly, reset) {
         // Nobody wants it all again.
         Err(error) if error == ERESTARTSYS => Err(EINTR),
         result => result,
@@ -176,7 +179,7 @@ pub(crate) fn reset_later(
     target: Arc<Claimed>,
     still_wanted: impl FnOnce(&Arc<Claimed>) -> bool + Send + 'static,
 ) -> Result {
-    parallel::spawn(move || {
+    workers::spawn(move || {
         if still_wanted(&target) {
             // The result is recorded and logged.
             let _ = ladder::go_down(&target, clock::now());

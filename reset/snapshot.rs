@@ -6,9 +6,9 @@
 //! locks that keep it so are held.
 
 use crate::{
+    device::{claimed::Claimed, registry},
     kapi::pci::{listed_methods, DeviceExt, Driver, Header, Neighbour, PciDevices, PortDriver},
     pure::topology::{Consent, Function, Kind, Owner, Secondary, Topology},
-    stub::{claimed::Claimed, registry},
 };
 use kernel::{
     pci,

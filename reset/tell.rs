@@ -2,8 +2,8 @@
 
 //! Telling Xen of a reset.
 
-use super::fault;
 use crate::{
+    fault,
     hypercall::{self, ResetKind, Told},
     kapi::{pci::DeviceExt, xen::Dom0},
     pure::reset_plan::Rung,
@@ -21,6 +21,6 @@ pub(super) fn tell(dom0: Dom0, device: &pci::Device, rung: Rung) -> Result<Told>
         Rung::Function(_) => ResetKind::Flr,
         Rung::Slot | Rung::Bus => ResetKind::Hot,
     };
-    fault::tell(device.sbdf())?;
+    fault::notify_xen(device.sbdf())?;
     hypercall::reset_done(dom0, device, kind)
 }

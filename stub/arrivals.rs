@@ -7,8 +7,8 @@
 //! new endpoint that is listed gets a `driver_override`, which lasts until it is claimed or no
 //! longer listed.
 
-use super::{listed_for, slots, NAME};
 use crate::{
+    device::{slots, NAME},
     kapi::{
         bus_notifier::{Listener, Registration},
         global::global,
@@ -142,4 +142,13 @@ pub(crate) fn review() {
     while let Some(arrival) = take(|arrival| !slots::contains(arrival.listed)) {
         withdraw_override(&arrival.device, NAME);
     }
+}
+
+/// Returns the listed address for which a device is meant for this driver: its own, that of the
+/// `physical` function that it is a virtual one of, or that of a bridge above.
+pub(super) fn listed_for(device: &pci::Device, physical: Option<&pci::Device>) -> Option<Sbdf> {
+    let listed = |sbdf: &Sbdf| slots::contains(*sbdf);
+    let above = physical.unwrap_or(device).towards_root();
+    let own = Some(device.sbdf()).filter(listed);
+    own.or_else(|| above.map(DeviceExt::sbdf).find(listed))
 }

@@ -2,15 +2,15 @@
 
 //! Claiming a device: the steps, and undoing those done when one fails.
 
-use super::{
-    arrivals,
-    claimed::Claimed,
-    fault,
-    journal::{Chapter, Level},
-    registry,
-};
+use super::arrivals;
 use crate::{
     backend,
+    device::{
+        claimed::Claimed,
+        ordered_log::{Chapter, Level},
+        registry,
+    },
+    fault,
     gsi::{self, Gsi},
     hypercall,
     kapi::{

@@ -2,12 +2,12 @@
 
 //! Giving a device back: to its native driver, or because it or the module goes.
 
-use super::{
-    claim::Claim,
-    journal::{Chapter, Level},
-    registry,
-};
+use super::claim::Claim;
 use crate::{
+    device::{
+        ordered_log::{Chapter, Level},
+        registry,
+    },
     hypercall,
     kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
     pure::{device_state::Holder, reset_plan::Unproven},

@@ -6,27 +6,16 @@
 //! for one that nobody uses. A guest's device would lose, with its power, what the guest has set up
 //! in it, and nobody would tell the guest: so dom0 doesn't sleep while there is such a device.
 
-use super::registry;
 use crate::{
     backend,
-    kapi::{global::global, pm_notifier},
+    device::{pm, registry},
+    kapi::pm_notifier,
     pure::device_state::Holder,
 };
 use kernel::prelude::*;
 
 /// The registration, held as long as the driver is.
 pub(crate) type Guard = pm_notifier::Registration<UsedDevices>;
-
-global! {
-    /// Whether the system isn't about to sleep. No guest gets a device but under this lock.
-    static AWAKE(SYSTEM_IS_AWAKE): Mutex<bool> = true;
-}
-
-/// Does what must not happen while the system goes to sleep; `None` if it is about to.
-pub(crate) fn while_awake<T>(action: impl FnOnce() -> T) -> Option<T> {
-    let awake = AWAKE.lock();
-    awake.then(action)
-}
 
 /// The devices that guests use.
 pub(crate) struct UsedDevices;
@@ -37,34 +26,42 @@ impl pm_notifier::Listener for UsedDevices {
     /// - `EBUSY`: a guest uses a device.
     /// - `ENOMEM`: no memory.
     fn about_to_sleep() -> Result {
-        let mut awake = AWAKE.lock();
-        for claimed in registry::all()? {
-            let holder = claimed.holder();
-            if holder == Holder::Assigned {
-                dev_err!(
-                    &claimed.device,
-                    "being given to a guest: dom0 can't sleep ({})\n",
-                    EBUSY.to_errno()
-                );
-                return Err(EBUSY);
-            }
-            if let Some(domain) = holder.domain() {
-                dev_err!(
-                    &claimed.device,
-                    "used by domain {domain}: dom0 can't sleep ({})\n",
-                    EBUSY.to_errno()
-                );
-                return Err(EBUSY);
-            }
-        }
         // From here on the notifier is told of the end, whoever else keeps the system awake.
-        *awake = false;
-        Ok(())
+        pm::about_to_sleep(none_used)
     }
 
     fn woke() {
-        *AWAKE.lock() = true;
+        pm::woke();
         // Devices that were listed meanwhile are given now.
         backend::reconcile_all();
     }
+}
+
+/// Fails if a guest uses a device, or is about to.
+///
+/// # Errors
+///
+/// - `EBUSY`: it does, which is in the log.
+/// - `ENOMEM`: no memory.
+fn none_used() -> Result {
+    for claimed in registry::all()? {
+        let holder = claimed.holder();
+        if holder == Holder::Assigned {
+            dev_err!(
+                &claimed.device,
+                "being given to a guest: dom0 can't sleep ({})\n",
+                EBUSY.to_errno()
+            );
+            return Err(EBUSY);
+        }
+        if let Some(domain) = holder.domain() {
+            dev_err!(
+                &claimed.device,
+                "used by domain {domain}: dom0 can't sleep ({})\n",
+                EBUSY.to_errno()
+            );
+            return Err(EBUSY);
+        }
+    }
+    Ok(())
 }

@@ -5,17 +5,20 @@
 //! When devices appear, the driver core does that by itself; here is what is left: when the module
 //! is loaded, on request, and when the module goes.
 
-use super::{registry, slots, NAME};
 use crate::{
+    device::{
+        ordered_log::Chapter,
+        registry, slots,
+        workers::{for_all, Wait},
+        NAME,
+    },
     kapi::{
         global::global,
         log::log_limited,
         pci::{release_driver, DeviceExt, Driver, Neighbour, PciDevices, PortDriver},
         pci_driver::attach,
     },
-    parallel::{for_all, Wait},
     pure::bdf_grammar::Pattern,
-    stub::journal::Chapter,
 };
 use kernel::{pci, prelude::*, sync::aref::ARef};
 
@@ -165,7 +168,7 @@ impl Drop for AllClaimed {
         let _lines = Chapter::open();
         // Without memory it is left to the driver core, which does one after the other.
         if let Ok(all) = registry::all() {
-            let release = |claimed: &kernel::sync::Arc<super::claimed::Claimed>| {
+            let release = |claimed: &kernel::sync::Arc<crate::device::claimed::Claimed>| {
                 release_driver(&claimed.device);
                 Ok(())
             };

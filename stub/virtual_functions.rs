@@ -5,13 +5,12 @@
 //! Some drivers take their virtual functions away when they go; others leave them, without anybody
 //! to serve them. Either way a claimed one that no guest uses is released.
 
-use super::{claimed::Claimed, registry};
 use crate::{
+    device::{claimed::Claimed, registry, workers},
     kapi::{
         bus_notifier::{Listener, Registration},
         pci::{release_driver, DeviceExt, Neighbour},
     },
-    parallel,
 };
 use kernel::{pci, prelude::*, sync::Arc};
 
@@ -61,7 +60,7 @@ fn lose(claimed: Arc<Claimed>) {
             release_driver(&claimed.device);
         }
     };
-    if let Err(error) = parallel::spawn(release) {
+    if let Err(error) = workers::spawn(release) {
         dev_err!(&device, "not released ({})\n", error.to_errno());
     }
 }

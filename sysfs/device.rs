@@ -3,6 +3,7 @@
 //! Attributes in the directory `pciback` of each claimed device.
 
 use crate::{
+    device::{claimed::Claimed, registry},
     hypercall::Told,
     kapi::{
         attr::{attribute_groups, DeviceShow, Page},
@@ -10,7 +11,6 @@ use crate::{
     },
     pure::{mark::Proof, reset_plan::Rung},
     reset::explain,
-    stub::{claimed::Claimed, registry},
 };
 use core::{ffi::CStr, fmt::Write};
 use kernel::{pci, prelude::*, sync::Arc};

@@ -8,13 +8,14 @@ use super::settings::{
 };
 use crate::{
     backend,
+    device::slots,
     kapi::{
         attr::{attribute_groups, DriverStore, LargeShow},
         log::log_limited,
     },
     pure::bdf_grammar::{List, Malformed, Pattern},
     reset::request::reset_devices,
-    stub::{arrivals, slots, together},
+    stub::{arrivals, together},
 };
 use core::ffi::CStr;
 use kernel::prelude::*;

@@ -5,6 +5,7 @@
 
 use super::driver::malformed;
 use crate::{
+    device::{claimed::Claimed, registry, settings::Flags},
     kapi::{
         attr::{DriverStore, LargeShow},
         log::log_limited,
@@ -12,7 +13,6 @@ use crate::{
     pure::{
         bdf_grammar::parse_pattern, config_field::parse_quirk, sbdf::Sbdf, text_window::TextWindow,
     },
-    stub::{claimed::Claimed, registry, settings::Flags},
 };
 use core::{ffi::CStr, fmt::Write};
 use kernel::{pci, prelude::*};

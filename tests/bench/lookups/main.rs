@@ -58,7 +58,7 @@ fn measure(count: u32, lookup: impl Fn(Sbdf) -> bool) -> f64 {
     took
 }
 
-/// As stub/registry.rs keeps the claimed devices.
+/// As device/registry.rs keeps the claimed devices.
 fn registry(count: u32) -> f64 {
     let mut tree = rbtree::RBTree::new();
     for number in 0..count {
@@ -69,7 +69,7 @@ fn registry(count: u32) -> f64 {
     measure(count, |sbdf| tree.get(&sbdf).cloned().is_some())
 }
 
-/// As stub/slots.rs keeps the slots.
+/// As device/slots.rs keeps the slots.
 fn slots(count: u32) -> f64 {
     let mut tree: rbtree::RBTree<(u32, u8), DevfnSet> = rbtree::RBTree::new();
     for number in 0..count {

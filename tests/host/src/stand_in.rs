@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! As much of the kernel crate, and of the driver's own wrappers, as stub/slots.rs needs: so that
+//! As much of the kernel crate, and of the driver's own wrappers, as device/slots.rs needs: so that
 //! it is that file which is tested.
 
 /// `crate::kapi`.

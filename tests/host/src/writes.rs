@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Sequences of writes to `new_slot` and `remove_slot`, after any `hide=`, against a plain set: the
-//! errno of each, and what `slots` shows. It is stub/slots.rs itself that answers.
+//! errno of each, and what `slots` shows. It is device/slots.rs itself that answers.
 
 use crate::{
     cases,
@@ -17,7 +17,7 @@ use crate::{
 use proptest::{collection::vec, prelude::*};
 use std::collections::BTreeSet;
 
-#[path = "../../../stub/slots.rs"]
+#[path = "../../../device/slots.rs"]
 mod driver;
 
 /// There is one list of slots, and tests run at the same time.

@@ -8,16 +8,16 @@
 #![deny(unsafe_code)]
 
 use crate::{
+    device::workers::spawn,
     kapi::{
         attr::{
             attribute_groups, DeviceAttribute, DriverAttribute, DriverStore, Groups, LargeShow,
         },
         bus_notifier::{Listener, Registration},
         pci::{DeviceExt, DeviceLocks, Exclusive, Locked, PciDevices, Registered, SavedState},
-        pci_driver::{attach, Adapter, StubDriver},
+        pci_driver::{attach, Adapter, Attributes, StubDriver},
         xen::Owner,
     },
-    parallel::spawn,
     pure::{
         domid::DomId,
         error_recovery::{Answer, Channel},
@@ -81,10 +81,12 @@ attribute_groups!(DRIVER: DriverAttribute, None, [
     LIAR = LargeAttribute::read_only::<Liar>(),
 ]);
 
-impl StubDriver for Misuse {
+impl Attributes for Misuse {
     const DRIVER_GROUPS: &'static Groups<DriverAttribute> = &DRIVER;
     const DEVICE_GROUPS: &'static Groups<DeviceAttribute> = &sysfs::device::GROUPS;
+}
 
+impl StubDriver for Misuse {
     fn error_detected(_: &Locked<'_>, _: Channel) -> Answer {
         Answer::Disconnect
     }

@@ -14,7 +14,6 @@
 
 #[path = "../../.."]
 mod driver {
-    pub(crate) mod parallel;
     pub(crate) mod pure;
 
     // Parts of which some files are the driver's, and the others are stand-ins. Whoever adds one of
@@ -29,31 +28,29 @@ mod driver {
         mod schedules;
     }
     #[path = ""]
-    pub(crate) mod reset {
-        pub(crate) use crate::stand_in::kernels;
-        #[path = "reset/record.rs"]
-        pub(crate) mod record;
-        #[path = "reset/reservation.rs"]
-        pub(crate) mod reservation;
-    }
-    #[path = ""]
-    pub(crate) mod stub {
+    pub(crate) mod device {
         pub(crate) use crate::stand_in::{aer, settings};
-        #[path = "stub/claimed.rs"]
+        #[path = "device/claimed.rs"]
         pub(crate) mod claimed;
-        #[path = "stub/registry.rs"]
+        #[path = "device/record.rs"]
+        pub(crate) mod record;
+        #[path = "device/registry.rs"]
         pub(crate) mod registry;
+        #[path = "device/reservation.rs"]
+        pub(crate) mod reservation;
         #[path = "tests/model/src/schedules/claimed.rs"]
         mod schedules;
+        #[path = "device/workers.rs"]
+        pub(crate) mod workers;
     }
 }
-pub(crate) use driver::{parallel, pure, reset, stub};
+pub(crate) use driver::{device, pure};
 
 // `kernel` is this crate.
 extern crate self as kernel;
 mod stand_in;
 pub(crate) use stand_in::{
-    error, hypercall, kapi, pci, prelude, rbtree, sync, time, workqueue, STRICT_RESET,
+    error, hypercall, kapi, params, pci, prelude, rbtree, sync, time, workqueue,
 };
 
 mod models;

@@ -6,18 +6,17 @@
 //! A deadlock, and a thread that sleeps or frees with a spinlock, fail any of these tests. What
 //! shuttle prints then can be run again with `shuttle::replay()`.
 
-mod parallel;
 mod registry;
 mod reservation;
+mod workers;
 
 use crate::{
+    device::{claimed::Claimed, record::ResetRecord},
     kapi::xen::Dom0,
     pci::{Device, SavedState},
     prelude::GFP_KERNEL,
     pure::{reset_plan::Rungs, sbdf::Sbdf},
-    reset::record::ResetRecord,
     stand_in::context::{begin, World},
-    stub::claimed::Claimed,
 };
 use shuttle::{
     scheduler::{PctScheduler, RandomScheduler, Scheduler},

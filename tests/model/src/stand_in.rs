@@ -16,13 +16,16 @@ pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod workqueue;
 
-/// `crate::STRICT_RESET`, a parameter of the module.
-pub(crate) struct Switch;
-pub(crate) static STRICT_RESET: Switch = Switch;
+/// `crate::params`.
+pub(crate) mod params {
+    /// A switch.
+    pub(crate) struct Switch;
+    pub(crate) static STRICT_RESET: Switch = Switch;
 
-impl Switch {
-    pub(crate) fn is_on(&self) -> bool {
-        false
+    impl Switch {
+        pub(crate) fn is_on(&self) -> bool {
+            false
+        }
     }
 }
 
@@ -33,7 +36,7 @@ pub(crate) mod hypercall {
     pub(crate) struct Told;
 }
 
-/// `crate::stub::aer`.
+/// `crate::device::aer`.
 pub(crate) mod aer {
     /// What is remembered of a device's errors.
     pub(crate) struct Errors;
@@ -43,12 +46,6 @@ pub(crate) mod aer {
             Self
         }
     }
-}
-
-/// `crate::reset::kernels`.
-pub(crate) mod kernels {
-    /// The kernel's own reset.
-    pub(crate) struct UnderWay;
 }
 
 /// `kernel::error`.

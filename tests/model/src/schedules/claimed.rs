@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! stub/claimed.rs: who holds a device, by its own books and by the kernel's list.
+//! device/claimed.rs: who holds a device, by its own books and by the kernel's list.
 
-use super::claimed::{Claimed, NotListed};
+use super::{
+    claimed::{Claimed, NotListed},
+    reservation::Reservation,
+};
 use crate::{
     kapi::xen::domain_of,
     prelude::*,
     pure::{device_state::Holder, domid::DomId},
-    reset::reservation::Reservation,
     schedules::{claimed, hold},
     stand_in::context::World,
     sync::Arc,

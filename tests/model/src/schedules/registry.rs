@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! stub/registry.rs.
+//! device/registry.rs.
 
 use super::{claimed, hold};
 use crate::{
-    prelude::*,
-    pure::sbdf::Sbdf,
-    stand_in::context::{below, World},
-    stub::{
+    device::{
         claimed::Claimed,
         registry::{self, Registry},
     },
+    prelude::*,
+    pure::sbdf::Sbdf,
+    stand_in::context::{below, World},
     sync::Arc,
 };
 use shuttle::thread::spawn;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! reset/reservation.rs, and what of stub/claimed.rs it is made of.
+//! device/reservation.rs, and what of stub/claimed.rs it is made of.
 
 use super::{claimed, hold};
 use crate::{
+    device::claimed::Claimed,
+    device::reservation::Reservation,
     prelude::*,
-    reset::reservation::Reservation,
     stand_in::context::{below, World},
-    stub::claimed::Claimed,
     sync::Arc,
     time::{msecs_to_jiffies, passed},
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `crate::stub::settings`.
+//! `crate::device::settings`.
 
 /// What the administrator allows a guest.
 pub(crate) struct Settings;

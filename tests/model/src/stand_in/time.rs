@@ -4,6 +4,11 @@
 
 use std::cell::Cell;
 
+/// A moment, of which nothing is needed here.
+pub(crate) struct Instant<C>(core::marker::PhantomData<C>);
+
+pub(crate) struct Monotonic;
+
 pub(crate) type Jiffies = u64;
 
 shuttle::thread_local! {

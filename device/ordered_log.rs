@@ -6,7 +6,7 @@
 //! them, so that the log of two loads of the module is the same. A claim that overlaps with no
 //! other writes its lines when it ends.
 
-pub(super) use crate::kapi::device_log::Level;
+pub(crate) use crate::kapi::device_log::Level;
 
 use super::NAME;
 use crate::{
@@ -54,7 +54,7 @@ impl Chapter {
     }
 
     /// Writes a line about a device. Without the memory to keep it, it is written at once.
-    pub(super) fn write(&self, level: Level, device: &pci::Device, text: fmt::Arguments<'_>) {
+    pub(crate) fn write(&self, level: Level, device: &pci::Device, text: fmt::Arguments<'_>) {
         let Ok(kept) = CString::try_from_fmt(text) else {
             return dev_err!(device, "{text}\n");
         };

@@ -5,8 +5,6 @@
 //! Those types implement `core::fmt::Display`, because they also build outside the kernel; the
 //! kernel's macros ask for its own copy of that trait.
 
-#![deny(unsafe_code)]
-
 use crate::pure::{
     bdf_grammar::Pattern,
     claim_step::ClaimStep,

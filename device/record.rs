@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is known of a device's last reset.
+//! What is known of a device's last reset, and of one that the kernel is carrying out.
 
 use crate::{
     hypercall::Told,
-    pure::{cleanness::Cleanness, mark::Proof, reset_plan::Rung},
+    kapi::pci::{Marks, Quiet},
+    pure::{cleanness::Cleanness, mark::Proof, reset_method::Listed, reset_plan::Rung},
 };
-use kernel::error::Error;
+use kernel::{
+    error::Error,
+    time::{Instant, Monotonic},
+};
 
 /// The outcome of the last reset of a claimed device.
 #[derive(Clone, Copy)]
@@ -66,4 +70,13 @@ impl ResetRecord {
             ..Self::NONE
         }
     }
+}
+
+/// A reset that the kernel carries out by itself: what is kept from before it to after it.
+pub(crate) struct KernelReset {
+    pub(crate) quiet: Quiet,
+    pub(crate) marks: Marks,
+    pub(crate) start: Instant<Monotonic>,
+    pub(crate) listed: Listed,
+    pub(crate) alone: bool,
 }

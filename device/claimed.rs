@@ -2,13 +2,18 @@
 
 //! What is known of a claimed device.
 
-use super::{aer::Errors, settings::Settings};
+use super::{
+    aer::Errors,
+    record::{KernelReset, ResetRecord},
+    settings::Settings,
+};
 use crate::{
     kapi::{
         clock,
         pci::{DeviceExt, Header, Neighbour, SavedState},
         xen::{self, Dom0, Owner},
     },
+    params::STRICT_RESET,
     pure::{
         cleanness::Verdict,
         device_state::{DeviceState, Holder, Permitted, Refused},
@@ -17,8 +22,6 @@ use crate::{
         sbdf::Sbdf,
         time::Time,
     },
-    reset::{kernels::UnderWay, record::ResetRecord},
-    STRICT_RESET,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
@@ -50,7 +53,7 @@ impl From<Error> for NotListed {
 
 /// A claimed device, from the end of its claim to its release.
 ///
-/// Shared by the driver core (through [`Claim`](super::claim::Claim)) and by whoever looked it up;
+/// Shared by the driver core (through `Claim`) and by whoever looked it up;
 /// who wants to touch the device itself takes its lock and looks it up again.
 #[pin_data]
 pub(crate) struct Claimed {
@@ -81,7 +84,7 @@ pub(crate) struct Claimed {
     pub(crate) errors: Errors,
     /// The kernel's own reset of it that is under way.
     #[pin]
-    pub(crate) kernels_reset: Mutex<Option<UnderWay>>,
+    pub(crate) kernels_reset: Mutex<Option<KernelReset>>,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
     owner: Mutex<Option<Owner>>,
@@ -220,7 +223,7 @@ impl Claimed {
     }
 
     /// The toolstack lists the device as the domain's, see [`DeviceState::list`]. The caller holds
-    /// the device's [`Reservation`](crate::reset::reservation::Reservation) and its lock.
+    /// the device's [`Reservation`](super::reservation::Reservation) and its lock.
     ///
     /// # Errors
     ///
@@ -285,7 +288,7 @@ impl Claimed {
     }
 
     /// Waits until nobody has the right to reset the device, and takes it. Returns what is left of
-    /// the patience. For [`Reservation`](crate::reset::reservation::Reservation).
+    /// the patience. For [`Reservation`](super::reservation::Reservation).
     ///
     /// # Errors
     ///
@@ -338,7 +341,7 @@ impl Claimed {
     }
 
     /// The device is released. Returns who held it until now.
-    pub(super) fn release(&self) -> Holder {
+    pub(crate) fn release(&self) -> Holder {
         let now = clock::now();
         let mut owner = self.owner.lock();
         let holder = self.books.lock().state.release(now);

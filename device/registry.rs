@@ -45,7 +45,7 @@ global! {
 
 /// Remembers that a device was released while a domain used it. Without memory that is forgotten;
 /// the toolstack's list says so as well, a moment after the next claim.
-pub(super) fn remember_in_use(sbdf: Sbdf) {
+pub(crate) fn remember_in_use(sbdf: Sbdf) {
     let mut addresses = RELEASED_IN_USE.lock();
     if !addresses.contains(&sbdf) {
         let _ = addresses.push(sbdf, GFP_KERNEL);

@@ -6,7 +6,7 @@
 //! who waits for it must not wait for ever. Device locks, which are taken next, can do neither:
 //! they keep drivers from coming and going, and whoever wants one waits until it is free.
 
-use crate::stub::claimed::Claimed;
+use super::claimed::Claimed;
 use kernel::{prelude::*, sync::Arc, time::msecs_to_jiffies};
 
 /// The longest that a reset waits for others to end, in milliseconds. More than any reset takes

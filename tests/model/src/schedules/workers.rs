@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! parallel.rs.
+//! device/workers.rs.
 
 use super::hold;
 use crate::{
-    parallel::{self, Wait, Workers},
+    device::workers::{self, Wait, Workers},
     prelude::*,
     stand_in::context::{below, World},
 };
@@ -43,7 +43,7 @@ impl Items {
     fn for_all(self: &Arc<Self>, wait: Wait) -> Result {
         let list: Vec<usize> = (0..self.runs.len()).collect();
         let items = self.clone();
-        parallel::for_all(&list, wait, move |item| items.work(*item))
+        workers::for_all(&list, wait, move |item| items.work(*item))
     }
 
     /// What is to come of all.
@@ -58,7 +58,7 @@ impl Items {
 }
 
 /// Opens the queue, for which there is memory some time.
-fn workers() -> Workers {
+fn open() -> Workers {
     loop {
         if let Ok(workers) = Workers::new() {
             break workers;
@@ -69,7 +69,7 @@ fn workers() -> Workers {
 /// Two at the same time, as two writes to sysfs can be.
 fn to_the_end(world: World) {
     hold(world, move || {
-        let workers = workers();
+        let queue = open();
         let groups = [some_items(), some_items()];
         let threads = groups.clone().map(|items| {
             spawn(move || {
@@ -85,7 +85,7 @@ fn to_the_end(world: World) {
         for thread in threads {
             thread.join().expect("no failure");
         }
-        drop(workers);
+        drop(queue);
     });
 }
 
@@ -110,14 +110,14 @@ fn after_a_signal_the_work_goes_on() {
         ..World::default()
     };
     hold(world, || {
-        let workers = workers();
+        let queue = open();
         let items = some_items();
         let result = items.for_all(Wait::Interruptibly);
         if result != Err(EINTR) {
             assert!(items.ran(1));
             assert_eq!(result, items.expected());
         }
-        drop(workers);
+        drop(queue);
         assert!(items.ran(1));
     });
 }
@@ -127,19 +127,19 @@ fn after_a_signal_the_work_goes_on() {
 #[test]
 fn the_end_waits_for_work_in_the_background() {
     hold(World::default(), || {
-        let workers = workers();
+        let queue = open();
         let ended = Arc::new(AtomicUsize::new(0));
         for _ in 0..3 {
             let ended = ended.clone();
-            parallel::spawn(move || {
+            workers::spawn(move || {
                 yield_now();
                 ended.fetch_add(1, SeqCst);
             })
             .expect("the queue is there");
         }
-        drop(workers);
+        drop(queue);
         assert_eq!(ended.load(SeqCst), 3);
-        assert_eq!(parallel::spawn(|| unreachable!()), Err(ENODEV));
+        assert_eq!(workers::spawn(|| unreachable!()), Err(ENODEV));
         assert_eq!(some_pair().for_all(Wait::ToTheEnd), Err(ENODEV));
     });
 }

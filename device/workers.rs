@@ -4,8 +4,6 @@
 //!
 //! What is done waits for hardware most of the time: 100 ms for each FLR.
 
-#![deny(unsafe_code)]
-
 use crate::kapi::{global::global, workqueue::OwnQueue};
 use kernel::{
     prelude::*,

@@ -38,7 +38,7 @@ const MOST_FIELDS: usize = 4096;
 
 impl Settings {
     /// All off.
-    pub(super) fn new() -> impl PinInit<Self> {
+    pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             flags <- kernel::new_spinlock!(Flags::default()),
             fields <- kernel::new_mutex!(KVec::new()),

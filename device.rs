@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is known of claimed devices, and of the slots whose devices are to be claimed.
+//!
+//! Nothing here acts on its own: the callbacks of the driver core in [`crate::stub`], guests in
+//! [`crate::backend`] and resets in [`crate::reset`] ask and change what is kept here.
+
+#![deny(unsafe_code)]
+
+pub(crate) mod aer;
+pub(crate) mod claimed;
+mod fmt;
+pub(crate) mod ordered_log;
+pub(crate) mod pm;
+pub(crate) mod record;
+pub(crate) mod registry;
+pub(crate) mod reservation;
+pub(crate) mod settings;
+pub(crate) mod slots;
+pub(crate) mod workers;
+
+use core::ffi::CStr;
+
+/// The driver's name, which the toolstacks look for.
+pub(crate) const NAME: &CStr = c"pciback";

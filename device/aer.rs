@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is remembered of a claimed device's errors (AER).
+
+use crate::pure::error_recovery::{Next, Resets};
+use kernel::{
+    prelude::*,
+    sync::{CondVar, CondVarTimeoutResult, Mutex},
+    time::{msecs_to_jiffies, Instant, Monotonic},
+};
+
+/// What is remembered of a claimed device's errors.
+#[pin_data]
+pub(crate) struct Errors {
+    since: Instant<Monotonic>,
+    #[pin]
+    books: Mutex<Books>,
+    /// Notified when the claim has ended.
+    #[pin]
+    ended: CondVar,
+}
+
+struct Books {
+    /// The device has failed in the recovery that is under way.
+    affected: bool,
+    resets: Resets,
+    /// A reset is to come.
+    pending: bool,
+    /// The toolstack is about to be told.
+    telling: bool,
+    /// The claim has ended.
+    ended: bool,
+}
+
+impl Errors {
+    /// Of a device that has had none.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        let books = Books {
+            affected: false,
+            resets: Resets::default(),
+            pending: false,
+            telling: false,
+            ended: false,
+        };
+        pin_init!(Self {
+            since: Instant::now(),
+            books <- kernel::new_mutex!(books),
+            ended <- kernel::new_condvar!(),
+        })
+    }
+
+    /// Forgets all errors: somebody has reset the device, which is clean.
+    pub(crate) fn forget(&self) {
+        self.books.lock().resets = Resets::default();
+    }
+
+    /// Ends the waiting for a reset to come: the device is released.
+    pub(crate) fn end(&self) {
+        self.books.lock().ended = true;
+        self.ended.notify_all();
+    }
+
+    /// Returns `true` if the toolstack is to be told of an error: one message at a time is enough,
+    /// however many errors there are.
+    pub(crate) fn begin_telling(&self) -> bool {
+        !core::mem::replace(&mut self.books.lock().telling, true)
+    }
+
+    /// The toolstack was told, or can't be.
+    pub(crate) fn told(&self) {
+        self.books.lock().telling = false;
+    }
+
+    /// Notes whether the recovery that begins concerns the device.
+    pub(crate) fn begin(&self, affected: bool) {
+        self.books.lock().affected = affected;
+    }
+
+    /// Notes that the recovery under way concerns the device; tells whether it did before.
+    pub(crate) fn reach(&self) -> bool {
+        core::mem::replace(&mut self.books.lock().affected, true)
+    }
+
+    /// Tells, at the end of a recovery, whether it concerned the device.
+    pub(crate) fn over(&self) -> bool {
+        core::mem::take(&mut self.books.lock().affected)
+    }
+
+    /// Returns what follows from an error, nothing where the reset for the one before is to come.
+    pub(crate) fn next(&self) -> Option<Next> {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(0);
+        let mut books = self.books.lock();
+        if books.pending {
+            return None;
+        }
+        let (resets, next) = books.resets.after_error(now);
+        books.resets = resets;
+        books.pending = matches!(next, Next::ResetAfter(_));
+        Some(next)
+    }
+
+    /// Waits so many milliseconds; tells whether the device is claimed still.
+    pub(crate) fn pause(&self, millis: u32) -> bool {
+        let mut books = self.books.lock();
+        let mut patience = msecs_to_jiffies(millis);
+        while !books.ended && patience > 0 {
+            patience = match self.ended.wait_interruptible_timeout(&mut books, patience) {
+                CondVarTimeoutResult::Woken { jiffies }
+                | CondVarTimeoutResult::Signal { jiffies } => jiffies,
+                CondVarTimeoutResult::Timeout => 0,
+            };
+        }
+        books.pending = false;
+        !books.ended
+    }
+}

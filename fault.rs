@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Faults on demand, in test builds only (`--cfg pciback_faults`), for what no emulated device
+//! does: a step of a claim that fails, a reset that reports success and resets nothing, a device
+//! that doesn't come back, a device whose reset Xen refuses to hear of.
+//!
+//! Calls into the kernel and Xen fail by [`crate::kapi::fault`].
+
+#![deny(unsafe_code)]
+
+#[cfg(pciback_faults)]
+use crate::kapi::param::string_param;
+use crate::pure::{claim_step::ClaimStep, reset_plan::Rung, sbdf::Sbdf};
+use kernel::prelude::*;
+
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`before`].
+    FAIL_STEP,
+    "fail_step",
+    "test build: the step of a claim that fails"
+);
+
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`skips`].
+    SKIP_RESET,
+    "skip_reset",
+    "test build: the reset method that does nothing and reports success"
+);
+
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`come_back`].
+    LOST,
+    "lost",
+    "test build: devices that do not come back from a reset"
+);
+
+#[cfg(pciback_faults)]
+string_param!(
+    /// See [`notify_xen`].
+    REFUSED,
+    "refused",
+    "test build: devices of whose resets Xen refuses to hear"
+);
+
+/// Fails where `fail_step` names this step of a claim.
+///
+/// # Errors
+///
+/// - `EDOM`: an errno that no real step returns.
+#[cfg(pciback_faults)]
+pub(crate) fn before(step: ClaimStep) -> Result {
+    if FAIL_STEP.value() == step.name().as_bytes() {
+        return Err(EDOM);
+    }
+    Ok(())
+}
+
+/// Returns `true` if resets by this rung are to be skipped, and reported as successful
+/// (`skip_reset`, a rung's word).
+#[cfg(pciback_faults)]
+pub(crate) fn skips(rung: Rung) -> bool {
+    SKIP_RESET.value() == rung.name().as_bytes()
+}
+
+/// Fails for devices that are to look as if they didn't come back (`lost`, in the form of `hide`).
+///
+/// # Errors
+///
+/// - `ETIMEDOUT`: the device is one of those.
+#[cfg(pciback_faults)]
+pub(crate) fn come_back(sbdf: Sbdf) -> Result {
+    listed(LOST.value(), sbdf, ETIMEDOUT)
+}
+
+/// Fails for devices of whose resets Xen is to refuse to hear (`refused`, in the form of `hide`).
+///
+/// # Errors
+///
+/// - `EDOM`: the device is one of those.
+#[cfg(pciback_faults)]
+pub(crate) fn notify_xen(sbdf: Sbdf) -> Result {
+    listed(REFUSED.value(), sbdf, EDOM)
+}
+
+#[cfg(pciback_faults)]
+fn listed(list: &[u8], sbdf: Sbdf, error: Error) -> Result {
+    let mut patterns = crate::pure::bdf_grammar::HideList::new(list);
+    if patterns.any(|pattern| pattern.is_ok_and(|pattern| pattern.covers(sbdf))) {
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Does nothing: this is not a test build.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(pciback_faults))]
+pub(crate) const fn before(_: ClaimStep) -> Result {
+    Ok(())
+}
+
+/// Returns `false`: this is not a test build.
+#[cfg(not(pciback_faults))]
+pub(crate) const fn skips(_: Rung) -> bool {
+    false
+}
+
+/// Does nothing: this is not a test build.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(pciback_faults))]
+pub(crate) const fn come_back(_: Sbdf) -> Result {
+    Ok(())
+}
+
+/// Does nothing: this is not a test build.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(pciback_faults))]
+pub(crate) const fn notify_xen(_: Sbdf) -> Result {
+    Ok(())
+}
