@@ -3,27 +3,25 @@
 //! The side of guests: the xenbus backend `pci`, by which the toolstack says which devices a guest
 //! has, see Documentation/backend.md.
 //!
-//! All [`guests`] are known by their directories. A [`guest`] reads the toolstack's [`listing`], and
-//! for each device makes an [`export`]; when the guest or the toolstack is done with it,
-//! [`give_back`] cleans it.
+//! All [`guests`] are known by their directories. When something changes, a [`guest`] is scheduled
+//! on the [`queue`]. Then [`reconcile`] reads the toolstack's [`listing`] and makes an [`export`] for
+//! each device; when the guest or the toolstack is done with a device, [`give_back`] cleans it.
 
 #![deny(unsafe_code)]
 
+mod aer_notify;
 mod export;
 mod give_back;
 mod guest;
 mod guests;
 mod listing;
 mod queue;
+mod reconcile;
 mod store;
-mod taken_away;
 
-pub(crate) use self::{
-    guests::{reconcile_all, settle},
-    taken_away::taken_away,
-};
+pub(crate) use self::{aer_notify::aer_notify, guests::schedule_all, reconcile::settle};
 
-use self::{guest::Guest, queue::Workers, store::Listening};
+use self::{guest::Guest, guests::GuestTable, queue::BackendQueue, store::Listening};
 use crate::kapi::xenbus::Registration;
 use kernel::{prelude::*, ThisModule};
 
@@ -35,7 +33,9 @@ pub(crate) struct Backend {
     #[pin]
     _registration: Registration<Guest>,
     // After the registration, whose end leaves devices to be given back.
-    _workers: Workers,
+    _queue: BackendQueue,
+    // After the queue: its work asks for guests.
+    _guests: GuestTable,
 }
 
 impl Backend {
@@ -47,27 +47,10 @@ impl Backend {
     /// - `EBUSY`: another backend has the name.
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            _workers: Workers::new()?,
+            _guests: GuestTable::open(),
+            _queue: BackendQueue::new()?,
             _registration <- Registration::new(module),
             _listening <- Listening::new(),
         })
     }
-}
-
-/// Does what nobody would ask for once more, and again where it fails: there may be memory the next
-/// time.
-///
-/// # Errors
-///
-/// - Those of `action`, the third time.
-fn insist<T>(mut action: impl FnMut() -> Result<T>) -> Result<T> {
-    const TRIES: usize = 3;
-    let mut result = action();
-    for _ in 1..TRIES {
-        if result.is_ok() {
-            break;
-        }
-        result = action();
-    }
-    result
 }

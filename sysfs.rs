@@ -9,6 +9,7 @@
 
 pub(crate) mod device;
 pub(crate) mod driver;
+mod parse;
 mod settings;
 
 use crate::{

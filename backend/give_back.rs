@@ -95,7 +95,7 @@ pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
         }
         report(&claimed, domain, result);
     }
-    guests::reconcile_waiting();
+    guests::schedule_waiting();
 }
 
 /// Makes a device nobody's. If no reset has restored its configuration since `start`, that is done

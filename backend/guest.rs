@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One guest's devices.
-//!
-//! A guest is a directory in which a toolstack lists devices. Whatever changes in xenstore, or with
-//! a device, the guest is reconciled: all of it is looked at anew, and what is to be done now is
-//! done ([`crate::pure::xenbus`]). So no event is ever lost or done twice.
+//! One guest: its directory, its device on xenbus, and the devices that it uses.
 //!
 //! Most guests have a device on xenbus besides, which links the directory with the frontend's: then
 //! there is somebody to answer. The devices count as the guest's with or without.
 
-use super::{
-    export::{Export, NotExported},
-    give_back::{give_back, Cleaning},
-    guests, insist,
-    listing::{self, Entry},
-    queue, store,
-};
+use super::export::Export;
 use crate::{
-    device::registry,
-    kapi::{
-        log::log_limited,
-        module_ref::ModuleRef,
-        xenbus::{Backend, XenbusDevice},
-    },
-    pure::{
-        domid::DomId,
-        sbdf::Sbdf,
-        xenbus::{Fate, State, Step},
-    },
+    kapi::{module_ref::ModuleRef, xenbus::XenbusDevice},
+    pure::{domid::DomId, sbdf::Sbdf},
 };
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
@@ -35,7 +16,7 @@ use kernel::{
     prelude::*,
     str::CString,
     sync::{Arc, Mutex},
-    workqueue::{Work, WorkItem},
+    workqueue::Work,
 };
 
 /// A guest.
@@ -44,78 +25,33 @@ use kernel::{
 #[pin_data]
 pub(super) struct Guest {
     /// Its directory: `backend/pci/DOMAIN/NUMBER`, below dom0's own.
-    node: CString,
-    domain: DomId,
+    pub(super) node: CString,
+    pub(super) domain: DomId,
     /// The device on xenbus, while the driver is bound to it. It may be written to under this lock.
     #[pin]
-    device: Mutex<Option<XenbusDevice>>,
+    pub(super) device: Mutex<Option<XenbusDevice>>,
     /// Held while the guest is reconciled.
     #[pin]
-    uses: Mutex<Uses>,
+    pub(super) uses: Mutex<Uses>,
     /// A listed device can't be the guest's yet, because it is still another's.
-    waits: AtomicBool,
+    pub(super) waits: AtomicBool,
     #[pin]
     work: Work<Self>,
 }
 
 /// What a guest uses.
-struct Uses {
-    exports: KVec<Export>,
+pub(super) struct Uses {
+    pub(super) exports: KVec<Export>,
     /// Listed devices that were refused, with the errno: said once.
-    refused: KVec<(Option<Sbdf>, i32)>,
+    pub(super) refused: KVec<(Option<Sbdf>, i32)>,
     /// While there are exports the module must not go, or nobody would know of them.
-    module: Option<ModuleRef>,
+    pub(super) module: Option<ModuleRef>,
     /// The guest is no longer in the table.
-    retired: bool,
+    pub(super) retired: bool,
 }
 
 impl_has_work! {
     impl HasWork<Self> for Guest { self.work }
-}
-
-impl WorkItem for Guest {
-    type Pointer = Arc<Self>;
-
-    fn run(this: Arc<Self>) {
-        store::listen();
-        // What fails is in the log.
-        if this.reconcile(true) == Ok(true) {
-            queue::reconcile(&this);
-        }
-    }
-}
-
-impl Backend for Guest {
-    const TYPE: &'static str = "pci";
-    const NAME: &'static CStr = c"pciback";
-
-    fn probe(device: XenbusDevice) -> Result<Arc<Self>> {
-        let guest = guests::bind(device)?;
-        queue::reconcile(&guest);
-        Ok(guest)
-    }
-
-    fn other_end_changed(&self) {
-        queue::reconcile_by_node(&self.node);
-    }
-
-    fn removed(&self) {
-        let device = self.device.lock().take();
-        drop(device);
-        // The directory may have gone, or only xenbus's device.
-        queue::reconcile_by_node(&self.node);
-    }
-}
-
-/// What became of a listed device.
-enum Outcome {
-    Exported,
-    /// It can't be the guest's yet.
-    Later {
-        /// It is waited for by trying again.
-        retry: bool,
-    },
-    Refused(Error, &'static str),
 }
 
 impl Guest {
@@ -166,350 +102,8 @@ impl Guest {
         self.device.lock().is_some()
     }
 
-    /// Does what is to be done now, in this thread, but for what takes long.
-    ///
-    /// # Errors
-    ///
-    /// - `EAGAIN`: others write all the time.
-    /// - `ENOMEM`: no memory.
-    /// - xenstored's errno.
-    pub(super) fn settle(self: &Arc<Self>) -> Result {
-        if self.reconcile(false)? {
-            queue::reconcile(self);
-        }
-        Ok(())
-    }
-
-    /// Does what is to be done now: all of it, or what doesn't take `long`. Returns `true` if there
-    /// is more to be done.
-    ///
-    /// # Errors
-    ///
-    /// - As for [`settle`](Self::settle), after a line in the log.
-    fn reconcile(&self, long: bool) -> Result<bool> {
-        let mut uses = self.uses.lock();
-        if uses.retired {
-            // The directory may have come back since: then it is another guest in the table.
-            guests::reconcile_all();
-            return Ok(false);
-        }
-        let again = insist(|| self.step(&mut uses, long)).inspect_err(|error| {
-            // Where others write all the time, the last of these writes is still to be told of.
-            if *error != EAGAIN {
-                log_limited!(
-                    pr_err,
-                    "domain {}: its list of devices can't be followed ({})\n",
-                    self.domain,
-                    error.to_errno()
-                );
-            }
-        });
-        if uses.exports.is_empty() {
-            uses.module = None;
-        } else if uses.module.is_none() {
-            uses.module = ModuleRef::get();
-        }
-        again
-    }
-
-    /// Takes a step. What is there is looked at anew each time.
-    fn step(&self, uses: &mut Uses, long: bool) -> Result<bool> {
-        let other_end = match &*self.device.lock() {
-            Some(device) => Some(CString::try_from(device.other_end())?),
-            None => None,
-        };
-        let seen = listing::look(&self.node, other_end.as_deref())?;
-        self.while_bound(|device| {
-            device.show_state(seen.own);
-            Ok(())
-        })?;
-        match seen.step() {
-            Step::SwitchTo(state) => self.switch(seen.own, state)?,
-            Step::Follow(after) => return self.follow(uses, seen.own, after),
-            Step::Refuse => {
-                self.complain(Error::from_errno(-EOPNOTSUPP), NO_OPERATIONS);
-                self.switch(seen.own, State::Closing)?;
-            }
-            Step::Close(_) if !seen.exists => {
-                self.take_back(uses, |_| true)?;
-                uses.refused.clear();
-                self.waits.store(false, Ordering::Release);
-                uses.retired = uses.exports.is_empty() && guests::retire(self);
-            }
-            Step::Close(_) if !long => return Ok(true),
-            Step::Close(after) => {
-                self.take_all(uses);
-                if let Some(state) = after {
-                    self.switch(seen.own, state)?;
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// Exports what the toolstack added, takes back what it removed, and answers. Returns `true` if
-    /// that is to be done again.
-    fn follow(&self, uses: &mut Uses, from: State, after: Option<State>) -> Result<bool> {
-        let Some(list) = listing::read(&self.node)? else {
-            return Ok(false); // The toolstack has more to write.
-        };
-        self.take_back(uses, |export| !keeps(&list, export))?;
-        // Said before anything is tried: who leaves a device from here on looks for who waits.
-        self.waits.store(true, Ordering::Release);
-        let mut refusals = KVec::with_capacity(list.len(), GFP_KERNEL)?;
-        let (mut waits, mut retries) = (false, false);
-        for entry in list {
-            let exported = uses
-                .exports
-                .iter()
-                .find(|export| Some(export.sbdf) == entry.device);
-            let outcome = match exported {
-                Some(export) if registry::has(&export.claimed) => continue,
-                // Released, and perhaps claimed anew, while the guest uses it.
-                Some(export) if registry::find(export.sbdf).is_none() => continue,
-                Some(_) => self.export_anew(uses, &entry)?,
-                None if Fate::of(entry.state, false) != Fate::Export => continue,
-                None => self.export(uses, &entry)?,
-            };
-            match outcome {
-                Outcome::Exported => {}
-                Outcome::Later { retry } => {
-                    waits = true;
-                    retries |= retry;
-                }
-                Outcome::Refused(error, why) => {
-                    self.refuse(uses, &entry, error, why, after.is_some())?;
-                    refusals.push(entry, GFP_KERNEL)?;
-                }
-            }
-        }
-        self.waits.store(waits, Ordering::Release);
-        if let Some(after) = after {
-            // While a device is waited for, the others are announced, but not that this is all.
-            let to = if waits { from } else { after };
-            self.while_bound(|_| listing::answer(&self.node, &uses.exports, &refusals, from, to))?;
-        }
-        Ok(retries)
-    }
-
-    /// Exports a device once more that was released and claimed anew.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    fn export_anew(&self, uses: &mut Uses, entry: &Entry) -> Result<Outcome> {
-        let (mut old, mut kept) = (KVec::new(), KVec::new());
-        kept.reserve(uses.exports.len(), GFP_KERNEL)?;
-        old.reserve(uses.exports.len(), GFP_KERNEL)?;
-        for export in core::mem::take(&mut uses.exports) {
-            let list = if Some(export.sbdf) == entry.device {
-                &mut old
-            } else {
-                &mut kept
-            };
-            // There is room.
-            let _ = list.push_within_capacity(export);
-        }
-        uses.exports = kept;
-        let outcome = self.export(uses, entry);
-        if !matches!(outcome, Ok(Outcome::Exported | Outcome::Refused(..))) {
-            for export in old {
-                // As many were taken out.
-                let _ = uses.exports.push_within_capacity(export);
-            }
-        }
-        outcome
-    }
-
-    /// Exports one device.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    /// - xenstored's errno.
-    fn export(&self, uses: &mut Uses, entry: &Entry) -> Result<Outcome> {
-        let Some(sbdf) = entry.device else {
-            return Ok(Outcome::Refused(EINVAL, "no device address"));
-        };
-        uses.exports.reserve(1, GFP_KERNEL)?;
-        let export = match super::export::export(sbdf, self.domain, &uses.exports) {
-            Ok(export) => export,
-            Err(NotExported::Refused(error, why)) => return Ok(Outcome::Refused(error, why)),
-            Err(NotExported::Later { retry }) => return Ok(Outcome::Later { retry }),
-            // Its toolstack may have taken it off that domain's list, which is yet to be read.
-            Err(NotExported::UsedBy(other)) => {
-                return Ok(if guests::lists(other, sbdf)? {
-                    Outcome::Refused(EBUSY, "another domain uses it")
-                } else {
-                    Outcome::Later { retry: false }
-                });
-            }
-            Err(NotExported::Failed(error)) => return Err(error),
-        };
-        dev_info!(&export.claimed.device, "used by domain {}\n", self.domain);
-        if let Some(why) = export.withheld {
-            if let Ok(text) = refused(entry, why) {
-                self.complain(EPERM, &text);
-            }
-        }
-        // There is room.
-        let _ = uses.exports.push_within_capacity(export);
-        Ok(Outcome::Exported)
-    }
-
-    /// Says that a listed device isn't exported: to the toolstack each time that it is `answered`,
-    /// in the log once.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    fn refuse(
-        &self,
-        uses: &mut Uses,
-        entry: &Entry,
-        error: Error,
-        why: &'static str,
-        answered: bool,
-    ) -> Result {
-        let text = refused(entry, why)?;
-        if answered {
-            self.complain(error, &text);
-            return Ok(());
-        }
-        let refusal = (entry.device, error.to_errno());
-        if !uses.refused.contains(&refusal) && uses.refused.len() < MOST_REFUSED {
-            uses.refused.push(refusal, GFP_KERNEL)?;
-            let text = core::str::from_utf8(text.to_bytes()).unwrap_or("");
-            log_limited!(
-                pr_warn,
-                "domain {}: {text} ({})\n",
-                self.domain,
-                error.to_errno()
-            );
-        }
-        Ok(())
-    }
-
-    /// Takes back those exports for which `ends` says so, in the background: what the toolstack adds
-    /// meanwhile doesn't wait for it.
-    ///
-    /// While a device is leaving nobody can get it, the same guest included. So the list is read
-    /// once more then, for what was taken off and put on again.
-    ///
-    /// # Errors
-    ///
-    /// Nothing is taken back:
-    ///
-    /// - `ENOMEM`: no memory.
-    /// - xenstored's errno.
-    fn take_back(&self, uses: &mut Uses, ends: impl Fn(&Export) -> bool) -> Result {
-        if !uses.exports.iter().any(&ends) {
-            return Ok(());
-        }
-        // All memory first: what is leaving must be cleaned.
-        let mut ended = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
-        let mut kept = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
-        let mut leaving = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
-        let cleaning = Cleaning::new(self.domain)?;
-        for export in core::mem::take(&mut uses.exports) {
-            let list = match ends(&export) {
-                true if export.claimed.begin_leaving(self.domain) => &mut ended,
-                true => {
-                    // It was released meanwhile. Whoever claims it anew needn't mind this guest.
-                    registry::forget_in_use(export.sbdf);
-                    continue;
-                }
-                false => &mut kept,
-            };
-            // There is room.
-            let _ = list.push_within_capacity(export);
-        }
-        uses.exports = kept;
-        let again = listing::read(&self.node);
-        for export in ended {
-            let stays = match &again {
-                Ok(Some(list)) => keeps(list, &export),
-                // Nothing can be concluded.
-                Ok(None) | Err(_) => true,
-            };
-            let list = if stays {
-                export.claimed.stay(self.domain);
-                &mut uses.exports
-            } else {
-                &mut leaving
-            };
-            // There is room: as many were taken out.
-            let _ = list.push_within_capacity(export);
-        }
-        if !leaving.is_empty() {
-            cleaning.begin(leaving);
-            queue::clean(cleaning);
-        }
-        if !uses.exports.is_empty() {
-            // Somebody may have looked in between at one that stays.
-            guests::reconcile_waiting();
-        }
-        again.map(drop)
-    }
-
-    /// Takes all back, and waits until that is done.
-    fn take_all(&self, uses: &mut Uses) {
-        let mut exports = core::mem::take(&mut uses.exports);
-        exports.retain(|export: &mut Export| {
-            let is_ours = export.claimed.begin_leaving(self.domain);
-            if !is_ours {
-                registry::forget_in_use(export.sbdf);
-            }
-            is_ours
-        });
-        give_back(exports, self.domain);
-        uses.refused.clear();
-        self.waits.store(false, Ordering::Release);
-    }
-
-    /// Goes from one state to another.
-    fn switch(&self, from: State, to: State) -> Result {
-        self.while_bound(|_| listing::switch(&self.node, from, to))
-    }
-
-    /// Complains to the toolstack, and in the log.
-    fn complain(&self, error: Error, text: &CStr) {
-        let _ = self.while_bound(|device| {
-            device.error(error, text);
-            Ok(())
-        });
-    }
-
     /// Does something to the device on xenbus, if the driver is bound to it.
-    fn while_bound(&self, action: impl FnOnce(&XenbusDevice) -> Result) -> Result {
+    pub(super) fn while_bound(&self, action: impl FnOnce(&XenbusDevice) -> Result) -> Result {
         self.device.lock().as_ref().map_or(Ok(()), action)
-    }
-}
-
-/// Returns `true` if a list has the device, and not (only) as one that is to be taken back.
-fn keeps(list: &[Entry], export: &Export) -> bool {
-    list.iter().any(|entry| {
-        entry.device == Some(export.sbdf) && Fate::of(entry.state, true) == Fate::Stays
-    })
-}
-
-/// How many refusals are remembered: no list is longer than some devices.
-const MOST_REFUSED: usize = 64;
-
-/// Operation not supported (include/uapi/asm-generic/errno.h); the kernel crate lacks it.
-const EOPNOTSUPP: i32 = 95;
-
-/// What a PV guest's frontend is told.
-const NO_OPERATIONS: &CStr = c"configuration space and interrupts of PV guests are not supported";
-
-/// The text for xenstore that says why a device is not exported.
-///
-/// # Errors
-///
-/// - `ENOMEM`: no memory.
-fn refused(entry: &Entry, why: &str) -> Result<CString> {
-    match entry.device {
-        Some(device) => CString::try_from_fmt(fmt!("{device} is not exported: {why}")),
-        None => CString::try_from_fmt(fmt!("a device is not exported: {why}")),
     }
 }

@@ -6,72 +6,55 @@
 //! for a directory without a `state`, which is how xenopsd lists an HVM guest's, or whose frontend
 //! has removed its own directory.
 
-use super::{guest::Guest, insist, listing, queue, store};
+use super::{
+    guest::Guest,
+    listing,
+    queue::{self, Scanner},
+    store::{self, retry, DIRECTORY},
+};
 use crate::{
     kapi::{
         global::global,
         log::log_limited,
         xenbus::{
             store::{transact, Transaction},
-            watch::Watcher,
             XenbusDevice,
         },
     },
     pure::{domid::DomId, sbdf::Sbdf, xenbus::Fate},
 };
-use kernel::{prelude::*, str::CString, sync::Arc};
-
-/// The directory of all guests.
-const DIRECTORY: &CStr = c"backend/pci";
-
-/// The watch of it.
-pub(super) struct Directory;
-
-impl Watcher for Directory {
-    const PATH: &'static CStr = DIRECTORY;
-
-    fn changed() {
-        reconcile_all();
-    }
-}
+use kernel::{prelude::*, str::CString, sync::Arc, workqueue::WorkItem};
 
 global! {
     /// The guests there are; `None` while there shall be none.
     static GUESTS(GUEST_TABLE): Mutex<Option<KVec<Arc<Guest>>>> = None;
 }
 
-/// Has all guests reconciled, soon: something has changed that concerns their devices.
-pub(crate) fn reconcile_all() {
-    queue::scan();
+/// Schedules all guests: something has changed that concerns their devices.
+pub(crate) fn schedule_all() {
+    queue::schedule_scan();
 }
 
-/// Looks at all that toolstacks have written so far, and returns when the books say so: whoever is
-/// about to give a device away must not be answered by what was before.
-///
-/// Sleeps while xenstored answers.
+/// Finds new guests, and returns all.
 ///
 /// # Errors
 ///
-/// - `EAGAIN`: others write all the time.
 /// - `ENOMEM`: no memory.
 /// - xenstored's errno.
-pub(crate) fn settle() -> Result {
-    if !store::listen() {
-        return Ok(());
-    }
+pub(super) fn all() -> Result<KVec<Arc<Guest>>> {
     find_new()?;
     let mut guests = KVec::new();
     for guest in GUESTS.lock().iter().flatten() {
         guests.push(guest.clone(), GFP_KERNEL)?;
     }
-    guests.iter().try_for_each(Guest::settle)
+    Ok(guests)
 }
 
-/// Has those guests reconciled that wait for a device.
-pub(super) fn reconcile_waiting() {
+/// Schedules the guests that wait for a device.
+pub(super) fn schedule_waiting() {
     let guests = GUESTS.lock();
     for guest in guests.iter().flatten().filter(|guest| guest.waits()) {
-        queue::reconcile(guest);
+        queue::schedule(guest);
     }
 }
 
@@ -82,12 +65,20 @@ pub(super) fn find(node: &CStr) -> Option<Arc<Guest>> {
     found.cloned()
 }
 
-/// Looks for new directories, and has all guests reconciled.
-pub(super) fn scan() {
+impl WorkItem for Scanner {
+    type Pointer = Arc<Self>;
+
+    fn run(_: Arc<Self>) {
+        scan();
+    }
+}
+
+/// Looks for new directories, and schedules all guests.
+fn scan() {
     if !store::listen() {
         return;
     }
-    if let Err(error) = insist(find_new) {
+    if let Err(error) = retry(find_new) {
         log_limited!(
             pr_err,
             "the list of guests with PCI devices can't be read ({})\n",
@@ -95,7 +86,7 @@ pub(super) fn scan() {
         );
     }
     for guest in GUESTS.lock().iter().flatten() {
-        queue::reconcile(guest);
+        queue::schedule(guest);
     }
 }
 
@@ -175,15 +166,22 @@ pub(super) fn retire(guest: &Guest) -> bool {
     true
 }
 
-/// From here on there are guests.
-pub(super) fn open() {
-    *GUESTS.lock() = Some(KVec::new());
+/// The table's life: within that of the driver, and longer than that of the queue.
+pub(super) struct GuestTable(());
+
+impl GuestTable {
+    /// Opens the table, empty.
+    pub(super) fn open() -> Self {
+        *GUESTS.lock() = Some(KVec::new());
+        Self(())
+    }
 }
 
-/// From here on there are none.
-pub(super) fn close() {
-    let guests = GUESTS.lock().take();
-    drop(guests);
+impl Drop for GuestTable {
+    fn drop(&mut self) {
+        let guests = GUESTS.lock().take();
+        drop(guests);
+    }
 }
 
 /// Returns `true` if a toolstack lists the device as the domain's.

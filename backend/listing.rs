@@ -8,7 +8,7 @@ use crate::{
     pure::{
         bdf_grammar::parse_pattern,
         sbdf::Sbdf,
-        xenbus::{self, Seen, State},
+        xenbus::{self, Fate, Seen, State},
     },
 };
 use kernel::{prelude::*, str::CString};
@@ -254,4 +254,11 @@ fn answer_roots(transaction: &Transaction, dir: &CStr, exports: &[Export]) -> Re
 /// The text if it can be printed.
 fn printable(text: &[u8]) -> &str {
     core::str::from_utf8(text).unwrap_or("")
+}
+
+/// Returns `true` if a list has the device, and not (only) as one that is to be taken back.
+pub(super) fn keeps(list: &[Entry], export: &Export) -> bool {
+    list.iter().any(|entry| {
+        entry.device == Some(export.sbdf) && Fate::of(entry.state, true) == Fate::Stays
+    })
 }

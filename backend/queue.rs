@@ -6,32 +6,24 @@
 //! Nothing here that waits, for hardware least of all, is done in it. The queue is not that of the
 //! resets, for whose ends work here waits. It stands still while the system sleeps.
 
-use super::{give_back::Cleaning, guest::Guest, guests};
+use super::guest::Guest;
 use crate::kapi::{global::global, workqueue::OwnQueue};
 use kernel::{
     impl_has_work, new_work,
     prelude::*,
     sync::Arc,
-    workqueue::{Work, WorkItem},
+    workqueue::{HasWork, Work, WorkItem},
 };
 
-/// Looks for new guests.
+/// Work that looks for new guests.
 #[pin_data]
-struct Scanner {
+pub(super) struct Scanner {
     #[pin]
     work: Work<Self>,
 }
 
 impl_has_work! {
     impl HasWork<Self> for Scanner { self.work }
-}
-
-impl WorkItem for Scanner {
-    type Pointer = Arc<Self>;
-
-    fn run(_: Arc<Self>) {
-        guests::scan();
-    }
 }
 
 /// The queue, and the work that is always there, so that to have it done takes no memory.
@@ -46,9 +38,9 @@ global! {
 }
 
 /// The queue's life.
-pub(super) struct Workers(());
+pub(super) struct BackendQueue(());
 
-impl Workers {
+impl BackendQueue {
     /// Makes the queue.
     ///
     /// # Errors
@@ -61,7 +53,6 @@ impl Workers {
             }),
             GFP_KERNEL,
         )?;
-        guests::open();
         *QUEUE.lock() = Some(Running {
             queue: OwnQueue::freezable(c"rust_pciback_backend")?,
             scanner,
@@ -70,11 +61,10 @@ impl Workers {
     }
 }
 
-impl Drop for Workers {
+impl Drop for BackendQueue {
     fn drop(&mut self) {
         let running = QUEUE.lock().take();
         drop(running); // Waits for all work, outside of the lock.
-        guests::close();
     }
 }
 
@@ -89,32 +79,24 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
     guard.as_ref().ok_or(ENODEV)?.queue.spawn(work)
 }
 
-/// Has devices cleaned that are leaving a guest.
-pub(super) fn clean(cleaning: Arc<Cleaning>) {
-    let guard = QUEUE.lock();
-    match guard.as_ref() {
-        Some(running) => running.queue.enqueue(cleaning),
-        // The module goes, and with it the claims, which cleans them.
-        None => drop(cleaning),
-    }
-}
-
-/// Has a guest reconciled, if it is not about to be.
-pub(super) fn reconcile(guest: &Arc<Guest>) {
+/// Puts a work item on the queue, unless it waits there already. When the module goes, it is
+/// dropped.
+pub(super) fn enqueue<T>(item: Arc<T>)
+where
+    T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static,
+{
     if let Some(running) = QUEUE.lock().as_ref() {
-        running.queue.enqueue(guest.clone());
+        running.queue.enqueue(item);
     }
 }
 
-/// The same, for who has no reference of its own.
-pub(super) fn reconcile_by_node(node: &CStr) {
-    if let Some(guest) = guests::find(node) {
-        reconcile(&guest);
-    }
+/// Schedules a guest to be reconciled.
+pub(super) fn schedule(guest: &Arc<Guest>) {
+    enqueue(guest.clone());
 }
 
-/// Has the guests looked for, if they are not about to be.
-pub(super) fn scan() {
+/// Schedules a look for new guests.
+pub(super) fn schedule_scan() {
     if let Some(running) = QUEUE.lock().as_ref() {
         running.queue.enqueue(running.scanner.clone());
     }

@@ -2,13 +2,30 @@
 
 //! The backend's ear at xenstore: from the time that xenstored is there, `backend/pci` is watched.
 
-use super::{guests::Directory, queue};
+use super::queue;
 use crate::kapi::{
     global::global,
     log::log_limited,
-    xenbus::{ready, watch},
+    xenbus::{
+        ready,
+        watch::{self, Watcher},
+    },
 };
 use kernel::prelude::*;
+
+/// The directory of all guests.
+pub(super) const DIRECTORY: &CStr = c"backend/pci";
+
+/// The watch of it.
+pub(super) struct Directory;
+
+impl Watcher for Directory {
+    const PATH: &'static CStr = DIRECTORY;
+
+    fn changed() {
+        queue::schedule_scan();
+    }
+}
 
 /// Whether xenstored is there, and the watch.
 struct Ear {
@@ -69,7 +86,7 @@ pub(super) struct Xenstored;
 impl ready::Listener for Xenstored {
     fn ready() {
         EAR.lock().ready = true;
-        queue::scan();
+        queue::schedule_scan();
     }
 }
 
@@ -93,4 +110,22 @@ pub(super) fn listen() -> bool {
         }
     }
     ear.ready
+}
+
+/// Does what nobody would ask for once more, and again where it fails: there may be memory the next
+/// time.
+///
+/// # Errors
+///
+/// - Those of `action`, the third time.
+pub(super) fn retry<T>(mut action: impl FnMut() -> Result<T>) -> Result<T> {
+    const TRIES: usize = 3;
+    let mut result = action();
+    for _ in 1..TRIES {
+        if result.is_ok() {
+            break;
+        }
+        result = action();
+    }
+    result
 }

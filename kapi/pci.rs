@@ -11,6 +11,8 @@ mod ats;
 mod awake;
 mod bars;
 mod config;
+mod driver_override;
+mod drivers;
 mod enabled;
 mod error_status;
 mod live_state;
@@ -28,6 +30,8 @@ mod state;
 pub(crate) use self::{
     awake::Awake,
     config::Command,
+    driver_override::{override_driver, withdraw_override},
+    drivers::{attach, release_driver},
     enabled::Enabled,
     live_state::LiveState,
     lock::{ConfigAccess, DeviceLocks, Exclusive, Locked},
@@ -61,13 +65,6 @@ pub(super) fn raw_dev(device: &pci::Device) -> *mut bindings::device {
 pub(super) fn raw_bridge_device(device: &pci::Device) -> *mut bindings::device {
     // SAFETY: The device holds a reference to its bus, and the bus to its bridge.
     unsafe { (*(*raw(device)).bus).bridge }
-}
-
-/// Has the driver core release the device from its driver. Sleeps until its lock is free and the
-/// driver is done with it, so the caller must hold no device's lock and be in no notifier.
-pub(crate) fn release_driver(device: &pci::Device) {
-    // SAFETY: The device is valid; one without a driver, or that was removed, is left alone.
-    unsafe { bindings::device_release_driver(raw_dev(device)) };
 }
 
 /// The layout of a function's configuration header.
@@ -208,28 +205,5 @@ impl DeviceExt for pci::Device {
     fn reroutes_boot_interrupts(&self) -> bool {
         // SAFETY: The device is valid; the field is set by a quirk when it is found.
         unsafe { bindings::pci_dev::irq_reroute_variant_raw(raw(self)) != 0 }
-    }
-}
-
-impl Locked<'_> {
-    /// Tells whether the device's `driver_override` names this driver.
-    pub(crate) fn is_overridden_to(&self, driver: &core::ffi::CStr) -> bool {
-        super::pci_driver::driver_override_is(self.device(), driver)
-    }
-
-    /// Marks the device as given to a guest, or takes the mark away. Other parts of the kernel
-    /// (SR-IOV of its physical function) keep off a marked device.
-    pub(crate) fn set_assigned(&self, assigned: bool) {
-        // CAST: The flag is in the lower bits.
-        let flag = bindings::pci_dev_flags_PCI_DEV_FLAGS_ASSIGNED as bindings::pci_dev_flags_t;
-        // SAFETY: The device is valid. The other flags are written when the device is found; this
-        // one only by the device's driver, and its lock is held.
-        unsafe {
-            if assigned {
-                (*raw(self.device())).dev_flags |= flag;
-            } else {
-                (*raw(self.device())).dev_flags &= !flag;
-            }
-        }
     }
 }

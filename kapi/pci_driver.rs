@@ -7,7 +7,7 @@
 //! `drivers_probe`, are carried out by who gives them.) It would do the same with all that are there
 //! when the driver is registered, which costs a thread for each device that nobody wants; so then
 //! it probes one after the other, and a driver that finds one it wants can have it
-//! [attached](attach) later.
+//! [attached](super::pci::attach) later.
 //!
 //! The adapter here fills in those fields and lets the kernel's own adapter do the rest.
 
@@ -17,8 +17,8 @@ use super::{
     pci::{Exclusive, Locked},
 };
 use crate::pure::error_recovery::{Answer, Channel};
-use core::{ffi::CStr, marker::PhantomData};
-use kernel::{bindings, driver, error::to_result, ffi, pci, prelude::*, types::Opaque, ThisModule};
+use core::marker::PhantomData;
+use kernel::{bindings, driver, pci, prelude::*, types::Opaque, ThisModule};
 
 /// The sysfs attributes of a driver.
 pub(crate) trait Attributes {
@@ -189,145 +189,5 @@ unsafe impl<T: StubDriver + Attributes> driver::RegistrationOps for Adapter<T> {
     unsafe fn unregister(driver: &Opaque<Self::DriverType>) {
         // SAFETY: The caller's promises are those that this function asks for.
         unsafe { <pci::Adapter<T> as driver::RegistrationOps>::unregister(driver) }
-    }
-}
-
-/// Has a registered PCI driver, by its name, probe a device, like a write to its file `bind`.
-/// Sleeps until the device's lock is free and the probe has ended.
-///
-/// As for that file the bus is asked first (`bind_store()`): it offers no device that isn't set up
-/// yet (`pci_dev_binding_disallowed()`), nor one whose `driver_override` names another driver.
-///
-/// # Errors
-///
-/// - `ENODEV`: there is no such driver, the bus doesn't offer the device to it, the device is about
-///   to be removed, or the driver doesn't want it.
-/// - `EBUSY`: the device has a driver.
-/// - Any other errno of the probe.
-pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
-    fault::point("device_driver_attach")?;
-    let dev = super::pci::raw_dev(device);
-    find_driver(|candidate| {
-        // SAFETY: The driver is registered during the call, its name is a C string, and the device
-        // is valid and on the driver's bus. The bus's function takes locks of its own.
-        unsafe {
-            if CStr::from_char_ptr((*candidate).name) != driver {
-                return None;
-            }
-            let offered = (bindings::pci_bus_type.match_)
-                .is_none_or(|offers| offers(dev, candidate.cast_const()) > 0);
-            Some(if offered {
-                to_result(bindings::device_driver_attach(candidate, dev))
-            } else {
-                Err(ENODEV)
-            })
-        }
-    })
-    .unwrap_or(Err(ENODEV))
-}
-
-/// Shows `look` the drivers of the PCI bus until it returns something. Each stays registered during
-/// its call: its end waits for walks that are at it.
-pub(in crate::kapi) fn find_driver<T, F>(look: F) -> Option<T>
-where
-    F: FnMut(*mut bindings::device_driver) -> Option<T>,
-{
-    /// What looks, and what it found.
-    struct Search<T, F> {
-        look: F,
-        found: Option<T>,
-    }
-
-    /// # Safety
-    ///
-    /// To be called by `bus_for_each_drv()`: `data` is a `Search`, used by nobody else.
-    unsafe extern "C" fn visit<T, F>(
-        driver: *mut bindings::device_driver,
-        data: *mut ffi::c_void,
-    ) -> ffi::c_int
-    where
-        F: FnMut(*mut bindings::device_driver) -> Option<T>,
-    {
-        // SAFETY: By the caller's promise.
-        let search = unsafe { &mut *data.cast::<Search<T, F>>() };
-        search.found = (search.look)(driver);
-        ffi::c_int::from(search.found.is_some())
-    }
-
-    let mut search = Search { look, found: None };
-    // SAFETY: The bus exists; `visit` is called with the search, which outlives the call.
-    unsafe {
-        bindings::bus_for_each_drv(
-            &raw const bindings::pci_bus_type,
-            core::ptr::null_mut(),
-            (&raw mut search).cast(),
-            Some(visit::<T, F>),
-        );
-    }
-    search.found
-}
-
-/// Sets the device's `driver_override`, so that no driver of another name takes it.
-///
-/// # Errors
-///
-/// - `ENOMEM`: no memory.
-pub(crate) fn override_driver(device: &pci::Device, driver: &CStr) -> Result {
-    fault::point("__device_set_driver_override")?;
-    let text = driver.to_bytes();
-    // SAFETY: The device is valid, and the text, of that length, is copied.
-    to_result(unsafe {
-        bindings::__device_set_driver_override(
-            super::pci::raw_dev(device),
-            text.as_ptr().cast(),
-            text.len(),
-        )
-    })
-}
-
-/// Clears the device's `driver_override` if it still names `driver`. What user space writes at the
-/// same time stays.
-pub(crate) fn withdraw_override(device: &pci::Device, driver: &CStr) {
-    let withdrawn = with_override(device, |name| {
-        // SAFETY: The lock is held.
-        if !unsafe { is_name(*name, driver) } {
-            return core::ptr::null();
-        }
-        core::mem::replace(name, core::ptr::null())
-    });
-    // SAFETY: Null, or a string that kstrndup() made (`__device_set_driver_override()`) and that
-    // nobody else finds any more. Freed with the lock given back.
-    unsafe { bindings::kfree(withdrawn.cast()) };
-}
-
-/// Tells whether the device's `driver_override` names `driver`.
-///
-/// The kernel's device_match_driver_override() is an inline function.
-pub(super) fn driver_override_is(device: &pci::Device, driver: &CStr) -> bool {
-    // SAFETY: The lock is held.
-    with_override(device, |name| unsafe { is_name(*name, driver) })
-}
-
-/// Tells whether a `driver_override` is this name.
-///
-/// # Safety
-///
-/// The name must be that of a device's `driver_override`, whose lock is held.
-unsafe fn is_name(name: *const ffi::c_char, driver: &CStr) -> bool {
-    // SAFETY: One that isn't null is a C string, which the lock keeps as it is.
-    !name.is_null() && unsafe { CStr::from_char_ptr(name) } == driver
-}
-
-/// Shows `look` the pointer to the device's `driver_override` under its lock, a spinlock: user space
-/// may replace the string at any other time.
-fn with_override<T>(device: &pci::Device, look: impl FnOnce(&mut *const ffi::c_char) -> T) -> T {
-    let dev = super::pci::raw_dev(device);
-    // SAFETY: The device is valid; the lock protects the string and the pointer to it.
-    unsafe {
-        let lock = &raw mut (*dev).driver_override.lock;
-        bindings::spin_lock(lock);
-        let result = look(&mut (*dev).driver_override.name);
-        bindings::spin_unlock(lock);
-        result
     }
 }

@@ -10,7 +10,7 @@
 //! of its own to be cleaned of, and what is below it may be in use.
 
 use crate::{
-    backend::taken_away,
+    backend::aer_notify,
     device::{claimed::Claimed, registry},
     hypercall::{self, ResetKind},
     kapi::{
@@ -76,7 +76,7 @@ fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
     if !claimed.errors.begin_telling() {
         return;
     }
-    if let Err(error) = taken_away(claimed, domain, channel) {
+    if let Err(error) = aer_notify(claimed, domain, channel) {
         claimed.errors.told();
         log_limited!(
             dev_err,

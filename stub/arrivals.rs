@@ -12,8 +12,7 @@ use crate::{
     kapi::{
         bus_notifier::{Listener, Registration},
         global::global,
-        pci::{DeviceExt, Header, Neighbour, Registered},
-        pci_driver::{override_driver, withdraw_override},
+        pci::{override_driver, withdraw_override, DeviceExt, Header, Neighbour, Registered},
     },
     pure::sbdf::Sbdf,
 };

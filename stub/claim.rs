@@ -68,7 +68,7 @@ pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
             arrivals::claimed(device);
             report(&claim.claimed, &lines);
             // A guest may be listed as its user already.
-            backend::reconcile_all();
+            backend::schedule_all();
             Ok(claim)
         }
         Err(StepFailed { step, cause, error }) => {

@@ -33,7 +33,7 @@ impl pm_notifier::Listener for UsedDevices {
     fn woke() {
         pm::woke();
         // Devices that were listed meanwhile are given now.
-        backend::reconcile_all();
+        backend::schedule_all();
     }
 }
 

@@ -15,8 +15,7 @@ use crate::{
     kapi::{
         global::global,
         log::log_limited,
-        pci::{release_driver, DeviceExt, Driver, Neighbour, PciDevices, PortDriver},
-        pci_driver::attach,
+        pci::{attach, release_driver, DeviceExt, Driver, Neighbour, PciDevices, PortDriver},
     },
     pure::bdf_grammar::Pattern,
 };

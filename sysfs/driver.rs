@@ -2,46 +2,22 @@
 
 //! Attributes in `/sys/bus/pci/drivers/pciback`.
 
-use super::settings::{
-    AllowInterruptControl, IrqHandlerState, IrqHandlers, KeepPermissive, Permissive, Quirks,
-    Restrictive,
+use super::{
+    parse::patterns,
+    settings::{
+        AllowInterruptControl, IrqHandlerState, IrqHandlers, KeepPermissive, Permissive, Quirks,
+        Restrictive,
+    },
 };
 use crate::{
     backend,
     device::slots,
-    kapi::{
-        attr::{attribute_groups, DriverStore, LargeShow},
-        log::log_limited,
-    },
-    pure::bdf_grammar::{List, Malformed, Pattern},
+    kapi::attr::{attribute_groups, DriverStore, LargeShow},
     reset::request::reset_devices,
     stub::{arrivals, together},
 };
 use core::ffi::CStr;
 use kernel::prelude::*;
-
-/// Says in the log that what was written is no device address.
-pub(super) fn malformed(file: &'static str) -> impl Fn(Malformed) -> Error {
-    move |Malformed { at }| {
-        log_limited!(pr_warn, "{file}: not a device address at byte {at}\n");
-        EINVAL
-    }
-}
-
-/// Parses a list of addresses, all of it before anything is done.
-///
-/// # Errors
-///
-/// - `EINVAL`, after a line in the log: it is none.
-fn patterns<'a>(
-    text: &'a [u8],
-    file: &'static str,
-) -> Result<impl Iterator<Item = Pattern> + Clone + use<'a>> {
-    for pattern in List::new(text) {
-        pattern.map_err(malformed(file))?;
-    }
-    Ok(List::new(text).filter_map(core::result::Result::ok))
-}
 
 /// `new_slot`: lists slots.
 struct NewSlot;

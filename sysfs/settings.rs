@@ -3,7 +3,7 @@
 //! Attributes in `/sys/bus/pci/drivers/pciback` that list, and change, what guests may do with
 //! claimed devices. Names and formats are those of the C driver; `restrictive` is OpenXT's.
 
-use super::driver::malformed;
+use super::parse::malformed;
 use crate::{
     device::{claimed::Claimed, registry, settings::Flags},
     kapi::{

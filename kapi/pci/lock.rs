@@ -41,6 +41,22 @@ impl<'a> Locked<'a> {
     pub(crate) fn device(&self) -> &'a pci::Device {
         self.device
     }
+
+    /// Marks the device as given to a guest, or takes the mark away. Other parts of the kernel
+    /// (SR-IOV of its physical function) keep off a marked device.
+    pub(crate) fn set_assigned(&self, assigned: bool) {
+        // CAST: The flag is in the lower bits.
+        let flag = bindings::pci_dev_flags_PCI_DEV_FLAGS_ASSIGNED as bindings::pci_dev_flags_t;
+        // SAFETY: The device is valid. The other flags are written when the device is found; this
+        // one only by the device's driver, and its lock is held.
+        unsafe {
+            if assigned {
+                (*raw(self.device())).dev_flags |= flag;
+            } else {
+                (*raw(self.device())).dev_flags &= !flag;
+            }
+        }
+    }
 }
 
 /// A device that nobody else touches: its lock is held, and user space's accesses to its

@@ -5,8 +5,10 @@
 //! No lock is held while these are asked, so each answer is one of the moment. None follows a
 //! pointer that the device doesn't keep valid.
 
-use super::{listed_methods, raw, raw_dev, slot, DeviceExt, Header, PciDevices};
-use crate::{kapi::pci_driver::find_driver, pure::reset_method::Method};
+use super::{
+    drivers::find_driver, listed_methods, raw, raw_dev, slot, DeviceExt, Header, PciDevices,
+};
+use crate::pure::reset_method::Method;
 use kernel::{bindings, ffi, pci, prelude::*, str::CString};
 
 /// The kinds of drivers that a device can have.

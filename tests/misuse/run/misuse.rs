@@ -14,8 +14,10 @@ use crate::{
             attribute_groups, DeviceAttribute, DriverAttribute, DriverStore, Groups, LargeShow,
         },
         bus_notifier::{Listener, Registration},
-        pci::{DeviceExt, DeviceLocks, Exclusive, Locked, PciDevices, Registered, SavedState},
-        pci_driver::{attach, Adapter, Attributes, StubDriver},
+        pci::{
+            attach, DeviceExt, DeviceLocks, Exclusive, Locked, PciDevices, Registered, SavedState,
+        },
+        pci_driver::{Adapter, Attributes, StubDriver},
         xen::Owner,
     },
     pure::{

@@ -20,7 +20,7 @@ mod driver {
     // the driver's files adds it here, and what it calls to `stand_in`.
     #[path = ""]
     pub(crate) mod backend {
-        pub(crate) use crate::stand_in::{give_back, guest, guests};
+        pub(crate) use crate::stand_in::guest;
         #[path = "backend/queue.rs"]
         mod queue;
         // Here, for what only this part of the driver sees.

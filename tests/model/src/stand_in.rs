@@ -5,9 +5,7 @@
 
 pub(crate) mod alloc;
 pub(crate) mod context;
-pub(crate) mod give_back;
 pub(crate) mod guest;
-pub(crate) mod guests;
 pub(crate) mod kapi;
 pub(crate) mod pci;
 pub(crate) mod rbtree;

@@ -3,7 +3,7 @@
 //! `pure/xenbus.rs`: a backend between a toolstack that keeps to its protocol and a guest that
 //! writes what it likes.
 //!
-//! The backend acts as backend/guest.rs does: it reads its own directory, then the frontend's,
+//! The backend acts as backend/reconcile.rs does: it reads its own directory, then the frontend's,
 //! decides, does something to devices, and writes in a transaction that goes by what it has read.
 //! Between any two of these the others write. (No device is refused here.)
 

@@ -4,10 +4,11 @@
 
 use super::{
     guest::Guest,
-    guests::{self, Hooks},
-    queue::{self, Workers},
+    queue::{self, BackendQueue, Scanner},
 };
-use crate::{prelude::*, schedules::hold, stand_in::context::World, sync::Arc};
+use crate::{
+    prelude::*, schedules::hold, stand_in::context::World, sync::Arc, workqueue::WorkItem,
+};
 use shuttle::thread::{spawn, yield_now};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
@@ -57,11 +58,11 @@ fn change(store: &std::sync::Arc<Store>, say: impl Fn() + Clone + Send + 'static
 #[test]
 fn no_change_is_missed() {
     hold(World::default(), || {
-        let workers = Workers::new().expect("memory");
+        let queue = BackendQueue::new().expect("memory");
         let store = std::sync::Arc::new(Store::default());
         let guest = guest(&store);
-        change(&store, move || queue::reconcile(&guest));
-        drop(workers);
+        change(&store, move || queue::schedule(&guest));
+        drop(queue);
         assert_eq!(store.seen.load(SeqCst), 4);
     });
 }
@@ -71,21 +72,26 @@ shuttle::lazy_static! {
     static ref SCANNED: std::sync::Arc<Store> = std::sync::Arc::new(Store::default());
 }
 
-/// The same of new guests, and they are forgotten when all work is done.
+/// `crate::backend::guests`.
+impl WorkItem for Scanner {
+    type Pointer = Arc<Self>;
+
+    fn run(_: Arc<Self>) {
+        SCANNED.look();
+    }
+}
+
+/// The same of new guests. The table goes after the queue, so it is asked no more by then.
 #[test]
 fn no_new_guest_is_missed() {
     hold(World::default(), || {
-        guests::hook(Hooks {
-            scan: || SCANNED.look(),
-            close: || SCANNED.over.store(true, SeqCst),
-        });
-        let workers = Workers::new().expect("memory");
+        let queue = BackendQueue::new().expect("memory");
         let store = SCANNED.clone();
-        change(&store, queue::scan);
-        queue::scan();
-        drop(workers);
+        change(&store, queue::schedule_scan);
+        queue::schedule_scan();
+        drop(queue);
         assert_eq!(store.seen.load(SeqCst), 4);
-        assert!(store.over.load(SeqCst));
+        store.over.store(true, SeqCst);
     });
 }
 
@@ -93,7 +99,7 @@ fn no_new_guest_is_missed() {
 #[test]
 fn nothing_begins_or_goes_on_after_the_end() {
     hold(World::default(), || {
-        let workers = Workers::new().expect("memory");
+        let queue = BackendQueue::new().expect("memory");
         let store = std::sync::Arc::new(Store::default());
         let guest = guest(&store);
         let other = spawn({
@@ -101,16 +107,16 @@ fn nothing_begins_or_goes_on_after_the_end() {
             move || {
                 let work = move || {
                     assert!(!store.over.load(SeqCst), "runs after the end");
-                    queue::reconcile(&guest);
+                    queue::schedule(&guest);
                 };
                 let result = queue::spawn(work);
                 assert!(matches!(result, Ok(()) | Err(ENODEV)));
             }
         });
-        queue::reconcile(&guest);
-        drop(workers);
+        queue::schedule(&guest);
+        drop(queue);
         store.over.store(true, SeqCst);
-        queue::reconcile(&guest);
+        queue::schedule(&guest);
         assert_eq!(queue::spawn(|| unreachable!()), Err(ENODEV));
         other.join().expect("no failure");
     });

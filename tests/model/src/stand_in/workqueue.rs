@@ -40,7 +40,7 @@ impl OwnQueue {
     /// Has an item run, unless it waits to be run already.
     pub(crate) fn enqueue<T>(&self, item: Arc<T>)
     where
-        T: WorkItem<Pointer = Arc<T>> + HasWork + Send + Sync + 'static,
+        T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static,
     {
         let work = item.work();
         if !work.waits.swap(true, Ordering::SeqCst) {
@@ -100,15 +100,15 @@ pub(crate) trait WorkItem {
 }
 
 /// Where its [`Work`] is.
-pub(crate) trait HasWork: Sized {
-    fn work(&self) -> &Work<Self>;
+pub(crate) trait HasWork<T> {
+    fn work(&self) -> &Work<T>;
 }
 
 /// `kernel::impl_has_work!`.
 #[macro_export]
 macro_rules! impl_has_work {
     (impl HasWork<Self> for $name:ident { self.$field:ident }) => {
-        impl $crate::workqueue::HasWork for $name {
+        impl $crate::workqueue::HasWork<Self> for $name {
             fn work(&self) -> &$crate::workqueue::Work<Self> {
                 &self.$field
             }

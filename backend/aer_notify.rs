@@ -17,7 +17,7 @@ use kernel::{prelude::*, str::CString, sync::Arc};
 ///
 /// - `ENOMEM`: no memory.
 /// - `ENODEV`: the module goes.
-pub(crate) fn taken_away(claimed: &Arc<Claimed>, domain: DomId, channel: Channel) -> Result {
+pub(crate) fn aer_notify(claimed: &Arc<Claimed>, domain: DomId, channel: Channel) -> Result {
     let claimed = claimed.clone();
     queue::spawn(move || {
         claimed.errors.told();
