@@ -22,7 +22,7 @@ mod store;
 pub(crate) use self::{aer_notify::aer_notify, guests::schedule_all, reconcile::settle};
 
 use self::{guest::Guest, guests::GuestTable, queue::BackendQueue, store::Listening};
-use crate::kapi::xenbus::Registration;
+use crate::kapi::xenbus::BackendRegistration;
 use kernel::{prelude::*, ThisModule};
 
 /// The backend's life: within that of the driver.
@@ -31,7 +31,7 @@ pub(crate) struct Backend {
     #[pin]
     _listening: Listening,
     #[pin]
-    _registration: Registration<Guest>,
+    _registration: BackendRegistration<Guest>,
     // After the registration, whose end leaves devices to be given back.
     _queue: BackendQueue,
     // After the queue: its work asks for guests.
@@ -49,7 +49,7 @@ impl Backend {
         try_pin_init!(Self {
             _guests: GuestTable::open(),
             _queue: BackendQueue::new()?,
-            _registration <- Registration::new(module),
+            _registration <- BackendRegistration::new(module),
             _listening <- Listening::new(),
         })
     }

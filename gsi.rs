@@ -20,7 +20,7 @@ pub(crate) mod hook;
 
 use crate::{
     kapi::{
-        acpi::{Entry, Node, RoutingTable, Signalling},
+        acpi::{Node, PrtEntry, RoutingTable, Signalling},
         log::log_limited,
         pci::DeviceExt,
     },
@@ -128,7 +128,7 @@ fn look_up_on_bus(
 }
 
 /// Follows a table entry to its GSI.
-fn follow(entry: &Entry<'_>) -> Option<Gsi> {
+fn follow(entry: &PrtEntry<'_>) -> Option<Gsi> {
     match route(entry.names_link(), entry.source_index) {
         Route::Fixed(number) => Some(Gsi {
             number,

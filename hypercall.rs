@@ -13,7 +13,7 @@ use crate::{
         acpi::{Node, Signalling},
         pci::{DeviceExt, Locked},
         physdev::{self, physdev_op},
-        xen::{Dom0, Kind},
+        xen::{Dom0, Dom0Kind},
     },
     pure::hypercall_answer::{self as answer, Answer},
 };
@@ -40,7 +40,7 @@ impl ResetKind {
 
 /// What became of a message to Xen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Notified {
     /// Xen knows.
     Done,
     /// This kind of dom0 doesn't tell Xen.
@@ -49,7 +49,7 @@ pub(crate) enum Told {
     Impossible,
 }
 
-impl Told {
+impl Notified {
     /// Returns a word for log lines and sysfs.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -96,14 +96,14 @@ fn xen_name(device: &pci::Device) -> Option<physdev::PciDevice> {
 }
 
 /// Turns a sorted answer into what callers handle; warns once per operation of an old Xen.
-fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Told> {
+fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Notified> {
     match answer {
-        Answer::Done => Ok(Told::Done),
+        Answer::Done => Ok(Notified::Done),
         Answer::Unsupported => {
             if said.first() {
                 pr_warn!("this Xen doesn't support {operation}: going on without\n");
             }
-            Ok(Told::Impossible)
+            Ok(Notified::Impossible)
         }
         Answer::Refused(errno) => Err(Error::from_errno(errno)),
     }
@@ -121,19 +121,19 @@ fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Told> {
 ///
 /// - Xen's errno: it doesn't have the device and refused to add it (`ENODEV` for a virtual
 ///   function on Xen 4.20, `EOPNOTSUPP` without an IOMMU). The device must not be named to it.
-pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Told> {
+pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Notified> {
     static SAID: Once = Once::new();
     /// `XEN_PCI_DEV_*` of physdev.h.
     const EXTENDED_FUNCTION: u32 = 1;
     const VIRTUAL_FUNCTION: u32 = 2;
     const HAS_PROXIMITY: u32 = 4;
 
-    if dom0.kind() == Kind::Pv {
-        return Ok(Told::NotNeeded);
+    if dom0.kind() == Dom0Kind::Pv {
+        return Ok(Notified::NotNeeded);
     }
     let device = locked.device();
     let Some(name) = xen_name(device) else {
-        return Ok(Told::Impossible);
+        return Ok(Notified::Impossible);
     };
     let mut add = physdev::PciDeviceAdd {
         seg: name.seg,
@@ -180,7 +180,7 @@ fn proximity(locked: &Locked<'_>) -> Option<u32> {
 /// # Errors
 ///
 /// - Xen's errno, such as `EBUSY` for a table that is in use.
-pub(crate) fn prepare_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
+pub(crate) fn prepare_msix(dom0: Dom0, device: &pci::Device) -> Result<Notified> {
     msix(device, |name| {
         physdev_op(dom0, &mut physdev::PrepareMsix(name))
     })
@@ -191,7 +191,7 @@ pub(crate) fn prepare_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
 /// # Errors
 ///
 /// - Xen's errno.
-pub(crate) fn release_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
+pub(crate) fn release_msix(dom0: Dom0, device: &pci::Device) -> Result<Notified> {
     msix(device, |name| {
         physdev_op(dom0, &mut physdev::ReleaseMsix(name))
     })
@@ -199,16 +199,19 @@ pub(crate) fn release_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
 
 /// Issues an operation on the MSI-X table of a device that has one. That every Xen refuses it to a
 /// PVH dom0 is no news for the log.
-fn msix(device: &pci::Device, operation: impl FnOnce(physdev::PciDevice) -> c_int) -> Result<Told> {
+fn msix(
+    device: &pci::Device,
+    operation: impl FnOnce(physdev::PciDevice) -> c_int,
+) -> Result<Notified> {
     if !device.has_msix() {
-        return Ok(Told::NotNeeded);
+        return Ok(Notified::NotNeeded);
     }
     let Some(name) = xen_name(device) else {
-        return Ok(Told::Impossible);
+        return Ok(Notified::Impossible);
     };
     match answer::plain(operation(name)) {
-        Answer::Done => Ok(Told::Done),
-        Answer::Unsupported => Ok(Told::NotNeeded),
+        Answer::Done => Ok(Notified::Done),
+        Answer::Unsupported => Ok(Notified::NotNeeded),
         Answer::Refused(errno) => Err(Error::from_errno(errno)),
     }
 }
@@ -221,13 +224,13 @@ fn msix(device: &pci::Device, operation: impl FnOnce(physdev::PciDevice) -> c_in
 /// # Errors
 ///
 /// - Xen's errno: `EEXIST` when a BAR covers something else, `ENODEV` when Xen has no such device.
-pub(crate) fn reset_done(dom0: Dom0, device: &pci::Device, kind: ResetKind) -> Result<Told> {
+pub(crate) fn notify_reset(dom0: Dom0, device: &pci::Device, kind: ResetKind) -> Result<Notified> {
     static SAID: Once = Once::new();
-    if dom0.kind() == Kind::Pv {
-        return Ok(Told::NotNeeded);
+    if dom0.kind() == Dom0Kind::Pv {
+        return Ok(Notified::NotNeeded);
     }
     let Some(dev) = xen_name(device) else {
-        return Ok(Told::Impossible);
+        return Ok(Notified::Impossible);
     };
     let ret = physdev_op(
         dom0,
@@ -245,10 +248,10 @@ pub(crate) fn reset_done(dom0: Dom0, device: &pci::Device, kind: ResetKind) -> R
 /// # Errors
 ///
 /// - Xen's errno: `EINVAL` for a number that no IO-APIC has.
-pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<Told> {
+pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<Notified> {
     static SAID: Once = Once::new();
-    if dom0.kind() == Kind::Pv {
-        return Ok(Told::NotNeeded);
+    if dom0.kind() == Dom0Kind::Pv {
+        return Ok(Notified::NotNeeded);
     }
     let ret = physdev_op(
         dom0,

@@ -9,22 +9,18 @@
 
 pub(crate) mod acpi;
 pub(crate) mod attr;
-pub(crate) mod bus_notifier;
 pub(crate) mod clock;
 pub(crate) mod device_file;
-pub(crate) mod device_log;
 pub(crate) mod fault;
 pub(crate) mod global;
 pub(crate) mod gsi_hook;
 pub(crate) mod log;
 pub(crate) mod module_ref;
-mod notifier;
+pub(crate) mod notifier;
 pub(crate) mod param;
 pub(crate) mod pci;
 pub(crate) mod pci_driver;
 pub(crate) mod physdev;
-pub(crate) mod pm_notifier;
-pub(crate) mod ratelimit;
 pub(crate) mod uevent;
 pub(crate) mod workqueue;
 pub(crate) mod xen;

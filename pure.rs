@@ -10,8 +10,8 @@
 
 pub(crate) mod base_address;
 pub(crate) mod bdf_grammar;
+pub(crate) mod canary;
 pub(crate) mod claim_step;
-pub(crate) mod cleanness;
 pub(crate) mod config_field;
 pub(crate) mod devfn_set;
 pub(crate) mod device_state;
@@ -20,10 +20,10 @@ pub(crate) mod error_recovery;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
 pub(crate) mod kernel_reset;
-pub(crate) mod mark;
 pub(crate) mod reset_batch;
 pub(crate) mod reset_method;
 pub(crate) mod reset_plan;
+pub(crate) mod reset_state;
 pub(crate) mod sbdf;
 pub(crate) mod slot_lines;
 pub(crate) mod text_window;

@@ -4,23 +4,20 @@
 //!
 //! [`request`] is where user space comes in: it finds out which devices are meant, and has them
 //! reset together or [at the same time](crate::device::workers). For each, [`ladder`] goes from rung to rung:
-//! [`snapshot`] shows the hierarchy to the planner in [`crate::pure::reset_plan`], [`reach`] is
-//! what the plan reaches, [`crate::device::reservation`] the right to reset that, and [`carry_out`] does it.
+//! [`snapshot`] shows the hierarchy to the planner in [`crate::pure::reset_plan`], [`scope`] is
+//! what the plan reaches, [`crate::device::reservation`] the right to reset that, and [`execute`] does it.
 //! [`function_level`] is the short way for a device that is being claimed or released.
 
 #![deny(unsafe_code)]
 
-mod blockers;
-mod carry_out;
-mod event;
-pub(crate) mod explain;
+pub(crate) mod blockers;
+mod execute;
 pub(crate) mod function_level;
-pub(crate) mod kernels;
+pub(crate) mod kernel_reset;
 mod ladder;
-mod reach;
-mod refusal;
+mod notify;
 pub(crate) mod request;
+mod scope;
 mod snapshot;
-mod tell;
 
-pub(crate) use self::carry_out::{settling, Failed};
+pub(crate) use self::execute::{settling, Failed};

@@ -32,10 +32,10 @@ use crate::{
     kapi::{pci::check_reset_methods, pci_driver::Adapter},
     params::HIDE,
     stub::{
-        arrivals::Arrivals,
-        sleep::Guard,
-        together::{AllClaimed, Collection},
-        virtual_functions::Watch,
+        bulk::{BulkRelease, DeferredClaims},
+        hotplug::HotplugReserve,
+        pm::PmGuard,
+        sriov::SriovWatch,
         Stub,
     },
 };
@@ -57,14 +57,14 @@ struct PciBack {
     _backend: Backend,
     _hook: Hook,
     #[pin]
-    _sleep: Guard,
+    _pm: PmGuard,
     #[pin]
-    _virtual_functions: Watch,
-    _all_claimed: AllClaimed,
+    _sriov: SriovWatch,
+    _bulk_release: BulkRelease,
     #[pin]
     _driver: driver::Registration<Adapter<Stub>>,
     #[pin]
-    _arrivals: Arrivals,
+    _hotplug: HotplugReserve,
     #[pin]
     _gsi_files: GsiFiles,
     _workers: Workers,
@@ -74,7 +74,7 @@ struct PciBack {
 
 impl InPlaceModule for PciBack {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        let listed = Collection::begin();
+        let listed = DeferredClaims::begin();
         try_pin_init!(Self {
             _: { stub::require_initial_domain()? },
             _: { check_reset_methods()? },
@@ -82,15 +82,15 @@ impl InPlaceModule for PciBack {
             _registry: Registry::new(),
             _workers: Workers::new()?,
             _gsi_files <- GsiFiles::new(),
-            _arrivals <- Arrivals::new(),
+            _hotplug <- HotplugReserve::new(),
             // Fails where the C driver is loaded.
             _driver <- driver::Registration::new(device::NAME, module),
-            _all_claimed: AllClaimed::new(),
+            _bulk_release: BulkRelease::new(),
             _: { listed.claim() },
             // After the driver: its name being ours proves that the C driver's hook isn't there.
             _hook: Hook::new(&_driver),
-            _virtual_functions <- Watch::new(),
-            _sleep <- Guard::new(),
+            _sriov <- SriovWatch::new(),
+            _pm <- PmGuard::new(),
             // Last: guests may be waiting.
             _backend <- Backend::new(module),
         })

@@ -5,23 +5,23 @@
 #![deny(unsafe_code)]
 
 pub(crate) mod aer;
-pub(crate) mod arrivals;
+pub(crate) mod bulk;
 pub(crate) mod claim;
+pub(crate) mod hotplug;
+pub(crate) mod pm;
 mod release;
-pub(crate) mod sleep;
-pub(crate) mod together;
-pub(crate) mod virtual_functions;
+pub(crate) mod sriov;
 
-use self::arrivals::listed_for;
+use self::hotplug::listed_for;
 use crate::{
     device,
     kapi::{
-        pci::{Exclusive, Locked},
+        pci::{CfgLocked, Locked},
         pci_driver::StubDriver,
         xen,
     },
-    pure::error_recovery::{Answer, Channel},
-    reset::kernels,
+    pure::error_recovery::{Channel, ErsResult},
+    reset::kernel_reset,
 };
 use kernel::{device::Core, device_id::IdArray, pci, prelude::*};
 
@@ -54,7 +54,7 @@ impl pci::Driver for Stub {
         pin_init::pin_init_scope(move || {
             // The outer result is that of making an initialiser, the inner one is the initialiser.
             let wanted = is_wanted(&Locked::by_driver_core(device));
-            Ok(if wanted && !together::collected(device) {
+            Ok(if wanted && !bulk::defer(device) {
                 claim::claim(device)
             } else {
                 Err(ENODEV)
@@ -68,11 +68,11 @@ impl pci::Driver for Stub {
 }
 
 impl StubDriver for Stub {
-    fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer {
+    fn error_detected(device: &Locked<'_>, channel: Channel) -> ErsResult {
         aer::error_detected(device, channel)
     }
 
-    fn slot_reset(device: &Locked<'_>) -> Answer {
+    fn slot_reset(device: &Locked<'_>) -> ErsResult {
         aer::slot_reset(device)
     }
 
@@ -80,12 +80,12 @@ impl StubDriver for Stub {
         aer::resume(device);
     }
 
-    fn reset_prepare(device: &Exclusive<'_>) {
-        kernels::prepare(device);
+    fn reset_prepare(device: &CfgLocked<'_>) {
+        kernel_reset::prepare(device);
     }
 
-    fn reset_done(device: &Exclusive<'_>) {
-        kernels::done(device);
+    fn reset_done(device: &CfgLocked<'_>) {
+        kernel_reset::done(device);
     }
 }
 

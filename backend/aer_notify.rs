@@ -20,7 +20,7 @@ use kernel::{prelude::*, str::CString, sync::Arc};
 pub(crate) fn aer_notify(claimed: &Arc<Claimed>, domain: DomId, channel: Channel) -> Result {
     let claimed = claimed.clone();
     queue::spawn(move || {
-        claimed.errors.told();
+        claimed.aer.notified();
         if let Err(error) = send(&claimed, domain, channel).and(write(domain)) {
             log_limited!(
                 dev_err,

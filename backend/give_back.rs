@@ -9,7 +9,7 @@ use super::{
 use crate::{
     device::claimed::Claimed,
     kapi::clock,
-    pure::{cleanness::Cleanness, domid::DomId, time::Time},
+    pure::{domid::DomId, reset_state::ResetState, time::Time},
     reset::request::reset_together,
 };
 use kernel::{
@@ -128,8 +128,8 @@ fn end_use(claimed: &Arc<Claimed>, domain: DomId, start: Time) -> Result {
 
 fn report(claimed: &Claimed, domain: DomId, result: Result) {
     let device = &claimed.device;
-    match (claimed.last_reset().cleanness, result) {
-        (Cleanness::Clean, _) => dev_info!(device, "given back by domain {domain}: clean\n"),
+    match (claimed.last_reset().state, result) {
+        (ResetState::Clean, _) => dev_info!(device, "given back by domain {domain}: clean\n"),
         (state, Ok(())) => {
             dev_warn!(device, "given back by domain {domain}: {}\n", state.name());
         }

@@ -17,7 +17,7 @@ use kernel::{prelude::*, str::CString};
 const MOST: u32 = 1024;
 
 /// One entry of the toolstack's list.
-pub(super) struct Entry {
+pub(super) struct ListedDevice {
     index: u32,
     /// The device, if the text is an address.
     pub(super) device: Option<Sbdf>,
@@ -101,11 +101,11 @@ fn switch_in(transaction: &Transaction, dir: &CStr, from: State, to: State) -> R
 /// - `EAGAIN`: others write all the time.
 /// - `ENOMEM`: no memory.
 /// - xenstored's errno.
-pub(super) fn read(dir: &CStr) -> Result<Option<KVec<Entry>>> {
+pub(super) fn read(dir: &CStr) -> Result<Option<KVec<ListedDevice>>> {
     transact(|transaction| read_in(transaction, dir))
 }
 
-fn read_in(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<Entry>>> {
+fn read_in(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<ListedDevice>>> {
     let mut entries = KVec::new();
     if let Some(count) = number(transaction, dir, c"num_devs")? {
         if count > MOST {
@@ -135,11 +135,11 @@ fn read_in(transaction: &Transaction, dir: &CStr) -> Result<Option<KVec<Entry>>>
     Ok(Some(entries))
 }
 
-fn read_entry(transaction: &Transaction, dir: &CStr, index: u32) -> Result<Option<Entry>> {
+fn read_entry(transaction: &Transaction, dir: &CStr, index: u32) -> Result<Option<ListedDevice>> {
     let Some(text) = transaction.read(dir, &indexed("dev", index)?)? else {
         return Ok(None);
     };
-    Ok(Some(Entry {
+    Ok(Some(ListedDevice {
         index,
         device: parse_pattern(&text).ok().and_then(|device| device.single()),
         state: state(transaction, dir, &indexed("state", index)?)?,
@@ -157,7 +157,7 @@ fn read_entry(transaction: &Transaction, dir: &CStr, index: u32) -> Result<Optio
 pub(super) fn answer(
     dir: &CStr,
     exports: &[Export],
-    refused: &[Entry],
+    refused: &[ListedDevice],
     from: State,
     to: State,
 ) -> Result {
@@ -172,10 +172,10 @@ fn answer_devices(
     transaction: &Transaction,
     dir: &CStr,
     exports: &[Export],
-    refused: &[Entry],
+    refused: &[ListedDevice],
 ) -> Result {
     let write = |node: &CStr, text: &CStr| transaction.write(dir, node, text);
-    let write_state = |entry: &Entry, state: State| {
+    let write_state = |entry: &ListedDevice, state: State| {
         if entry.state == state {
             return Ok(());
         }
@@ -257,7 +257,7 @@ fn printable(text: &[u8]) -> &str {
 }
 
 /// Returns `true` if a list has the device, and not (only) as one that is to be taken back.
-pub(super) fn keeps(list: &[Entry], export: &Export) -> bool {
+pub(super) fn keeps(list: &[ListedDevice], export: &Export) -> bool {
     list.iter().any(|entry| {
         entry.device == Some(export.sbdf) && Fate::of(entry.state, true) == Fate::Stays
     })

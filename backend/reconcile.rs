@@ -11,7 +11,7 @@ use super::{
     give_back::{give_back, Cleaning},
     guest::{Guest, Uses},
     guests,
-    listing::{self, keeps, Entry},
+    listing::{self, keeps, ListedDevice},
     queue,
     store::{self, retry},
 };
@@ -20,7 +20,7 @@ use crate::{
     kapi::{
         log::log_limited,
         module_ref::ModuleRef,
-        xenbus::{Backend, XenbusDevice},
+        xenbus::{BackendDriver, XenbusDevice},
     },
     pure::xenbus::{Fate, State, Step},
 };
@@ -39,7 +39,7 @@ impl WorkItem for Guest {
     }
 }
 
-impl Backend for Guest {
+impl BackendDriver for Guest {
     const TYPE: &'static str = "pci";
     const NAME: &'static CStr = c"pciback";
 
@@ -204,7 +204,7 @@ impl Guest {
     /// # Errors
     ///
     /// - `ENOMEM`: no memory.
-    fn export_anew(&self, uses: &mut Uses, entry: &Entry) -> Result<Outcome> {
+    fn export_anew(&self, uses: &mut Uses, entry: &ListedDevice) -> Result<Outcome> {
         let (mut old, mut kept) = (KVec::new(), KVec::new());
         kept.reserve(uses.exports.len(), GFP_KERNEL)?;
         old.reserve(uses.exports.len(), GFP_KERNEL)?;
@@ -234,7 +234,7 @@ impl Guest {
     ///
     /// - `ENOMEM`: no memory.
     /// - xenstored's errno.
-    fn export(&self, uses: &mut Uses, entry: &Entry) -> Result<Outcome> {
+    fn export(&self, uses: &mut Uses, entry: &ListedDevice) -> Result<Outcome> {
         let Some(sbdf) = entry.device else {
             return Ok(Outcome::Refused(EINVAL, "no device address"));
         };
@@ -273,7 +273,7 @@ impl Guest {
     fn refuse(
         &self,
         uses: &mut Uses,
-        entry: &Entry,
+        entry: &ListedDevice,
         error: Error,
         why: &'static str,
         answered: bool,
@@ -402,7 +402,7 @@ const NO_OPERATIONS: &CStr = c"configuration space and interrupts of PV guests a
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
-fn refused(entry: &Entry, why: &str) -> Result<CString> {
+fn refused(entry: &ListedDevice, why: &str) -> Result<CString> {
     match entry.device {
         Some(device) => CString::try_from_fmt(fmt!("{device} is not exported: {why}")),
         None => CString::try_from_fmt(fmt!("a device is not exported: {why}")),

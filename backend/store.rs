@@ -30,7 +30,7 @@ impl Watcher for Directory {
 /// Whether xenstored is there, and the watch.
 struct Ear {
     ready: bool,
-    watch: Option<watch::Registration<Directory>>,
+    watch: Option<watch::WatchRegistration<Directory>>,
 }
 
 global! {
@@ -47,7 +47,7 @@ global! {
 #[pin_data]
 pub(super) struct Listening {
     #[pin]
-    _notifier: ready::Registration<Xenstored>,
+    _notifier: ready::XenstoreRegistration<Xenstored>,
     _open: Open,
 }
 
@@ -60,7 +60,7 @@ impl Listening {
     pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _open: Open(()),
-            _notifier <- ready::Registration::new(),
+            _notifier <- ready::XenstoreRegistration::new(),
         })
     }
 }
@@ -83,7 +83,7 @@ impl Drop for Open {
 /// Is told when xenstored is there.
 pub(super) struct Xenstored;
 
-impl ready::Listener for Xenstored {
+impl ready::XenstoreListener for Xenstored {
     fn ready() {
         EAR.lock().ready = true;
         queue::schedule_scan();
@@ -100,7 +100,7 @@ pub(super) fn listen() -> bool {
         if !ear.ready || ear.watch.is_some() {
             break;
         }
-        match watch::Registration::new() {
+        match watch::WatchRegistration::new() {
             Ok(watch) => ear.watch = Some(watch),
             Err(error) => log_limited!(
                 pr_err,

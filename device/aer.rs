@@ -11,7 +11,7 @@ use kernel::{
 
 /// What is remembered of a claimed device's errors.
 #[pin_data]
-pub(crate) struct Errors {
+pub(crate) struct AerState {
     since: Instant<Monotonic>,
     #[pin]
     books: Mutex<Books>,
@@ -27,19 +27,19 @@ struct Books {
     /// A reset is to come.
     pending: bool,
     /// The toolstack is about to be told.
-    telling: bool,
+    notifying: bool,
     /// The claim has ended.
     ended: bool,
 }
 
-impl Errors {
+impl AerState {
     /// Of a device that has had none.
     pub(crate) fn new() -> impl PinInit<Self> {
         let books = Books {
             affected: false,
             resets: Resets::default(),
             pending: false,
-            telling: false,
+            notifying: false,
             ended: false,
         };
         pin_init!(Self {
@@ -62,32 +62,32 @@ impl Errors {
 
     /// Returns `true` if the toolstack is to be told of an error: one message at a time is enough,
     /// however many errors there are.
-    pub(crate) fn begin_telling(&self) -> bool {
-        !core::mem::replace(&mut self.books.lock().telling, true)
+    pub(crate) fn begin_notifying(&self) -> bool {
+        !core::mem::replace(&mut self.books.lock().notifying, true)
     }
 
     /// The toolstack was told, or can't be.
-    pub(crate) fn told(&self) {
-        self.books.lock().telling = false;
+    pub(crate) fn notified(&self) {
+        self.books.lock().notifying = false;
     }
 
     /// Notes whether the recovery that begins concerns the device.
-    pub(crate) fn begin(&self, affected: bool) {
+    pub(crate) fn begin_recovery(&self, affected: bool) {
         self.books.lock().affected = affected;
     }
 
     /// Notes that the recovery under way concerns the device; tells whether it did before.
-    pub(crate) fn reach(&self) -> bool {
+    pub(crate) fn mark_affected(&self) -> bool {
         core::mem::replace(&mut self.books.lock().affected, true)
     }
 
     /// Tells, at the end of a recovery, whether it concerned the device.
-    pub(crate) fn over(&self) -> bool {
+    pub(crate) fn end_recovery(&self) -> bool {
         core::mem::take(&mut self.books.lock().affected)
     }
 
     /// Returns what follows from an error, nothing where the reset for the one before is to come.
-    pub(crate) fn next(&self) -> Option<Next> {
+    pub(crate) fn next_step(&self) -> Option<Next> {
         let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(0);
         let mut books = self.books.lock();
         if books.pending {

@@ -3,22 +3,22 @@
 //! What is known of a claimed device.
 
 use super::{
-    aer::Errors,
+    aer::AerState,
     record::{KernelReset, ResetRecord},
     settings::Settings,
 };
 use crate::{
     kapi::{
         clock,
-        pci::{DeviceExt, Header, Neighbour, SavedState},
-        xen::{self, Dom0, Owner},
+        pci::{DeviceExt, Header, SavedState, Unlocked},
+        xen::{self, Dom0, DomainOwner},
     },
     params::STRICT_RESET,
     pure::{
-        cleanness::Verdict,
         device_state::{DeviceState, Holder, Permitted, Refused},
         domid::DomId,
         reset_plan::{Rung, Rungs},
+        reset_state::Verdict,
         sbdf::Sbdf,
         time::Time,
     },
@@ -81,13 +81,13 @@ pub(crate) struct Claimed {
     pub(crate) settings: Settings,
     /// What is remembered of its errors (AER).
     #[pin]
-    pub(crate) errors: Errors,
+    pub(crate) aer: AerState,
     /// The kernel's own reset of it that is under way.
     #[pin]
     pub(crate) kernels_reset: Mutex<Option<KernelReset>>,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
-    owner: Mutex<Option<Owner>>,
+    owner: Mutex<Option<DomainOwner>>,
 }
 
 /// What changes while a device is claimed. Under its lock nothing sleeps: privcmd asks with
@@ -111,7 +111,7 @@ impl Claimed {
     ) -> impl PinInit<Self> + use<'_> {
         let sbdf = device.sbdf();
         let books = Books {
-            state: DeviceState::claimed(last.cleanness, in_use, clock::now()),
+            state: DeviceState::claimed(last.state, in_use, clock::now()),
             last,
             unproven,
         };
@@ -127,7 +127,7 @@ impl Claimed {
             warned: AtomicBool::new(false),
             settings <- Settings::new(),
             owner <- kernel::new_mutex!(None),
-            errors <- Errors::new(),
+            aer <- AerState::new(),
             kernels_reset <- kernel::new_mutex!(None),
         })
     }
@@ -165,7 +165,7 @@ impl Claimed {
         let now = clock::now();
         let books = self.books.lock();
         ResetRecord {
-            cleanness: books.state.reset_state(now),
+            state: books.state.reset_state(now),
             ..books.last
         }
     }
@@ -187,7 +187,7 @@ impl Claimed {
     pub(crate) fn record(&self, reset: ResetRecord) {
         let now = clock::now();
         let mut books = self.books.lock();
-        books.state.was_reset(reset.cleanness, now);
+        books.state.was_reset(reset.state, now);
         books.last = reset;
     }
 
@@ -237,7 +237,7 @@ impl Claimed {
             Some(entry) if entry.domain() == domain => entry,
             other => {
                 drop(other);
-                Owner::enter(&self.device, domain)?
+                DomainOwner::enter(&self.device, domain)?
             }
         };
         // The entry needs memory, and the lock of the books can't be held for that: so the state is

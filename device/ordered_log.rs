@@ -6,11 +6,11 @@
 //! them, so that the log of two loads of the module is the same. A claim that overlaps with no
 //! other writes its lines when it ends.
 
-pub(crate) use crate::kapi::device_log::Level;
+pub(crate) use crate::kapi::log::Level;
 
 use super::NAME;
 use crate::{
-    kapi::{device_log, global::global, pci::DeviceExt},
+    kapi::{global::global, log, pci::DeviceExt},
     pure::sbdf::Sbdf,
 };
 use core::fmt;
@@ -28,7 +28,7 @@ struct Line {
 }
 
 /// What waits, and for how many.
-struct Journal {
+struct OrderedLog {
     open: usize,
     /// In the order of the addresses.
     lines: KVec<Line>,
@@ -36,20 +36,20 @@ struct Journal {
 
 global! {
     /// The lines of the operations under way.
-    static JOURNAL(OVERLAPPING): Mutex<Journal> = Journal {
+    static LOG(OVERLAPPING): Mutex<OrderedLog> = OrderedLog {
         open: 0,
         lines: KVec::new(),
     };
 }
 
 /// An operation under way; lines wait until there is none.
-pub(crate) struct Chapter(());
+pub(crate) struct LogBatch(());
 
-impl Chapter {
+impl LogBatch {
     /// Begins an operation.
     pub(crate) fn open() -> Self {
-        let mut journal = JOURNAL.lock();
-        journal.open = journal.open.saturating_add(1);
+        let mut shared = LOG.lock();
+        shared.open = shared.open.saturating_add(1);
         Self(())
     }
 
@@ -58,8 +58,8 @@ impl Chapter {
         let Ok(kept) = CString::try_from_fmt(text) else {
             return dev_err!(device, "{text}\n");
         };
-        let mut journal = JOURNAL.lock();
-        if journal.lines.len() < MOST && journal.lines.reserve(1, GFP_KERNEL).is_ok() {
+        let mut shared = LOG.lock();
+        if shared.lines.len() < MOST && shared.lines.reserve(1, GFP_KERNEL).is_ok() {
             let line = Line {
                 sbdf: device.sbdf(),
                 device: device.into(),
@@ -67,30 +67,30 @@ impl Chapter {
                 text: kept,
             };
             // The lines of a device stay in the order written.
-            let before = journal.lines.iter().filter(|other| other.sbdf <= line.sbdf);
-            let place = before.count();
+            let before = shared.lines.iter().filter(|other| other.sbdf <= line.sbdf);
+            let index = before.count();
             // There is room, so this doesn't fail.
-            let _ = journal.lines.insert_within_capacity(place, line);
+            let _ = shared.lines.insert_within_capacity(index, line);
         } else {
-            drop(journal);
-            device_log::write(level, NAME, device, &kept);
+            drop(shared);
+            log::write(level, NAME, device, &kept);
         }
     }
 }
 
-impl Drop for Chapter {
+impl Drop for LogBatch {
     fn drop(&mut self) {
         let lines = {
-            let mut journal = JOURNAL.lock();
-            journal.open = journal.open.saturating_sub(1);
-            if journal.open > 0 {
+            let mut shared = LOG.lock();
+            shared.open = shared.open.saturating_sub(1);
+            if shared.open > 0 {
                 return;
             }
-            core::mem::take(&mut journal.lines)
+            core::mem::take(&mut shared.lines)
         };
         // The console may be slow: not under the lock.
         for line in lines {
-            device_log::write(line.level, NAME, &line.device, &line.text);
+            log::write(line.level, NAME, &line.device, &line.text);
         }
     }
 }

@@ -3,9 +3,9 @@
 //! What is known of a device's last reset, and of one that the kernel is carrying out.
 
 use crate::{
-    hypercall::Told,
-    kapi::pci::{Marks, Quiet},
-    pure::{cleanness::Cleanness, mark::Proof, reset_method::Listed, reset_plan::Rung},
+    hypercall::Notified,
+    kapi::pci::{Canaries, Quiet},
+    pure::{canary::Proof, reset_method::Listed, reset_plan::Rung, reset_state::ResetState},
 };
 use kernel::{
     error::Error,
@@ -16,7 +16,7 @@ use kernel::{
 #[derive(Clone, Copy)]
 pub(crate) struct ResetRecord {
     /// What it made of the device.
-    pub(crate) cleanness: Cleanness,
+    pub(crate) state: ResetState,
     /// How it was done; `None` if it never was.
     pub(crate) by: Option<Rung>,
     /// What the marks say.
@@ -24,7 +24,7 @@ pub(crate) struct ResetRecord {
     /// From the quiescing to the return of the hardware, in microseconds.
     pub(crate) micros: i64,
     /// What Xen knows of it.
-    pub(crate) told: Option<Told>,
+    pub(crate) xen: Option<Notified>,
     /// The error that ended it, if one did.
     pub(crate) error: Option<Error>,
 }
@@ -32,23 +32,23 @@ pub(crate) struct ResetRecord {
 impl ResetRecord {
     /// There was none.
     pub(crate) const NONE: Self = Self {
-        cleanness: Cleanness::NotReset,
+        state: ResetState::NotReset,
         by: None,
         proof: None,
         micros: 0,
-        told: None,
+        xen: None,
         error: None,
     };
 
     /// Returns `true` if it made the device clean.
     pub(crate) fn is_clean(&self) -> bool {
-        self.cleanness == Cleanness::Clean
+        self.state == ResetState::Clean
     }
 
     /// One that failed.
     pub(crate) const fn failed(by: Rung, error: Error) -> Self {
         Self {
-            cleanness: Cleanness::Failed,
+            state: ResetState::Failed,
             by: Some(by),
             error: Some(error),
             ..Self::NONE
@@ -57,13 +57,13 @@ impl ResetRecord {
 
     /// One that was carried out; what Xen knows is to be filled in.
     pub(crate) const fn carried_out(by: Rung, proof: Proof, micros: i64) -> Self {
-        let cleanness = match proof {
-            Proof::Disproven => Cleanness::Unproven,
-            Proof::Proven | Proof::Unknown if by.is_weak() => Cleanness::Weak,
-            Proof::Proven | Proof::Unknown => Cleanness::Clean,
+        let state = match proof {
+            Proof::Disproven => ResetState::Unproven,
+            Proof::Proven | Proof::Unknown if by.is_weak() => ResetState::Weak,
+            Proof::Proven | Proof::Unknown => ResetState::Clean,
         };
         Self {
-            cleanness,
+            state,
             by: Some(by),
             proof: Some(proof),
             micros,
@@ -75,7 +75,7 @@ impl ResetRecord {
 /// A reset that the kernel carries out by itself: what is kept from before it to after it.
 pub(crate) struct KernelReset {
     pub(crate) quiet: Quiet,
-    pub(crate) marks: Marks,
+    pub(crate) marks: Canaries,
     pub(crate) start: Instant<Monotonic>,
     pub(crate) listed: Listed,
     pub(crate) alone: bool,

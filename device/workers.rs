@@ -75,7 +75,7 @@ struct Left {
 }
 
 impl<F> Group<F> {
-    fn run<T>(&self, place: usize, item: &T)
+    fn run<T>(&self, index: usize, item: &T)
     where
         F: Fn(&T) -> Result,
     {
@@ -83,8 +83,8 @@ impl<F> Group<F> {
         let mut left = self.left.lock();
         left.items = left.items.saturating_sub(1);
         if let Err(error) = result {
-            if left.failed.is_none_or(|(first, _)| place < first) {
-                left.failed = Some((place, error));
+            if left.failed.is_none_or(|(first, _)| index < first) {
+                left.failed = Some((index, error));
             }
         }
         self.ended.notify_all();
@@ -123,13 +123,13 @@ where
         GFP_KERNEL,
     )?;
     let queue = QUEUE.lock().clone().ok_or(ENODEV)?;
-    for (place, item) in others.iter().enumerate() {
+    for (index, item) in others.iter().enumerate() {
         let (group_there, item_there) = (group.clone(), item.clone());
         if queue
-            .spawn(move || group_there.run(place, &item_there))
+            .spawn(move || group_there.run(index, &item_there))
             .is_err()
         {
-            group.run(place, item); // No memory for doing it elsewhere.
+            group.run(index, item); // No memory for doing it elsewhere.
         }
     }
     group.run(others.len(), last);

@@ -7,10 +7,10 @@
 
 use super::{look_up_in, Tables};
 use crate::kapi::{
-    bus_notifier::{Listener, Registration},
     device_file::NumberFile,
     global::global,
-    pci::{HotplugLock, Registered},
+    notifier::{BusListener, BusRegistration},
+    pci::{Registered, RescanRemoveLock},
 };
 use kernel::{pci, prelude::*, rbtree::RBTree};
 
@@ -27,7 +27,7 @@ global! {
 pub(crate) struct GsiFiles {
     _files: OpenList,
     #[pin]
-    _notifier: Registration<Watcher>,
+    _notifier: BusRegistration<Watcher>,
 }
 
 impl GsiFiles {
@@ -39,7 +39,7 @@ impl GsiFiles {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _files: OpenList::new(),
-            _notifier <- Registration::new(),
+            _notifier <- BusRegistration::new(),
             _: { add_present() },
         })
     }
@@ -59,7 +59,7 @@ impl Drop for OpenList {
     fn drop(&mut self) {
         // A device that goes meanwhile would take its directory away under the file. Removing a
         // file waits for its readers, who take no lock.
-        let _no_changes = HotplugLock::new();
+        let _no_changes = RescanRemoveLock::new();
         let files = FILES.lock().take();
         drop(files);
     }
@@ -73,7 +73,7 @@ fn key(device: &pci::Device) -> usize {
 /// Sees devices come and go.
 struct Watcher;
 
-impl Listener for Watcher {
+impl BusListener for Watcher {
     fn added(device: Registered<'_>) {
         add(device);
     }
@@ -91,7 +91,7 @@ impl Listener for Watcher {
 fn add_present() {
     // A device must not vanish between being found here and being entered, or the notifier's word
     // that it goes would come before its file.
-    let no_changes = HotplugLock::new();
+    let no_changes = RescanRemoveLock::new();
     let mut tables = Tables::default();
     no_changes.for_each_device(|device| add_with(&mut tables, device));
 }

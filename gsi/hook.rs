@@ -6,7 +6,7 @@
 use crate::{
     device::registry,
     kapi::{
-        gsi_hook::{GsiSource, Registration},
+        gsi_hook::{GsiHook, GsiSource},
         log::log_limited,
     },
     pure::{
@@ -17,7 +17,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// The registration, held as long as the driver is.
-pub(crate) type Hook = Registration<ClaimedDevices>;
+pub(crate) type Hook = GsiHook<ClaimedDevices>;
 
 /// Knows the GSIs of the claimed devices.
 pub(crate) struct ClaimedDevices;

@@ -129,10 +129,10 @@ pub(crate) struct RoutingTable {
 
 impl RoutingTable {
     /// Returns the entries in the firmware's order.
-    pub(crate) fn entries(&self) -> Entries<'_> {
+    pub(crate) fn entries(&self) -> PrtEntries<'_> {
         // SAFETY: By the type invariant.
         let bytes = unsafe { core::slice::from_raw_parts(self.memory.as_ptr(), self.length) };
-        Entries {
+        PrtEntries {
             rest: bytes,
             node: self.node,
             _table: PhantomData,
@@ -148,14 +148,14 @@ impl Drop for RoutingTable {
 }
 
 /// An iterator over the entries of a [`RoutingTable`].
-pub(crate) struct Entries<'a> {
+pub(crate) struct PrtEntries<'a> {
     rest: &'a [u8],
     node: Node,
     _table: PhantomData<&'a RoutingTable>,
 }
 
 /// An entry of a [`RoutingTable`].
-pub(crate) struct Entry<'a> {
+pub(crate) struct PrtEntry<'a> {
     /// The device number in bits 31-16; 0xffff below, for all functions.
     pub(crate) address: u64,
     /// The pin, INTA# being 0.
@@ -173,8 +173,8 @@ fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
+impl<'a> Iterator for PrtEntries<'a> {
+    type Item = PrtEntry<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // Each entry starts with its length; a length of 0 ends the table.
@@ -186,7 +186,7 @@ impl<'a> Iterator for Entries<'a> {
         self.rest = rest;
         let name = entry.get(offset_of!(Raw, __bindgen_anon_1)..)?;
         let end = name.iter().position(|byte| *byte == 0)?;
-        Some(Entry {
+        Some(PrtEntry {
             address: u64::from_ne_bytes(*entry.get(offset_of!(Raw, address)..)?.first_chunk()?),
             pin: read_u32(entry, offset_of!(Raw, pin))?,
             source_index: read_u32(entry, offset_of!(Raw, source_index))?,
@@ -196,7 +196,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-impl Entry<'_> {
+impl PrtEntry<'_> {
     /// Tells whether the entry goes through a link device.
     pub(crate) fn names_link(&self) -> bool {
         self.source.first().is_some_and(|byte| *byte != 0)

@@ -239,13 +239,13 @@ pub(super) const fn attribute(name: &'static CStr, mode: bindings::umode_t) -> b
 ///
 /// The type must be a transparent wrapper of a C structure that begins with a `struct attribute`,
 /// and there must be one such C structure only for the places that take [`Groups`] of this type.
-pub(crate) unsafe trait Kind: Sync {}
+pub(crate) unsafe trait AttributeKind: Sync {}
 
 // SAFETY: Attributes of a driver. The beginning is checked below.
-unsafe impl Kind for DriverAttribute {}
+unsafe impl AttributeKind for DriverAttribute {}
 
 // SAFETY: Attributes of a device. The beginning is checked below.
-unsafe impl Kind for DeviceAttribute {}
+unsafe impl AttributeKind for DeviceAttribute {}
 
 const _: () = {
     use core::mem::offset_of;
@@ -275,9 +275,9 @@ impl<T, const N: usize> Pointers<T, N> {
 pub(crate) struct Group<A>(bindings::attribute_group, PhantomData<A>);
 
 // SAFETY: Never written after it was built.
-unsafe impl<A: Kind> Sync for Group<A> {}
+unsafe impl<A: AttributeKind> Sync for Group<A> {}
 
-impl<A: Kind> Group<A> {
+impl<A: AttributeKind> Group<A> {
     /// Builds a group: in a directory of its own if `name` is given, with these attributes.
     pub(crate) const fn new<const F: usize, const L: usize>(
         name: Option<&'static CStr>,
@@ -314,7 +314,7 @@ impl<A> Groups<A> {
 
 /// Declares a static [`Groups`] with one group.
 ///
-/// `attribute_groups!(NAME: Kind, directory, [files], [large files]);` where the kind is that of
+/// `attribute_groups!(NAME: AttributeKind, directory, [files], [large files]);` where the kind is that of
 /// the files, the directory is an `Option<&CStr>`, and each file is `NAME = expression`.
 macro_rules! attribute_groups {
     ($name:ident: $kind:ident, $directory:expr, [$($file:ident = $build:expr),* $(,)?],

@@ -26,9 +26,9 @@ pub(crate) trait GsiSource {
 }
 
 /// A registered [`GsiSource`]; dropping it unregisters.
-pub(crate) struct Registration<T: GsiSource>(PhantomData<T>);
+pub(crate) struct GsiHook<T: GsiSource>(PhantomData<T>);
 
-impl<T: GsiSource> Registration<T> {
+impl<T: GsiSource> GsiHook<T> {
     /// Registers the source. There is one place for such a function in the kernel, without an
     /// owner. It is that of the driver named `pciback`, of which there can be one: so it takes a
     /// driver that is registered.
@@ -50,7 +50,7 @@ impl<T: GsiSource> Registration<T> {
     }
 }
 
-impl<T: GsiSource> Drop for Registration<T> {
+impl<T: GsiSource> Drop for GsiHook<T> {
     fn drop(&mut self) {
         // SAFETY: See `new`. A null function makes the ioctl answer -EOPNOTSUPP.
         unsafe { xen_acpi_register_get_gsi_func(None) };

@@ -8,8 +8,8 @@
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
 mod ats;
-mod awake;
 mod bars;
+mod canary;
 mod config;
 mod driver_override;
 mod drivers;
@@ -17,30 +17,30 @@ mod enabled;
 mod error_status;
 mod live_state;
 mod lock;
-mod mark;
-mod neighbours;
 mod own_reset;
 mod ready;
 mod registered;
 mod reset;
+mod runtime_pm;
 mod scan;
 mod slot;
 mod state;
+mod unlocked;
 
 pub(crate) use self::{
-    awake::Awake,
+    canary::Canaries,
     config::Command,
     driver_override::{override_driver, withdraw_override},
     drivers::{attach, release_driver},
     enabled::Enabled,
     live_state::LiveState,
-    lock::{ConfigAccess, DeviceLocks, Exclusive, Locked},
-    mark::Marks,
-    neighbours::{check_reset_methods, Driver, Neighbour, PortDriver},
+    lock::{CfgLocked, ConfigAccess, DeviceLocks, Locked},
     registered::Registered,
     reset::listed_methods,
-    scan::{HotplugLock, PciDevices},
+    runtime_pm::RuntimePm,
+    scan::{PciDevices, RescanRemoveLock},
     state::{Quiet, SavedState},
+    unlocked::{check_reset_methods, DriverKind, PortDriver, Unlocked},
 };
 
 use crate::pure::{intx::Pin, sbdf::Sbdf};

@@ -14,9 +14,9 @@
 use super::{
     attr::{DeviceAttribute, DriverAttribute, Groups},
     fault,
-    pci::{Exclusive, Locked},
+    pci::{CfgLocked, Locked},
 };
-use crate::pure::error_recovery::{Answer, Channel};
+use crate::pure::error_recovery::{Channel, ErsResult};
 use core::marker::PhantomData;
 use kernel::{bindings, driver, pci, prelude::*, types::Opaque, ThisModule};
 
@@ -33,20 +33,20 @@ pub(crate) trait Attributes {
 pub(crate) trait StubDriver: pci::Driver {
     /// The kernel found an error in the device or above it. It holds up the recovery of all
     /// devices below the same port until each has answered.
-    fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer;
+    fn error_detected(device: &Locked<'_>, channel: Channel) -> ErsResult;
 
     /// The link was reset. The device's configuration is what the reset made of it.
-    fn slot_reset(device: &Locked<'_>) -> Answer;
+    fn slot_reset(device: &Locked<'_>) -> ErsResult;
 
     /// The recovery is over: the device may work again.
     fn resume(device: &Locked<'_>);
 
     /// The kernel is about to reset the device by itself, for somebody else. What its configuration
     /// is when this returns it gets back after the reset.
-    fn reset_prepare(device: &Exclusive<'_>);
+    fn reset_prepare(device: &CfgLocked<'_>);
 
     /// It did, or failed to, and has restored that configuration.
-    fn reset_done(device: &Exclusive<'_>);
+    fn reset_done(device: &CfgLocked<'_>);
 }
 
 /// A type for [`driver::Registration`] that registers `T`.
@@ -85,7 +85,7 @@ impl<T: StubDriver + Attributes> Adapter<T> {
     /// As for `error_detected`.
     unsafe extern "C" fn mmio_enabled(_: *mut bindings::pci_dev) -> bindings::pci_ers_result_t {
         // Nothing is to be found out from the device's registers: `resume` follows.
-        answer(Answer::Recovered)
+        answer(ErsResult::Recovered)
     }
 
     /// # Safety
@@ -133,18 +133,18 @@ unsafe fn locked<'a>(device: *mut bindings::pci_dev) -> Locked<'a> {
 /// # Safety
 ///
 /// As for `locked`, and user space's accesses to the configuration space must wait.
-unsafe fn exclusive<'a>(device: *mut bindings::pci_dev) -> Exclusive<'a> {
+unsafe fn exclusive<'a>(device: *mut bindings::pci_dev) -> CfgLocked<'a> {
     // SAFETY: By the caller's promise. CAST: As in `locked`.
-    unsafe { Exclusive::assume(&*device.cast::<pci::Device>()) }
+    unsafe { CfgLocked::assume(&*device.cast::<pci::Device>()) }
 }
 
 /// Returns the kernel's number of an answer.
-fn answer(answer: Answer) -> bindings::pci_ers_result_t {
+fn answer(answer: ErsResult) -> bindings::pci_ers_result_t {
     match answer {
-        Answer::CanRecover => bindings::pci_ers_result_PCI_ERS_RESULT_CAN_RECOVER,
-        Answer::NeedReset => bindings::pci_ers_result_PCI_ERS_RESULT_NEED_RESET,
-        Answer::Recovered => bindings::pci_ers_result_PCI_ERS_RESULT_RECOVERED,
-        Answer::Disconnect => bindings::pci_ers_result_PCI_ERS_RESULT_DISCONNECT,
+        ErsResult::CanRecover => bindings::pci_ers_result_PCI_ERS_RESULT_CAN_RECOVER,
+        ErsResult::NeedReset => bindings::pci_ers_result_PCI_ERS_RESULT_NEED_RESET,
+        ErsResult::Recovered => bindings::pci_ers_result_PCI_ERS_RESULT_RECOVERED,
+        ErsResult::Disconnect => bindings::pci_ers_result_PCI_ERS_RESULT_DISCONNECT,
     }
 }
 

@@ -15,18 +15,18 @@ const SIF_INITDOMAIN: u32 = 1 << 1;
 /// That this is an initial domain of Xen: whoever has one may call Xen. Only [`initial_domain`] makes
 /// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dom0(Kind);
+pub(crate) struct Dom0(Dom0Kind);
 
 impl Dom0 {
     /// Returns which kind it is.
-    pub(crate) const fn kind(self) -> Kind {
+    pub(crate) const fn kind(self) -> Dom0Kind {
         self.0
     }
 }
 
 /// What a dom0 is, as far as interrupts and configuration space go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum Dom0Kind {
     /// Paravirtualised: the kernel talks to Xen about interrupts, config space is the hardware's.
     Pv,
     /// PVH: Xen emulates the config space (vPCI) and must be told of resets and GSIs.
@@ -42,10 +42,10 @@ pub(crate) fn initial_domain() -> Option<Dom0> {
         return None;
     }
     match domain_type {
-        bindings::xen_domain_type_XEN_PV_DOMAIN => Some(Dom0(Kind::Pv)),
+        bindings::xen_domain_type_XEN_PV_DOMAIN => Some(Dom0(Dom0Kind::Pv)),
         // A dom0 that isn't PV is PVH: Xen builds no HVM dom0. (On Arm, where the notion doesn't
         // exist, every domain has this type.)
-        bindings::xen_domain_type_XEN_HVM_DOMAIN => Some(Dom0(Kind::Pvh)),
+        bindings::xen_domain_type_XEN_HVM_DOMAIN => Some(Dom0(Dom0Kind::Pvh)),
         _ => None,
     }
 }
@@ -67,12 +67,12 @@ pub(crate) fn domain_of(device: &pci::Device) -> Option<DomId> {
 
 /// An entry in the kernel's books that a domain uses a device; dropping it takes it out. (In a PV
 /// dom0 the kernel maps the device's interrupts to that domain.)
-pub(crate) struct Owner {
+pub(crate) struct DomainOwner {
     device: ARef<pci::Device>,
     domain: DomId,
 }
 
-impl Owner {
+impl DomainOwner {
     /// Makes the entry.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Owner {
     }
 }
 
-impl Drop for Owner {
+impl Drop for DomainOwner {
     fn drop(&mut self) {
         // SAFETY: The device is valid. The only error is that there is no entry.
         unsafe { xen_unregister_device_domain_owner(super::pci::raw(&self.device).cast()) };

@@ -2,7 +2,7 @@
 
 //! Backends on xenbus: devices that the toolstack describes in xenstore and a driver here serves.
 //!
-//! [`Registration`] registers a [`Backend`], [`XenbusDevice`] is what it gets for each device, and
+//! [`BackendRegistration`] registers a [`BackendDriver`], [`XenbusDevice`] is what it gets for each device, and
 //! [`store`] reads and writes xenstore, [`watch`] tells of changes in it, [`ready`]
 //! when it is there.
 //!
@@ -17,5 +17,5 @@ pub(crate) mod watch;
 
 pub(crate) use self::{
     device::XenbusDevice,
-    driver::{Backend, Registration},
+    driver::{BackendDriver, BackendRegistration},
 };

@@ -14,8 +14,8 @@
 //!   about to touch the hardware takes that lock and asks [`is_claimed`](DeviceState::is_claimed).
 
 use super::{
-    cleanness::{Cleanness, Verdict},
     domid::DomId,
+    reset_state::{ResetState, Verdict},
     time::Time,
 };
 
@@ -101,7 +101,7 @@ pub(crate) struct DeviceState {
     assigned_until: Time,
     /// Somebody has the right to reset it.
     reserved: bool,
-    reset_state: Cleanness,
+    reset_state: ResetState,
     /// When the last reset ended.
     last_reset: Time,
 }
@@ -109,7 +109,7 @@ pub(crate) struct DeviceState {
 impl DeviceState {
     /// A device that was just claimed; `reset_state` is what the reset in the claim made of it. If it
     /// was released `in_use`, it may still be a domain's, which is known when the lists were read.
-    pub(crate) fn claimed(reset_state: Cleanness, in_use: bool, now: Time) -> Self {
+    pub(crate) fn claimed(reset_state: ResetState, in_use: bool, now: Time) -> Self {
         let mut state = Self {
             holder: Holder::Nobody,
             assigned_until: now,
@@ -146,7 +146,7 @@ impl DeviceState {
     }
 
     /// Returns what the last reset made of the device, or what has become of it since.
-    pub(crate) fn reset_state(&self, now: Time) -> Cleanness {
+    pub(crate) fn reset_state(&self, now: Time) -> ResetState {
         self.at(now).reset_state
     }
 
@@ -300,7 +300,7 @@ impl DeviceState {
     /// A reset has ended, the holder of the reservation or of the device's lock says.
     ///
     /// One that a domain uses, or may be using without having been seen, is soiled at once.
-    pub(crate) fn was_reset(&mut self, reset_state: Cleanness, now: Time) {
+    pub(crate) fn was_reset(&mut self, reset_state: ResetState, now: Time) {
         *self = self.at(now);
         self.last_reset = now;
         self.reset_state = reset_state;
@@ -311,7 +311,7 @@ impl DeviceState {
 
     /// The hardware has reported an error. That is no reset.
     pub(crate) fn failed(&mut self) {
-        self.reset_state = Cleanness::Failed;
+        self.reset_state = ResetState::Failed;
     }
 
     /// The device is released. Returns who held it until now. (A domain that is leaving doesn't
@@ -325,8 +325,8 @@ impl DeviceState {
     /// A domain has, or had, the device: it isn't what its last reset left any more. One whose
     /// reset failed stays failed.
     fn soil(&mut self) {
-        if self.reset_state != Cleanness::Failed {
-            self.reset_state = Cleanness::Used;
+        if self.reset_state != ResetState::Failed {
+            self.reset_state = ResetState::Used;
         }
     }
 }

@@ -21,7 +21,7 @@ enum Event {
     Reserve,
     Unreserve,
     ResetRequested,
-    WasReset(Cleanness),
+    WasReset(ResetState),
     Failed,
     Release,
     Later,
@@ -45,7 +45,7 @@ fn events() -> Vec<Event> {
     all.extend(domains.map(Event::Left));
     all.extend(domains.map(Event::Stay));
     all.extend(domains.map(Event::BeginCleaning));
-    all.extend(Cleanness::ALL.map(Event::WasReset));
+    all.extend(ResetState::ALL.map(Event::WasReset));
     all
 }
 
@@ -88,7 +88,7 @@ fn apply(state: &mut DeviceState, event: Event) -> bool {
 /// Every state that can be reached from a claim, and each event in it.
 fn every_transition() -> Vec<(DeviceState, Event, DeviceState, bool)> {
     let mut seen = HashSet::new();
-    let mut queue: VecDeque<_> = Cleanness::ALL
+    let mut queue: VecDeque<_> = ResetState::ALL
         .map(|made| DeviceState::claimed(made, false, NOW))
         .into();
     let mut all = Vec::new();
@@ -141,15 +141,15 @@ fn a_domain_follows_another_only_through_nobody() {
 #[test]
 fn a_used_device_is_clean_only_after_a_reset_without_a_user() {
     for (before, event, after, _) in every_transition() {
-        if after.reset_state == Cleanness::Clean && before.reset_state != Cleanness::Clean {
+        if after.reset_state == ResetState::Clean && before.reset_state != ResetState::Clean {
             assert!(
-                matches!(event, Event::WasReset(Cleanness::Clean)),
+                matches!(event, Event::WasReset(ResetState::Clean)),
                 "{event:?}"
             );
             assert!(!matches!(after.holder, Holder::Domain(_)));
         }
         assert!(
-            !matches!(after.holder, Holder::Domain(_)) || after.reset_state != Cleanness::Clean,
+            !matches!(after.holder, Holder::Domain(_)) || after.reset_state != ResetState::Clean,
             "{before:?} {event:?}"
         );
     }
@@ -164,10 +164,10 @@ fn only_a_reset_is_a_reset() {
             "{event:?}"
         );
     }
-    let mut state = DeviceState::claimed(Cleanness::Clean, false, Time(1));
+    let mut state = DeviceState::claimed(ResetState::Clean, false, Time(1));
     state.failed();
     assert!(!state.was_reset_since(Time(1)));
-    state.was_reset(Cleanness::Weak, Time(2));
+    state.was_reset(ResetState::Weak, Time(2));
     assert!(state.was_reset_since(Time(1)));
     assert!(!state.was_reset_since(Time(2)));
 }
@@ -175,7 +175,7 @@ fn only_a_reset_is_a_reset() {
 #[test]
 fn a_failed_device_stays_so_until_it_is_reset() {
     for (before, event, after, _) in every_transition() {
-        if before.reset_state == Cleanness::Failed && after.reset_state != Cleanness::Failed {
+        if before.reset_state == ResetState::Failed && after.reset_state != ResetState::Failed {
             assert!(matches!(event, Event::WasReset(_)), "{event:?}");
         }
     }
@@ -221,10 +221,10 @@ fn the_answers_agree() {
 
 #[test]
 fn a_domain_has_a_device_from_list_to_left() {
-    let mut state = DeviceState::claimed(Cleanness::Clean, false, NOW);
+    let mut state = DeviceState::claimed(ResetState::Clean, false, NOW);
     let (seven, eight) = (domain(7), domain(8));
     assert_eq!(state.list(seven, true, NOW), Ok(Permitted::Plainly));
-    assert_eq!(state.reset_state(NOW), Cleanness::Used);
+    assert_eq!(state.reset_state(NOW), ResetState::Used);
     assert_eq!(
         state.list(seven, true, NOW),
         Ok(Permitted::Plainly),
@@ -247,7 +247,7 @@ fn a_domain_has_a_device_from_list_to_left() {
     assert!(!state.stay(seven), "it is too late");
     assert_eq!(state.verdict(false, NOW), Verdict::No);
     assert_eq!(state.list(seven, false, NOW), Err(Refused::Leaving));
-    state.was_reset(Cleanness::Clean, Time(5));
+    state.was_reset(ResetState::Clean, Time(5));
     assert!(!state.left(eight) && state.left(seven) && !state.left(seven));
     assert_eq!(state.list(eight, true, NOW), Ok(Permitted::Plainly));
     assert_eq!(state.release(NOW), Holder::Domain(eight));
@@ -256,7 +256,7 @@ fn a_domain_has_a_device_from_list_to_left() {
 
 #[test]
 fn an_assignment_ends_by_itself() {
-    let mut state = DeviceState::claimed(Cleanness::NotReset, false, NOW);
+    let mut state = DeviceState::claimed(ResetState::NotReset, false, NOW);
     assert_eq!(state.assign(true, NOW), Err(Refused::Unclean));
     assert_eq!(state.assign(false, NOW), Ok(Permitted::WithWarning));
     let end = NOW.plus_millis(ASSIGNED_FOR);
@@ -266,23 +266,23 @@ fn an_assignment_ends_by_itself() {
     assert_eq!(state.assign(false, Time(5)), Ok(Permitted::WithWarning));
     assert_eq!(state.holder(end), Holder::Assigned);
     // A domain may have had it, and may have it still.
-    state.was_reset(Cleanness::Clean, Time(6));
+    state.was_reset(ResetState::Clean, Time(6));
     assert_eq!(state.holder(Time(6)), Holder::Assigned);
-    assert_eq!(state.reset_state(Time(6)), Cleanness::Used);
+    assert_eq!(state.reset_state(Time(6)), ResetState::Used);
     // When it is over, a reset makes it clean.
-    state.was_reset(Cleanness::Clean, Time(5).plus_millis(ASSIGNED_FOR));
-    assert_eq!(state.reset_state(end), Cleanness::Clean);
+    state.was_reset(ResetState::Clean, Time(5).plus_millis(ASSIGNED_FOR));
+    assert_eq!(state.reset_state(end), ResetState::Clean);
 }
 
 #[test]
 fn who_was_given_a_device_may_have_used_it() {
-    let mut state = DeviceState::claimed(Cleanness::Clean, false, NOW);
+    let mut state = DeviceState::claimed(ResetState::Clean, false, NOW);
     assert_eq!(state.assign(true, NOW), Ok(Permitted::Plainly));
     // The device model asks, and the toolstack asks.
     assert_eq!(state.assign(true, Time(5)), Ok(Permitted::Plainly));
     let end = Time(5).plus_millis(ASSIGNED_FOR);
     assert_eq!(state.verdict(true, Time(end.0 - 1)), Verdict::Yes);
-    assert_eq!(state.reset_state(end), Cleanness::Used);
+    assert_eq!(state.reset_state(end), ResetState::Used);
     assert_eq!(state.verdict(true, end), Verdict::No);
     assert_eq!(state.assign(true, end), Err(Refused::Unclean));
 }
@@ -304,15 +304,15 @@ fn only_what_nobody_has_is_reset_for_others() {
 
 #[test]
 fn what_was_released_in_use_may_still_be() {
-    let mut state = DeviceState::claimed(Cleanness::Clean, true, NOW);
+    let mut state = DeviceState::claimed(ResetState::Clean, true, NOW);
     assert_eq!(state.holder(NOW), Holder::Assigned);
-    assert_eq!(state.reset_state(NOW), Cleanness::Used);
+    assert_eq!(state.reset_state(NOW), ResetState::Used);
     assert_eq!(
         state.list(domain(7), false, NOW),
         Ok(Permitted::WithWarning)
     );
-    let state = DeviceState::claimed(Cleanness::Clean, true, NOW);
+    let state = DeviceState::claimed(ResetState::Clean, true, NOW);
     let end = NOW.plus_millis(ASSIGNED_FOR);
     assert_eq!(state.holder(end), Holder::Nobody);
-    assert_eq!(state.reset_state(end), Cleanness::Used);
+    assert_eq!(state.reset_state(end), ResetState::Used);
 }

@@ -34,7 +34,7 @@ impl Channel {
 
 /// What the kernel is told (`pci_ers_result_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ErsResult {
     /// It can go on without a reset.
     CanRecover,
     /// It needs the reset of the link.
@@ -79,7 +79,7 @@ impl Signs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     /// What the kernel is told.
-    pub(crate) answer: Answer,
+    pub(crate) answer: ErsResult,
     /// The error is the device's, too: it has failed. If it isn't, the device goes on untouched.
     pub(crate) affected: bool,
     /// The device must stop writing to memory at once.
@@ -108,11 +108,11 @@ pub(crate) const fn detected(channel: Channel, shows: bool, in_use: bool) -> Res
 }
 
 /// What the kernel is told of a device, a bridge included, when an error was detected.
-pub(crate) const fn answer(channel: Channel) -> Answer {
+pub(crate) const fn answer(channel: Channel) -> ErsResult {
     match channel {
-        Channel::Normal => Answer::CanRecover,
-        Channel::Frozen => Answer::NeedReset,
-        Channel::Lost => Answer::Disconnect,
+        Channel::Normal => ErsResult::CanRecover,
+        Channel::Frozen => ErsResult::NeedReset,
+        Channel::Lost => ErsResult::Disconnect,
     }
 }
 
@@ -181,7 +181,7 @@ impl Resets {
 
 #[cfg(test)]
 mod tests {
-    use super::{detected, Answer, Channel, Next, Resets, Signs};
+    use super::{detected, Channel, ErsResult, Next, Resets, Signs};
 
     #[test]
     fn only_a_lost_device_fails_the_recovery_of_others() {
@@ -189,10 +189,10 @@ mod tests {
             for (shows, in_use) in [(false, false), (false, true), (true, false), (true, true)] {
                 let response = detected(channel, shows, in_use);
                 let lost = channel == Channel::Lost;
-                assert_eq!(response.answer == Answer::Disconnect, lost);
+                assert_eq!(response.answer == ErsResult::Disconnect, lost);
                 // Another may have the link reset, this device never asks for it.
                 let frozen = channel == Channel::Frozen;
-                assert_eq!(response.answer == Answer::NeedReset, frozen);
+                assert_eq!(response.answer == ErsResult::NeedReset, frozen);
             }
         }
     }

@@ -9,7 +9,7 @@
 //! (`pci_reset_bus()`). So a reset counts as the weakest that it can have been.
 
 use super::{
-    mark::Proof,
+    canary::Proof,
     reset_method::{Listed, Method},
     reset_plan::Rung,
 };

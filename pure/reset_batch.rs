@@ -11,7 +11,7 @@ use super::{
 /// A device that shall be reset, and its part in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task {
-    /// Its place in the snapshot.
+    /// Its index in the snapshot.
     pub(crate) target: usize,
     /// What to do for it.
     pub(crate) part: Part,

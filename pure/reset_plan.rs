@@ -13,7 +13,7 @@ use super::{
     device_state::Holder,
     domid::DomId,
     reset_method::Method,
-    topology::{Consent, Function, Kind, Owner, Reset, Secondary, Topology},
+    topology::{Function, FunctionKind, Owner, Reset, ResetOptOut, Secondary, Topology},
 };
 use core::fmt;
 
@@ -152,8 +152,8 @@ pub(crate) enum Why {
     Used(DomId),
     /// The toolstack is about to give it to a domain.
     Assigned,
-    /// It doesn't consent.
-    Consent(Consent),
+    /// It opts out.
+    OptOut(ResetOptOut),
     /// It is of a kind that this driver can't hold.
     Kind,
 }
@@ -161,28 +161,30 @@ pub(crate) enum Why {
 /// A function that blocks a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocker {
-    /// Its place in the snapshot.
-    pub(crate) place: usize,
+    /// Its index in the snapshot.
+    pub(crate) index: usize,
     /// The reason.
     pub(crate) why: Why,
 }
 
 /// Judges one function that `reset` reaches, besides the target.
 fn judge(function: &Function, reset: Reset) -> Option<Why> {
-    if matches!(reset, Reset::Below { .. }) && function.consent != Consent::Given {
-        return Some(Why::Consent(function.consent));
+    if matches!(reset, Reset::Below { .. }) && function.opt_out != ResetOptOut::None {
+        return Some(Why::OptOut(function.opt_out));
     }
     match (function.kind, function.owner) {
-        (Kind::Other, _) => Some(Why::Kind),
+        (FunctionKind::Other, _) => Some(Why::Kind),
         (_, Owner::Pciback(holder)) if holder.permits_reset() => None,
         (_, Owner::Pciback(holder)) => Some(match (holder, holder.domain()) {
             (_, Some(domain)) => Why::Used(domain),
             (Holder::Assigned, None) => Why::Assigned,
             (_, None) => Why::Unclaimed,
         }),
-        (Kind::Bridge, Owner::PortDriver | Owner::Nobody) => None,
-        (Kind::Endpoint | Kind::Bridge, Owner::Driver | Owner::PortDriver) => Some(Why::Driver),
-        (Kind::Endpoint, Owner::Nobody) => Some(Why::Unclaimed),
+        (FunctionKind::Bridge, Owner::PortDriver | Owner::Nobody) => None,
+        (FunctionKind::Endpoint | FunctionKind::Bridge, Owner::Driver | Owner::PortDriver) => {
+            Some(Why::Driver)
+        }
+        (FunctionKind::Endpoint, Owner::Nobody) => Some(Why::Unclaimed),
     }
 }
 
@@ -193,22 +195,22 @@ impl<'a> Topology<'a> {
         reset: Reset,
         target: usize,
     ) -> impl Iterator<Item = Blocker> + 'a {
-        self.functions().filter_map(move |(place, function)| {
+        self.functions().filter_map(move |(index, function)| {
             let why = match reset {
                 // Not reached itself, but what is behind it is lost if it doesn't survive.
                 Reset::Below { bridge, .. }
-                    if place == bridge && function.consent == Consent::Quirk =>
+                    if index == bridge && function.opt_out == ResetOptOut::Quirk =>
                 {
-                    Some(Why::Consent(Consent::Quirk))
+                    Some(Why::OptOut(ResetOptOut::Quirk))
                 }
-                _ if !self.may_reach(reset, place) => None,
+                _ if !self.may_reach(reset, index) => None,
                 // Whoever asks for a reset of a device that is in use means it.
-                _ if place == target && matches!(function.owner, Owner::Pciback(_)) => {
+                _ if index == target && matches!(function.owner, Owner::Pciback(_)) => {
                     judge(&function.held_by(Holder::Nobody), reset)
                 }
                 _ => judge(function, reset),
             };
-            why.map(|why| Blocker { place, why })
+            why.map(|why| Blocker { index, why })
         })
     }
 
@@ -223,7 +225,7 @@ impl<'a> Topology<'a> {
         let bridge = self.bridge_above(target)?;
         let above = self.get(bridge)?;
         let by = above.secondary;
-        (above.kind == Kind::Bridge).then_some(Reset::Below { bridge, by })
+        (above.kind == FunctionKind::Bridge).then_some(Reset::Below { bridge, by })
     }
 
     /// Yields the resets that are there for `target`, gentlest first, blocked or not. There are
@@ -231,14 +233,14 @@ impl<'a> Topology<'a> {
     pub(crate) fn ladder(self, target: usize) -> impl Iterator<Item = Reset> + 'a {
         let function = self
             .get(target)
-            .filter(|function| function.kind == Kind::Endpoint);
+            .filter(|function| function.kind == FunctionKind::Endpoint);
         let of_function = move |by| Reset::Function { of: target, by };
         let gentle = function
             .into_iter()
             .flat_map(|function| function.listed.function_level())
             .map(of_function);
         let below = function
-            .filter(|function| function.consent == Consent::Given)
+            .filter(|function| function.opt_out == ResetOptOut::None)
             .and_then(|_| self.below(target));
         let weak = function
             .filter(|function| function.listed.has(Method::Pm))

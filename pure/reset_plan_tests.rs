@@ -68,7 +68,7 @@ fn a_neighbour_blocks_by_driver_domain_or_absence() {
         let reset = Topology(&all).below(1).unwrap();
         Topology(&all)
             .blockers(reset, 1)
-            .map(|b| (b.place, b.why))
+            .map(|b| (b.index, b.why))
             .collect::<Vec<_>>()
     };
     assert_eq!(why(Owner::Driver), [(2, Why::Driver)]);
@@ -145,7 +145,7 @@ fn root_buses_are_never_reset() {
 
 #[test]
 fn only_a_bridge_resets_a_bus() {
-    for kind in [Kind::Endpoint, Kind::Other] {
+    for kind in [FunctionKind::Endpoint, FunctionKind::Other] {
         let above = Function { kind, ..port(0) };
         assert_eq!(word(plan(&[above, below(0, endpoint(1))], 1)), "nothing");
     }
@@ -183,13 +183,17 @@ fn weak_is_no_way_around_a_blocker() {
 #[test]
 fn what_the_administrator_says_counts() {
     let mut all = [port(0), below(0, endpoint(1)), below(0, endpoint(2))];
-    for consent in [Consent::Emptied, Consent::BusTakenOut, Consent::Quirk] {
-        all[1].consent = consent;
+    for opt_out in [
+        ResetOptOut::MethodsEmptied,
+        ResetOptOut::BusRemoved,
+        ResetOptOut::Quirk,
+    ] {
+        all[1].opt_out = opt_out;
         assert_eq!(word(plan(&all, 1)), "nothing");
         assert_eq!(word(plan(&all, 2)), "blocked");
-        all[1].consent = Consent::Given;
+        all[1].opt_out = ResetOptOut::None;
     }
-    all[0].consent = Consent::Quirk;
+    all[0].opt_out = ResetOptOut::Quirk;
     assert_eq!(word(plan(&all, 1)), "blocked");
 }
 

@@ -2,8 +2,8 @@
 
 //! The hierarchy of PCI functions as it was at one moment, and what a reset in it reaches.
 //!
-//! A snapshot is a slice; functions name each other by their place in it. It is put together from
-//! a system that goes on changing, so nothing here trusts it to be well-formed: places may be out
+//! A snapshot is a slice; functions name each other by their index in it. It is put together from
+//! a system that goes on changing, so nothing here trusts it to be well-formed: indices may be out
 //! of range and bridges may form a ring, which ends a walk. Whoever says that it is where nothing
 //! can be may be anywhere, so it must let a reset pass wherever that is.
 
@@ -15,7 +15,7 @@ use super::{
 
 /// What a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FunctionKind {
     /// A device that does something (header type 0).
     Endpoint,
     /// A PCI-to-PCI bridge (header type 1).
@@ -37,15 +37,15 @@ pub(crate) enum Owner {
     Nobody,
 }
 
-/// What a function has to say to a reset that reaches it along with others.
+/// Whether a function opts out of resets that reach it along with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Consent {
-    /// Nothing.
-    Given,
+pub(crate) enum ResetOptOut {
+    /// It doesn't.
+    None,
     /// The administrator emptied its `reset_method`: it shall not be reset at all.
-    Emptied,
+    MethodsEmptied,
     /// The administrator took `bus` out of its `reset_method`.
-    BusTakenOut,
+    BusRemoved,
     /// The kernel knows that it doesn't survive one (`PCI_DEV_FLAGS_NO_BUS_RESET`).
     Quirk,
 }
@@ -65,15 +65,15 @@ pub(crate) struct Function {
     /// Its address.
     pub(crate) sbdf: Sbdf,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: FunctionKind,
     /// The bridge above it; `None` on a root bus.
     pub(crate) above: Option<usize>,
     /// The physical function that it is a virtual function of.
     pub(crate) physical: Option<usize>,
     /// Who holds it.
     pub(crate) owner: Owner,
-    /// What it has to say to slot and bus resets.
-    pub(crate) consent: Consent,
+    /// Whether it opts out of slot and bus resets.
+    pub(crate) opt_out: ResetOptOut,
     /// The methods that the kernel lists for it.
     pub(crate) listed: Listed,
     /// For a bridge: how what is below it can be reset.
@@ -115,34 +115,34 @@ pub(crate) enum Reset {
 pub(crate) struct Topology<'a>(pub(crate) &'a [Function]);
 
 impl<'a> Topology<'a> {
-    /// Returns the function at a place.
-    pub(crate) fn get(self, place: usize) -> Option<&'a Function> {
-        self.0.get(place)
+    /// Returns the function at an index.
+    pub(crate) fn get(self, index: usize) -> Option<&'a Function> {
+        self.0.get(index)
     }
 
-    /// Returns all places with their functions.
+    /// Returns all indices with their functions.
     pub(crate) fn functions(self) -> impl Iterator<Item = (usize, &'a Function)> {
         self.0.iter().enumerate()
     }
 
     /// Returns the bridge above a function or, for a virtual function, above its physical one.
-    pub(crate) fn bridge_above(self, place: usize) -> Option<usize> {
-        let function = self.get(place)?;
-        let physical = function.physical.and_then(|place| self.get(place));
+    pub(crate) fn bridge_above(self, index: usize) -> Option<usize> {
+        let function = self.get(index)?;
+        let physical = function.physical.and_then(|index| self.get(index));
         physical.unwrap_or(function).above
     }
 
     /// Tells whether a function is somewhere below a bridge.
-    pub(crate) fn is_below(self, place: usize, bridge: usize) -> bool {
-        core::iter::successors(self.bridge_above(place), |place| self.bridge_above(*place))
+    pub(crate) fn is_below(self, index: usize, bridge: usize) -> bool {
+        core::iter::successors(self.bridge_above(index), |index| self.bridge_above(*index))
             .take(self.0.len()) // more steps than that go round in a ring
             .any(|above| above == bridge)
     }
 
     /// Tells whether it is known where a function is: above it, or above its physical function, are
     /// bridges and at their end a root bus.
-    pub(crate) fn is_placed(self, place: usize) -> bool {
-        let function = self.get(place);
+    pub(crate) fn is_located(self, index: usize) -> bool {
+        let function = self.get(index);
         let physical = match function.and_then(|function| function.physical) {
             None => function,
             // Virtual functions have none of their own.
@@ -157,7 +157,7 @@ impl<'a> Topology<'a> {
                 return true;
             };
             let bridge = self.get(bridge);
-            match bridge.filter(|it| it.kind != Kind::Endpoint && it.physical.is_none()) {
+            match bridge.filter(|it| it.kind != FunctionKind::Endpoint && it.physical.is_none()) {
                 Some(bridge) => above = bridge.above,
                 None => return false,
             }
@@ -167,18 +167,18 @@ impl<'a> Topology<'a> {
     }
 
     /// Tells whether a reset may reach a function: it does, or nobody knows where the function is.
-    pub(crate) fn may_reach(self, reset: Reset, place: usize) -> bool {
-        self.reaches(reset, place) || !self.is_placed(place)
+    pub(crate) fn may_reach(self, reset: Reset, index: usize) -> bool {
+        self.reaches(reset, index) || !self.is_located(index)
     }
 
     /// Tells whether the administrator took `bus` out of an endpoint's reset methods: the kernel
     /// offers it to one that is alone on its bus below a bridge, and to no other.
-    pub(crate) fn lacks_bus(self, place: usize) -> bool {
-        self.get(place).is_some_and(|function| {
+    pub(crate) fn lacks_bus(self, index: usize) -> bool {
+        self.get(index).is_some_and(|function| {
             let mut neighbours = self
                 .functions()
-                .filter(|(other, neighbour)| *other != place && neighbour.above == function.above);
-            function.kind == Kind::Endpoint
+                .filter(|(other, neighbour)| *other != index && neighbour.above == function.above);
+            function.kind == FunctionKind::Endpoint
                 && function.physical.is_none()
                 && function.above.is_some()
                 && !function.listed.has_bus()
@@ -187,37 +187,37 @@ impl<'a> Topology<'a> {
     }
 
     /// Tells whether a reset reaches a function.
-    pub(crate) fn reaches(self, reset: Reset, place: usize) -> bool {
+    pub(crate) fn reaches(self, reset: Reset, index: usize) -> bool {
         match reset {
             Reset::Function { of, .. } => {
-                place == of
+                index == of
                     || self
-                        .get(place)
+                        .get(index)
                         .is_some_and(|function| function.physical == Some(of))
             }
-            Reset::Below { bridge, .. } => self.is_below(place, bridge),
+            Reset::Below { bridge, .. } => self.is_below(index, bridge),
         }
     }
 
-    /// Returns the places that a reset reaches, in the order of the snapshot.
-    pub(crate) fn reach(self, reset: Reset) -> impl Iterator<Item = usize> + 'a {
-        (0..self.0.len()).filter(move |place| self.reaches(reset, *place))
+    /// Returns the indices that a reset reaches, in the order of the snapshot.
+    pub(crate) fn scope(self, reset: Reset) -> impl Iterator<Item = usize> + 'a {
+        (0..self.0.len()).filter(move |index| self.reaches(reset, *index))
     }
 }
 
 #[cfg(test)]
 pub(crate) mod samples {
-    use super::{Consent, Function, Holder, Kind, Listed, Owner, Sbdf, Secondary};
+    use super::{Function, FunctionKind, Holder, Listed, Owner, ResetOptOut, Sbdf, Secondary};
 
     /// An idle endpoint of ours on a root bus, without a method.
     pub(crate) fn endpoint(devfn: u8) -> Function {
         Function {
             sbdf: Sbdf::new(0, 0, devfn),
-            kind: Kind::Endpoint,
+            kind: FunctionKind::Endpoint,
             above: None,
             physical: None,
             owner: Owner::Pciback(Holder::Nobody),
-            consent: Consent::Given,
+            opt_out: ResetOptOut::None,
             listed: Listed::new([0; 8]),
             secondary: Secondary::Bus,
         }
@@ -226,7 +226,7 @@ pub(crate) mod samples {
     /// A port on a root bus.
     pub(crate) fn port(devfn: u8) -> Function {
         Function {
-            kind: Kind::Bridge,
+            kind: FunctionKind::Bridge,
             owner: Owner::PortDriver,
             ..endpoint(devfn)
         }
@@ -259,16 +259,16 @@ mod tests {
             virtual_function,      // 4
             endpoint(5),           // 5, on the root bus
         ];
-        let reach = |bridge| {
+        let scope = |bridge| {
             let by = Secondary::Bus;
             Topology(&all)
-                .reach(Reset::Below { bridge, by })
+                .scope(Reset::Below { bridge, by })
                 .collect::<Vec<_>>()
         };
-        assert_eq!(reach(0), [1, 2, 3, 4]);
-        assert_eq!(reach(1), [2]);
-        assert!(reach(5).is_empty());
-        assert!(reach(usize::MAX).is_empty());
+        assert_eq!(scope(0), [1, 2, 3, 4]);
+        assert_eq!(scope(1), [2]);
+        assert!(scope(5).is_empty());
+        assert!(scope(usize::MAX).is_empty());
     }
 
     #[test]
@@ -282,13 +282,13 @@ mod tests {
             of,
             by: Method::Flr,
         };
-        assert!(Topology(&all).reach(of(0)).eq([0, 1]));
-        assert!(Topology(&all).reach(of(1)).eq([1]));
+        assert!(Topology(&all).scope(of(0)).eq([0, 1]));
+        assert!(Topology(&all).scope(of(1)).eq([1]));
     }
 
     #[test]
     fn bus_is_missed_only_where_the_kernel_offers_it() {
-        let lacks = |all: &[Function], place| Topology(all).lacks_bus(place);
+        let lacks = |all: &[Function], index| Topology(all).lacks_bus(index);
         let listed = Function {
             listed: Listed::new([Method::Bus.kernel_number(), 0, 0, 0, 0, 0, 0, 0]),
             ..endpoint(1)
@@ -320,14 +320,14 @@ mod tests {
             virtual_of(99),         // of nothing
             below(4, endpoint(8)),  // below one who lies
         ];
-        for place in 0..=all.len() {
-            assert_eq!(Topology(&all).is_placed(place), place < 3, "{place}");
+        for index in 0..=all.len() {
+            assert_eq!(Topology(&all).is_located(index), index < 3, "{index}");
         }
         let elsewhere = Reset::Function {
             of: 1,
             by: Method::Flr,
         };
-        let may = |place| Topology(&all).may_reach(elsewhere, place);
+        let may = |index| Topology(&all).may_reach(elsewhere, index);
         assert!(!may(0) && may(1) && may(2) && (3..9).all(may));
     }
 

@@ -1,17 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The devices that block a reset, in words.
+//! Why a device is not reset, and what a reset of it would do: in sysfs and in the log.
+//!
+//! Readers of sysfs ask, for whom the driver core waits with the device's lock held: so nothing here
+//! waits for a lock of a device.
 
 use super::snapshot::Snapshot;
 use crate::{
-    kapi::pci::Neighbour,
+    device::claimed::Claimed,
+    kapi::{log::log_limited, pci::Unlocked},
     pure::{
-        reset_plan::{Blocker, Why},
-        topology::{Consent, Reset},
+        bdf_grammar::Pattern,
+        reset_plan::{Blocker, Plan, Rung, Rungs, Why},
+        sbdf::Sbdf,
+        topology::{Reset, ResetOptOut},
     },
 };
-use core::fmt;
-use kernel::{error::Result, pci, str::CString};
+use core::fmt::{self, Write};
+use kernel::{pci, prelude::*, str::CString};
+
+/// Writes the word of the reset that the device would get, `none` if there is none.
+///
+/// # Errors
+///
+/// - `ENODEV`: the device is gone.
+/// - `ENOMEM`: no memory.
+/// - `ENOSPC`: no room to write.
+pub(crate) fn explain_plan(device: &pci::Device, out: &mut dyn Write) -> Result {
+    let snapshot = Snapshot::take()?;
+    let index = snapshot.index_of(device).ok_or(ENODEV)?;
+    let word = match snapshot.topology().plan(index, Rungs::default()) {
+        Plan::Reset(reset) => reset.rung().name(),
+        Plan::Blocked(_) | Plan::Nothing => "none",
+    };
+    writeln!(out, "{word}").map_err(|_| ENOSPC)
+}
+
+/// Writes one line for each device that blocks a reset of all that is below the bridge above the
+/// device: its address and the reason. A line `...` stands for those that don't fit.
+///
+/// # Errors
+///
+/// - As for [`explain_plan`].
+pub(crate) fn explain_blockers(device: &pci::Device, out: &mut dyn Write) -> Result {
+    let snapshot = Snapshot::take()?;
+    let index = snapshot.index_of(device).ok_or(ENODEV)?;
+    let sbdf = snapshot.topology().get(index).ok_or(ENODEV)?.sbdf;
+    let Some(reset) = snapshot.topology().below(index) else {
+        return writeln!(out, "{sbdf} root bus").map_err(|_| ENOSPC);
+    };
+    let blockers = Blockers::new(&snapshot, reset, device);
+    for (line, blocker) in blockers.iter().enumerate() {
+        if line == MOST_LINES {
+            return writeln!(out, "...").map_err(|_| ENOSPC);
+        }
+        blockers
+            .write(out, blocker, " ")
+            .and_then(|()| writeln!(out))
+            .map_err(|_| ENOSPC)?;
+    }
+    Ok(())
+}
+
+/// The lines that surely fit into a page of sysfs: the longest, with a driver's name, have an address
+/// of 16 characters and 41 more.
+const MOST_LINES: usize = 64;
 
 /// How much is written of a driver's name. (Modules' names have fewer than 64 characters.)
 const LONGEST: usize = 32;
@@ -32,8 +85,8 @@ impl<'a> Blockers<'a> {
         Self {
             snapshot,
             reset,
-            // A place that doesn't exist is used by nobody.
-            target: snapshot.place_of(target).unwrap_or(usize::MAX),
+            // An index that doesn't exist is used by nobody.
+            target: snapshot.index_of(target).unwrap_or(usize::MAX),
         }
     }
 
@@ -59,15 +112,15 @@ impl<'a> Blockers<'a> {
     pub(super) fn write(
         &self,
         out: &mut dyn fmt::Write,
-        Blocker { place, why }: Blocker,
+        Blocker { index, why }: Blocker,
         before: &str,
     ) -> fmt::Result {
-        if let Some(function) = self.snapshot.topology().get(place) {
+        if let Some(function) = self.snapshot.topology().get(index) {
             write!(out, "{}{before}", function.sbdf)?;
         }
         match why {
             Why::Driver => {
-                let device = self.snapshot.device(place);
+                let device = self.snapshot.device(index);
                 match device.and_then(|device| device.driver_name()) {
                     Some(name) => {
                         let name = core::str::from_utf8(name.to_bytes()).unwrap_or("?");
@@ -79,8 +132,8 @@ impl<'a> Blockers<'a> {
             Why::Unclaimed => out.write_str("no driver"),
             Why::Used(domain) => write!(out, "domain {domain}"),
             Why::Assigned => out.write_str("being given to a guest"),
-            Why::Consent(Consent::Quirk) => out.write_str("kernel quirk"),
-            Why::Consent(_) => out.write_str("reset_method"),
+            Why::OptOut(ResetOptOut::Quirk) => out.write_str("kernel quirk"),
+            Why::OptOut(_) => out.write_str("reset_method"),
             Why::Kind => out.write_str("not claimable"),
         }
     }
@@ -91,8 +144,8 @@ struct Line<'a, 'b>(&'b Blockers<'a>);
 
 impl kernel::fmt::Display for Line<'_, '_> {
     fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        for (index, blocker) in self.0.iter().take(NAMED).enumerate() {
-            if index > 0 {
+        for (nth, blocker) in self.0.iter().take(NAMED).enumerate() {
+            if nth > 0 {
                 f.write_str(", ")?;
             }
             self.0.write(f, blocker, " (")?;
@@ -103,4 +156,87 @@ impl kernel::fmt::Display for Line<'_, '_> {
             more => write!(f, " and {more} more"),
         }
     }
+}
+
+/// Says that no device of ours has that address.
+pub(super) fn not_claimed(sbdf: Sbdf) -> Error {
+    log_limited!(pr_warn, "reset_device: {sbdf} is not claimed\n");
+    ENODEV
+}
+
+/// Says that no device of ours has an address of that form.
+pub(super) fn nothing_claimed(pattern: Pattern) -> Error {
+    log_limited!(pr_warn, "reset_device: {pattern} is not claimed\n");
+    ENODEV
+}
+
+/// Says why there is no way to go on, and returns the error for the writer: that of what was tried
+/// and failed, if anything was.
+pub(super) fn refuse(
+    target: &Claimed,
+    plan: Plan,
+    snapshot: &Snapshot,
+    tried: Rungs,
+    failure: Option<Error>,
+) -> Error {
+    let device = &target.device;
+    match plan {
+        Plan::Blocked(reset) => {
+            let error = failure.unwrap_or(EBUSY);
+            // Before it is printed: it takes memory, and a log line is put together where nobody
+            // may sleep.
+            let blockers = Blockers::new(snapshot, reset, device).to_text();
+            let blockers = blockers.as_ref().map_or("others", |text| {
+                core::str::from_utf8(text.to_bytes()).unwrap_or("others")
+            });
+            log_limited!(
+                dev_warn,
+                device,
+                "reset_device: not reset: a {} reset would reach {blockers} ({})\n",
+                reset.rung(),
+                error.to_errno()
+            );
+            error
+        }
+        Plan::Nothing | Plan::Reset(_) => match failure {
+            Some(error) => error, // Said when it failed.
+            None => {
+                log_limited!(
+                    dev_warn,
+                    device,
+                    "reset_device: {} ({})\n",
+                    if !target.is_endpoint() {
+                        "bridges are not reset"
+                    } else if !tried.is_empty() {
+                        "no other reset method"
+                    } else {
+                        "no reset method"
+                    },
+                    ENOTTY.to_errno()
+                );
+                ENOTTY
+            }
+        },
+    }
+}
+
+/// Says that the device went through a weak reset only.
+pub(super) fn weak(target: &Claimed, rung: Rung) {
+    log_limited!(
+        dev_warn,
+        &target.device,
+        "reset_device: a {rung} reset is weak: the device may not be clean ({})\n",
+        ENOTTY.to_errno()
+    );
+}
+
+/// Says that the device's last guest is still giving it back.
+pub(super) fn still_leaving(target: &Claimed) -> Error {
+    log_limited!(
+        dev_warn,
+        &target.device,
+        "reset_device: its last guest's use has not ended: try again ({})\n",
+        EAGAIN.to_errno()
+    );
+    EAGAIN
 }

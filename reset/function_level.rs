@@ -4,17 +4,17 @@
 //! holds the device's lock then, so no bridge can be locked and no neighbour touched.
 
 use super::{
-    carry_out::{carry_out, Done, Failed, How, Member},
-    snapshot,
+    execute::{execute, Done, Failed, How, Member},
+    notify, snapshot,
 };
 use crate::{
     device::record::ResetRecord,
     kapi::{
-        pci::{listed_methods, DeviceExt, Exclusive, Header, SavedState},
+        pci::{listed_methods, CfgLocked, DeviceExt, Header, SavedState},
         xen::Dom0,
     },
     pure::{
-        mark::Proof,
+        canary::Proof,
         reset_plan::{Rung, Rungs},
     },
 };
@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
 /// - `ETIMEDOUT`: it didn't come back from the reset.
 /// - The errno of the step that failed.
 pub(crate) fn reset(
-    device: &Exclusive<'_>,
+    device: &CfgLocked<'_>,
     state: &SavedState,
     unproven: impl Fn(Rung),
 ) -> Result<Outcome, Failed> {
@@ -58,8 +58,7 @@ pub(crate) fn reset(
             device: device.share(),
             state: Some(state),
         }];
-        let Done { micros, findings } =
-            carry_out(&members, &How::Function(device, method), || true)?;
+        let Done { micros, findings } = execute(&members, &How::Function(device, method), || true)?;
         let proof = match findings.into_iter().next() {
             Some(finding) => finding?,
             None => Proof::Unknown,
@@ -80,10 +79,10 @@ pub(crate) fn reset(
 /// # Errors
 ///
 /// - Xen's errno.
-pub(crate) fn tell(record: &mut ResetRecord, dom0: Dom0, device: &pci::Device) -> Result {
+pub(crate) fn notify_xen(record: &mut ResetRecord, dom0: Dom0, device: &pci::Device) -> Result {
     let was_reset = record.proof != Some(Proof::Disproven);
     if let Some(rung) = record.by.filter(|_| was_reset) {
-        record.told = Some(super::tell::tell(dom0, device, rung)?);
+        record.xen = Some(notify::notify_xen(dom0, device, rung)?);
     }
     Ok(())
 }

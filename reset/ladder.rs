@@ -6,20 +6,19 @@
 //! reserved and locked, then looked at once more. Only what is still the same then is reset.
 
 use super::{
-    carry_out::{Done, Failed},
-    event,
-    reach::Reach,
-    refusal,
+    blockers,
+    execute::{Done, Failed},
+    notify::{self, notify_xen},
+    scope::ResetScope,
     snapshot::Snapshot,
-    tell::tell,
 };
 use crate::{
     device::{claimed::Claimed, record::ResetRecord, reservation::Reservation},
     kapi::{log::log_limited, pci::DeviceLocks},
     pure::{
-        cleanness::Cleanness,
-        mark::Proof,
+        canary::Proof,
         reset_plan::{Plan, Rung, Rungs, Unproven},
+        reset_state::ResetState,
         time::Time,
         topology::Reset,
     },
@@ -71,7 +70,7 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
                 failure = error.or(failure);
             }
             Step::NoWay(plan, snapshot) => {
-                return Err(refusal::refuse(target, plan, &snapshot, tried, failure));
+                return Err(blockers::refuse(target, plan, &snapshot, tried, failure));
             }
             Step::Changed => {
                 tries = tries.saturating_add(1);
@@ -88,18 +87,18 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
 /// device would not be what it seems.
 fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Result<Step, Failed> {
     let snapshot = Snapshot::take().map_err(Failed::at("look-round"))?;
-    let Some(place) = place_of(&snapshot, target) else {
-        return Ok(Step::Ended(Err(refusal::not_claimed(target.sbdf))));
+    let Some(index) = index_of(&snapshot, target) else {
+        return Ok(Step::Ended(Err(blockers::not_claimed(target.sbdf))));
     };
-    let reset = match snapshot.topology().plan(place, tried) {
+    let reset = match snapshot.topology().plan(index, tried) {
         Plan::Reset(reset) if failed && reset.rung().is_weak() => {
             return Ok(Step::NoWay(Plan::Nothing, snapshot));
         }
         Plan::Reset(reset) => reset,
         plan => return Ok(Step::NoWay(plan, snapshot)),
     };
-    let reach = Reach::of(&snapshot, reset).map_err(Failed::at("preparation"))?;
-    let _reserved = Reservation::take(reach.ours()).map_err(Failed::at("reservation"))?;
+    let scope = ResetScope::of(&snapshot, reset).map_err(Failed::at("preparation"))?;
+    let _reserved = Reservation::take(scope.ours()).map_err(Failed::at("reservation"))?;
     let shared = matches!(reset, Reset::Below { .. });
     if shared
         && target
@@ -108,31 +107,31 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
     {
         return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
     }
-    let locks = DeviceLocks::new(reach.to_lock().map_err(Failed::at("preparation"))?);
-    if !still_so(target, tried, reset, &reach).map_err(Failed::at("second look"))? {
+    let locks = DeviceLocks::new(scope.to_lock().map_err(Failed::at("preparation"))?);
+    if !still_so(target, tried, reset, &scope).map_err(Failed::at("second look"))? {
         return Ok(Step::Changed);
     }
-    let outcome = reach.reset(&locks, reset, target);
+    let outcome = scope.reset(&locks, reset, target);
     // With the locks still held: by the time that a native driver has a device, Xen must not be
     // told any more to forget what it knows of it.
-    conclude(target, reset.rung(), &reach, outcome)
+    conclude(target, reset.rung(), &scope, outcome)
 }
 
-/// Returns the place of the device if it is still claimed as it was.
-fn place_of(snapshot: &Snapshot, target: &Arc<Claimed>) -> Option<usize> {
-    let place = snapshot.place_of(&target.device)?;
-    let now = snapshot.claimed(place)?;
-    Arc::ptr_eq(now, target).then_some(place)
+/// Returns the index of the device if it is still claimed as it was.
+fn index_of(snapshot: &Snapshot, target: &Arc<Claimed>) -> Option<usize> {
+    let index = snapshot.index_of(&target.device)?;
+    let now = snapshot.claimed(index)?;
+    Arc::ptr_eq(now, target).then_some(index)
 }
 
 /// Tells whether the plan would be the same now, and reach the same.
-fn still_so(target: &Arc<Claimed>, tried: Rungs, plan: Reset, before: &Reach) -> Result<bool> {
+fn still_so(target: &Arc<Claimed>, tried: Rungs, plan: Reset, before: &ResetScope) -> Result<bool> {
     let now = Snapshot::take()?;
-    let Some(place) = place_of(&now, target) else {
+    let Some(index) = index_of(&now, target) else {
         return Ok(false);
     };
-    match now.topology().plan(place, tried) {
-        Plan::Reset(reset) if reset.is_like(plan) => Ok(Reach::of(&now, reset)?.is(before)),
+    match now.topology().plan(index, tried) {
+        Plan::Reset(reset) if reset.is_like(plan) => Ok(ResetScope::of(&now, reset)?.is(before)),
         _ => Ok(false),
     }
 }
@@ -145,7 +144,7 @@ fn still_so(target: &Arc<Claimed>, tried: Rungs, plan: Reset, before: &Reach) ->
 fn conclude(
     target: &Arc<Claimed>,
     planned: Rung,
-    reach: &Reach,
+    scope: &ResetScope,
     outcome: Result<(Rung, Done), Failed>,
 ) -> Result<Step, Failed> {
     let mut tried = Rungs::default();
@@ -157,16 +156,16 @@ fn conclude(
         Err(failed) => {
             log_failure(&target.device, Some(planned), &failed);
             target.record_not_begun(planned, failed.error);
-            event::send(&target.device, &target.last_reset());
+            notify::uevent(&target.device, &target.last_reset());
             return Ok(Step::GoDown(tried, Some(failed.error)));
         }
     };
     tried.insert(rung);
     let mut others = Ok(());
     let mut mine = ResetRecord::failed(rung, ENODEV);
-    for ((device, claimed), finding) in reach.members.iter().zip(findings) {
+    for ((device, claimed), finding) in scope.members.iter().zip(findings) {
         let record = match (claimed, finding) {
-            (Some(claimed), Ok(proof)) => told(claimed, rung, proof, micros),
+            (Some(claimed), Ok(proof)) => notify(claimed, rung, proof, micros),
             (Some(_), Err(failed)) => {
                 log_failure(device, Some(rung), &failed);
                 ResetRecord::failed(rung, failed.error)
@@ -180,7 +179,7 @@ fn conclude(
             }
         };
         let Some(claimed) = claimed else { continue };
-        if record.cleanness == Cleanness::Unproven {
+        if record.state == ResetState::Unproven {
             claimed.disprove(rung);
             log_limited!(dev_warn, device, "{}\n", Unproven(rung));
         }
@@ -193,14 +192,14 @@ fn conclude(
     }
     Ok(match mine {
         ResetRecord {
-            cleanness: Cleanness::Clean,
+            state: ResetState::Clean,
             ..
         } => Step::Ended(others),
         ResetRecord {
-            cleanness: Cleanness::Weak,
+            state: ResetState::Weak,
             ..
         } => {
-            refusal::weak(target, rung);
+            blockers::weak(target, rung);
             Step::Ended(Err(ENOTTY))
         }
         // A stronger reset wouldn't change Xen's mind.
@@ -213,22 +212,22 @@ fn conclude(
     })
 }
 
-/// Tells Xen of a reset that was carried out (unless it is known that it was none), and returns
+/// Notifies Xen of a reset that was carried out (unless it is known that it was none), and returns
 /// the record.
-fn told(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord {
+fn notify(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord {
     let record = ResetRecord::carried_out(rung, proof, micros);
     if proof == Proof::Disproven {
         return record;
     }
-    match tell(claimed.dom0, &claimed.device, rung) {
-        Ok(told) => ResetRecord {
-            told: Some(told),
+    match notify_xen(claimed.dom0, &claimed.device, rung) {
+        Ok(notified) => ResetRecord {
+            xen: Some(notified),
             ..record
         },
         Err(error) => {
             log_failure(&claimed.device, Some(rung), &Failed::at("notify")(error));
             ResetRecord {
-                cleanness: Cleanness::Failed,
+                state: ResetState::Failed,
                 error: Some(error),
                 ..record
             }
@@ -239,7 +238,7 @@ fn told(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord
 /// Keeps the record of a device, and tells user space.
 fn finish(claimed: &Claimed, record: ResetRecord) {
     claimed.record(record);
-    event::send(&claimed.device, &record);
+    notify::uevent(&claimed.device, &record);
 }
 
 /// The line about a step that failed.

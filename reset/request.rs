@@ -2,7 +2,7 @@
 
 //! Resets that user space asks for.
 
-use super::{ladder, refusal, snapshot::Snapshot};
+use super::{blockers, ladder, snapshot::Snapshot};
 use crate::{
     device::{
         claimed::Claimed,
@@ -12,8 +12,8 @@ use crate::{
     kapi::clock,
     pure::{
         bdf_grammar::Pattern,
-        cleanness::Cleanness,
         reset_batch::{divide, Part, Task},
+        reset_state::ResetState,
         time::Time,
     },
 };
@@ -43,7 +43,7 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
     let mut result = Ok(());
     for pattern in patterns.clone() {
         if !claimed.iter().any(|claimed| pattern.covers(claimed.sbdf)) {
-            result = Err(refusal::nothing_claimed(pattern));
+            result = Err(blockers::nothing_claimed(pattern));
         }
     }
     let mut targets = KVec::new();
@@ -88,7 +88,7 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
                 false
             }
             Err(_) => {
-                result = Err(refusal::still_leaving(target));
+                result = Err(blockers::still_leaving(target));
                 false
             }
         }
@@ -110,8 +110,8 @@ pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Time) -> Result {
     };
     for target in targets {
         let record = target.reset_since(start);
-        if record.is_some_and(|record| record.cleanness == Cleanness::Clean) {
-            target.errors.forget();
+        if record.is_some_and(|record| record.state == ResetState::Clean) {
+            target.aer.forget();
         }
     }
     result
@@ -125,8 +125,8 @@ fn reset_many(targets: &[Arc<Claimed>], start: Time) -> Result {
         let snapshot = Snapshot::take()?;
         let mut tasks = KVec::new();
         for target in targets {
-            let place = snapshot.place_of(&target.device).unwrap_or(usize::MAX);
-            tasks.push(Task::new(place), GFP_KERNEL)?;
+            let index = snapshot.index_of(&target.device).unwrap_or(usize::MAX);
+            tasks.push(Task::new(index), GFP_KERNEL)?;
         }
         divide(snapshot.topology(), &mut tasks);
         for (task, target) in tasks.iter().zip(targets) {
@@ -144,7 +144,7 @@ fn reset_many(targets: &[Arc<Claimed>], start: Time) -> Result {
                 if let Some(error) = record.error {
                     result = result.and(Err(error));
                 }
-                record.cleanness != Cleanness::Clean && record.error.is_none()
+                record.state != ResetState::Clean && record.error.is_none()
             }
             None => true,
         },

@@ -7,8 +7,8 @@
 
 use crate::{
     device::{claimed::Claimed, registry},
-    kapi::pci::{listed_methods, DeviceExt, Driver, Header, Neighbour, PciDevices, PortDriver},
-    pure::topology::{Consent, Function, Kind, Owner, Secondary, Topology},
+    kapi::pci::{listed_methods, DeviceExt, DriverKind, Header, PciDevices, PortDriver, Unlocked},
+    pure::topology::{Function, FunctionKind, Owner, ResetOptOut, Secondary, Topology},
 };
 use kernel::{
     pci,
@@ -22,7 +22,7 @@ struct Entry {
     claimed: Option<Arc<Claimed>>,
 }
 
-/// A snapshot: for each place of the [`Topology`] the device that it stands for.
+/// A snapshot: for each index of the [`Topology`] the device that it stands for.
 pub(crate) struct Snapshot {
     functions: KVec<Function>,
     entries: KVec<Entry>,
@@ -41,7 +41,7 @@ impl Snapshot {
             entries: KVec::new(),
         };
         for device in PciDevices::while_they_change() {
-            if snapshot.place_of(&device).is_some() {
+            if snapshot.index_of(&device).is_some() {
                 continue;
             }
             let claimed =
@@ -52,13 +52,13 @@ impl Snapshot {
                 .entries
                 .push(Entry { device, claimed }, GFP_KERNEL)?;
         }
-        for place in 0..snapshot.functions.len() {
-            if !snapshot.topology().lacks_bus(place) {
+        for index in 0..snapshot.functions.len() {
+            if !snapshot.topology().lacks_bus(index) {
                 continue;
             }
-            if let Some(function) = snapshot.functions.get_mut(place) {
-                if function.consent == Consent::Given {
-                    function.consent = Consent::BusTakenOut;
+            if let Some(function) = snapshot.functions.get_mut(index) {
+                if function.opt_out == ResetOptOut::None {
+                    function.opt_out = ResetOptOut::BusRemoved;
                 }
             }
         }
@@ -73,22 +73,22 @@ impl Snapshot {
         ports: PortDriver,
     ) -> Function {
         let kind = match device.header() {
-            Header::Normal => Kind::Endpoint,
-            Header::Bridge => Kind::Bridge,
-            Header::Other => Kind::Other,
+            Header::Normal => FunctionKind::Endpoint,
+            Header::Bridge => FunctionKind::Bridge,
+            Header::Other => FunctionKind::Other,
         };
         let owner = if let Some(claimed) = claimed {
             Owner::Pciback(claimed.holder())
         } else {
             match device.driver(ports) {
-                Driver::None => Owner::Nobody,
-                Driver::Port => Owner::PortDriver,
-                Driver::Other => Owner::Driver,
+                DriverKind::None => Owner::Nobody,
+                DriverKind::Port => Owner::PortDriver,
+                DriverKind::Other => Owner::Driver,
             }
         };
         let above = device
             .upstream_bridge()
-            .and_then(|bridge| self.place_of(bridge));
+            .and_then(|bridge| self.index_of(bridge));
         let slot = device
             .upstream_bridge()
             .is_some_and(|bridge| device.is_in_slot_of(bridge));
@@ -98,26 +98,26 @@ impl Snapshot {
             }
         }
         let listed = listed_methods(device);
-        let consent = if device.never_reset_bus() {
-            Consent::Quirk
+        let opt_out = if device.never_reset_bus() {
+            ResetOptOut::Quirk
         } else if listed.is_empty() && claimed.is_some_and(|claimed| claimed.was_offered_method) {
-            Consent::Emptied
+            ResetOptOut::MethodsEmptied
         } else {
-            Consent::Given
+            ResetOptOut::None
         };
         Function {
             sbdf: device.sbdf(),
             kind,
             above,
-            physical: self.place(|entry| device.is_virtual_function_of(&entry.device)),
+            physical: self.index(|entry| device.is_virtual_function_of(&entry.device)),
             owner,
-            consent,
+            opt_out,
             listed,
             secondary: Secondary::Bus,
         }
     }
 
-    fn place(&self, wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
+    fn index(&self, wanted: impl Fn(&Entry) -> bool) -> Option<usize> {
         self.entries.iter().position(wanted)
     }
 
@@ -126,19 +126,19 @@ impl Snapshot {
         Topology(&self.functions)
     }
 
-    /// Returns the place of a device.
-    pub(crate) fn place_of(&self, device: &pci::Device) -> Option<usize> {
-        self.place(|entry| entry.device.is(device))
+    /// Returns the index of a device.
+    pub(crate) fn index_of(&self, device: &pci::Device) -> Option<usize> {
+        self.index(|entry| entry.device.is(device))
     }
 
-    /// Returns the device at a place.
-    pub(crate) fn device(&self, place: usize) -> Option<&ARef<pci::Device>> {
-        self.entries.get(place).map(|entry| &entry.device)
+    /// Returns the device at an index.
+    pub(crate) fn device(&self, index: usize) -> Option<&ARef<pci::Device>> {
+        self.entries.get(index).map(|entry| &entry.device)
     }
 
-    /// Returns what this driver knows of the device at a place, if it has claimed it.
-    pub(crate) fn claimed(&self, place: usize) -> Option<&Arc<Claimed>> {
-        self.entries.get(place)?.claimed.as_ref()
+    /// Returns what this driver knows of the device at an index, if it has claimed it.
+    pub(crate) fn claimed(&self, index: usize) -> Option<&Arc<Claimed>> {
+        self.entries.get(index)?.claimed.as_ref()
     }
 }
 

@@ -18,10 +18,10 @@ use crate::{
         pci::{Command, ConfigAccess, DeviceExt, Locked},
     },
     pure::{
-        cleanness::Cleanness,
         device_state::Holder,
         domid::DomId,
-        error_recovery::{self, Answer, Channel, Next, Resets},
+        error_recovery::{self, Channel, ErsResult, Next, Resets},
+        reset_state::ResetState,
     },
     reset::{request::reset_later, settling},
 };
@@ -37,7 +37,7 @@ fn user(device: &pci::Device) -> Option<DomId> {
 }
 
 /// An error was found: what it concerns is silenced, and taken from the guest that uses it.
-pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer {
+pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> ErsResult {
     let claimed = registry::find(device.device().sbdf());
     let Some(claimed) = claimed.filter(|claimed| claimed.is_endpoint()) else {
         return error_recovery::answer(channel);
@@ -50,7 +50,7 @@ pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> Answer {
             command.without_master().write(device);
         }
     }
-    claimed.errors.begin(response.affected);
+    claimed.aer.begin_recovery(response.affected);
     if response.affected {
         fail(&claimed, channel, user.filter(|_| response.take_away));
     }
@@ -73,11 +73,11 @@ fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
     );
     claimed.record_error(EIO);
     let Some(domain) = loser else { return };
-    if !claimed.errors.begin_telling() {
+    if !claimed.aer.begin_notifying() {
         return;
     }
     if let Err(error) = aer_notify(claimed, domain, channel) {
-        claimed.errors.told();
+        claimed.aer.notified();
         log_limited!(
             dev_err,
             device,
@@ -88,16 +88,16 @@ fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
 }
 
 /// The link was reset, and with it the device: its configuration is restored, and Xen told.
-pub(super) fn slot_reset(device: &Locked<'_>) -> Answer {
+pub(super) fn slot_reset(device: &Locked<'_>) -> ErsResult {
     let Some(claimed) = registry::find(device.device().sbdf()) else {
-        return Answer::Disconnect;
+        return ErsResult::Disconnect;
     };
-    if claimed.is_endpoint() && !claimed.errors.reach() {
+    if claimed.is_endpoint() && !claimed.aer.mark_affected() {
         // It showed no error, but the driver of another device wanted the link to be reset.
         fail(&claimed, Channel::Frozen, user(device.device()));
     }
     match restore(device, &claimed) {
-        Ok(()) => Answer::Recovered,
+        Ok(()) => ErsResult::Recovered,
         Err(error) => {
             log_limited!(
                 dev_err,
@@ -105,7 +105,7 @@ pub(super) fn slot_reset(device: &Locked<'_>) -> Answer {
                 "not restored after the reset of its link ({})\n",
                 error.to_errno()
             );
-            Answer::Disconnect
+            ErsResult::Disconnect
         }
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn slot_reset(device: &Locked<'_>) -> Answer {
 /// - Xen's errno.
 fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
     let access = ConfigAccess::block(device);
-    let exclusive = access.exclusive();
+    let exclusive = access.cfg_locked();
     if claimed.is_endpoint() {
         let quiet = exclusive.quiesce();
         claimed.saved.restore(&exclusive, quiet)?;
@@ -125,7 +125,7 @@ fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
         exclusive.restore_bridge()?;
         fsleep(settling(device.device()));
     }
-    hypercall::reset_done(claimed.dom0, device.device(), ResetKind::Hot)?;
+    hypercall::notify_reset(claimed.dom0, device.device(), ResetKind::Hot)?;
     Ok(())
 }
 
@@ -137,10 +137,10 @@ pub(super) fn resume(device: &Locked<'_>) {
         return;
     };
     // A bridge never is.
-    if !claimed.errors.over() || user(pdev).is_some() {
+    if !claimed.aer.end_recovery() || user(pdev).is_some() {
         return;
     }
-    match claimed.errors.next() {
+    match claimed.aer.next_step() {
         Some(Next::ResetAfter(millis)) => reset_after(claimed, millis),
         Some(Next::GiveUp) => log_limited!(
             dev_err,
@@ -157,12 +157,12 @@ pub(super) fn resume(device: &Locked<'_>) {
 fn reset_after(claimed: Arc<Claimed>, millis: u32) {
     let device = claimed.device.clone();
     let still_wanted = move |claimed: &Arc<Claimed>| {
-        claimed.errors.pause(millis)
-            && claimed.last_reset().cleanness == Cleanness::Failed
+        claimed.aer.pause(millis)
+            && claimed.last_reset().state == ResetState::Failed
             && user(&claimed.device).is_none()
     };
     if let Err(error) = reset_later(claimed.clone(), still_wanted) {
-        claimed.errors.pause(0);
+        claimed.aer.pause(0);
         log_limited!(
             dev_err,
             &device,

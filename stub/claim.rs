@@ -2,12 +2,12 @@
 
 //! Claiming a device: the steps, and undoing those done when one fails.
 
-use super::arrivals;
+use super::hotplug;
 use crate::{
     backend,
     device::{
         claimed::Claimed,
-        ordered_log::{Chapter, Level},
+        ordered_log::{Level, LogBatch},
         registry,
     },
     fault,
@@ -19,8 +19,8 @@ use crate::{
     },
     pure::{
         claim_step::ClaimStep,
-        cleanness::Cleanness,
         reset_plan::{Rung, Unproven},
+        reset_state::ResetState,
     },
     reset::function_level::{self, Outcome},
 };
@@ -60,12 +60,12 @@ fn take<T>(
 /// - The errno of the step that failed, after one line in the log; the device is as it was.
 pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
     let dom0 = xen::initial_domain().ok_or(ENODEV)?;
-    let lines = Chapter::open();
+    let lines = LogBatch::open();
     match take_steps(&Locked::by_driver_core(device), dom0, &lines) {
         Ok(claim) => {
             // Enabling the device may have set an interrupt link that led nowhere before.
             gsi::files::add(Registered::by_driver_core(device));
-            arrivals::claimed(device);
+            hotplug::end_reserve(device);
             report(&claim.claimed, &lines);
             // A guest may be listed as its user already.
             backend::schedule_all();
@@ -84,7 +84,7 @@ pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
 }
 
 /// All steps, in order. The guards undo what was done, in reverse, unless the last step succeeds.
-fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim, StepFailed> {
+fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim, StepFailed> {
     let device = locked.device();
     let header = take(
         ClaimStep::Header,
@@ -179,14 +179,14 @@ fn reset(
     locked: &Locked<'_>,
     dom0: Dom0,
     state: &SavedState,
-    lines: &Chapter,
+    lines: &LogBatch,
 ) -> Result<Outcome, StepFailed> {
     let access = ConfigAccess::block(locked);
     let unproven = |rung| {
         lines.write(Level::Warning, locked.device(), fmt!("{}", Unproven(rung)));
     };
     let mut outcome = take(ClaimStep::Reset, "the reset failed", || {
-        function_level::reset(&access.exclusive(), state, unproven).map_err(|failed| failed.error)
+        function_level::reset(&access.cfg_locked(), state, unproven).map_err(|failed| failed.error)
     })
     .map_err(|failed| match failed.error {
         EBUSY => StepFailed {
@@ -198,22 +198,19 @@ fn reset(
     take(
         ClaimStep::Notify,
         "Xen refused to hear of the reset",
-        || function_level::tell(&mut outcome.record, dom0, locked.device()),
+        || function_level::notify_xen(&mut outcome.record, dom0, locked.device()),
     )?;
     Ok(outcome)
 }
 
 /// The line that a claim leaves in the log.
-fn report(claimed: &Claimed, lines: &Chapter) {
+fn report(claimed: &Claimed, lines: &LogBatch) {
     let record = claimed.last_reset();
-    let (state, by) = (
-        record.cleanness.name(),
-        record.by.map_or("none", Rung::name),
-    );
+    let (state, by) = (record.state.name(), record.by.map_or("none", Rung::name));
     let say = |text| lines.write(Level::Info, &claimed.device, text);
-    match (record.cleanness, claimed.gsi) {
-        (Cleanness::Clean, Some(gsi)) => say(fmt!("claimed: reset by {by}, GSI {gsi}")),
-        (Cleanness::Clean, None) => say(fmt!("claimed: reset by {by}, no GSI")),
+    match (record.state, claimed.gsi) {
+        (ResetState::Clean, Some(gsi)) => say(fmt!("claimed: reset by {by}, GSI {gsi}")),
+        (ResetState::Clean, None) => say(fmt!("claimed: reset by {by}, no GSI")),
         (_, Some(gsi)) => say(fmt!("claimed: {state}, GSI {gsi}")),
         (_, None) => say(fmt!("claimed: {state}, no GSI")),
     }

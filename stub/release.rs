@@ -5,7 +5,7 @@
 use super::claim::Claim;
 use crate::{
     device::{
-        ordered_log::{Chapter, Level},
+        ordered_log::{Level, LogBatch},
         registry,
     },
     hypercall,
@@ -20,11 +20,11 @@ use kernel::{device::Core, pci, prelude::*};
 /// Nothing can stop a release, so each step that fails is logged and the next is taken.
 pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     let locked = Locked::by_driver_core(device);
-    let lines = Chapter::open();
+    let lines = LogBatch::open();
     // From here on nobody finds the device any more; who found it before takes its lock and looks
     // again.
     registry::leave(claim.claimed.sbdf);
-    claim.claimed.errors.end();
+    claim.claimed.aer.end();
     let holder = claim.claimed.release();
     if matches!(holder, Holder::Domain(_) | Holder::Assigned) {
         registry::remember_in_use(claim.claimed.sbdf);
@@ -65,7 +65,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
 }
 
 /// Resets the device, if it can be, and restores it as it was when it was claimed.
-fn clean(locked: &Locked<'_>, claim: &Claim, lines: &Chapter) {
+fn clean(locked: &Locked<'_>, claim: &Claim, lines: &LogBatch) {
     let device = locked.device();
     // A bridge was not touched, and what is below it may be in use.
     if device.header() != Header::Normal {
@@ -73,7 +73,7 @@ fn clean(locked: &Locked<'_>, claim: &Claim, lines: &Chapter) {
     }
     let claimed = &claim.claimed;
     let access = ConfigAccess::block(locked);
-    let exclusive = access.exclusive();
+    let exclusive = access.cfg_locked();
     let log = |Failed { step, error }| {
         let errno = error.to_errno();
         lines.write(
@@ -87,7 +87,7 @@ fn clean(locked: &Locked<'_>, claim: &Claim, lines: &Chapter) {
     match reset {
         // A reset has restored the device.
         Ok(mut outcome) if outcome.record.by.is_some() => {
-            function_level::tell(&mut outcome.record, claimed.dom0, device)
+            function_level::notify_xen(&mut outcome.record, claimed.dom0, device)
                 .map_err(Failed::at("notify"))
         }
         _ => {

@@ -4,13 +4,13 @@
 
 use crate::{
     device::{claimed::Claimed, registry},
-    hypercall::Told,
+    hypercall::Notified,
     kapi::{
         attr::{attribute_groups, DeviceShow, Page},
         pci::DeviceExt,
     },
-    pure::{mark::Proof, reset_plan::Rung},
-    reset::explain,
+    pure::{canary::Proof, reset_plan::Rung},
+    reset::blockers,
 };
 use core::{ffi::CStr, fmt::Write};
 use kernel::{pci, prelude::*, sync::Arc};
@@ -44,7 +44,7 @@ macro_rules! one_line {
 
 one_line!(
     /// `state`: what the last reset made of the device.
-    State, c"state", |claimed| claimed.last_reset().cleanness.name()
+    State, c"state", |claimed| claimed.last_reset().state.name()
 );
 
 one_line!(
@@ -78,7 +78,7 @@ one_line!(
 one_line!(
     /// `last_reset_xen`: whether Xen knows of the last reset.
     LastResetXen, c"last_reset_xen",
-    |claimed| claimed.last_reset().told.map_or("none", Told::name)
+    |claimed| claimed.last_reset().xen.map_or("none", Notified::name)
 );
 
 /// `used_by`: the domain that uses it.
@@ -102,7 +102,7 @@ impl DeviceShow for ResetPlan {
     const NAME: &'static CStr = c"reset_plan";
 
     fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        explain::plan(device, page)
+        blockers::explain_plan(device, page)
     }
 }
 
@@ -113,7 +113,7 @@ impl DeviceShow for ResetBlockers {
     const NAME: &'static CStr = c"reset_blockers";
 
     fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
-        explain::blockers(device, page)
+        blockers::explain_blockers(device, page)
     }
 }
 

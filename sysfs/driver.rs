@@ -14,7 +14,7 @@ use crate::{
     device::slots,
     kapi::attr::{attribute_groups, DriverStore, LargeShow},
     reset::request::reset_devices,
-    stub::{arrivals, together},
+    stub::{bulk, hotplug},
 };
 use core::ffi::CStr;
 use kernel::prelude::*;
@@ -38,7 +38,7 @@ impl DriverStore for RemoveSlot {
 
     fn store(text: &[u8]) -> Result {
         let result = slots::remove(patterns(text, "remove_slot")?);
-        arrivals::review();
+        hotplug::release_unlisted();
         result
     }
 }
@@ -50,7 +50,7 @@ impl DriverStore for Probe {
     const NAME: &'static CStr = c"probe";
 
     fn store(text: &[u8]) -> Result {
-        together::claim_listed(patterns(text, "probe")?)
+        bulk::claim_listed(patterns(text, "probe")?)
     }
 }
 

@@ -37,9 +37,9 @@ impl Bars {
         // SAFETY: The device is valid; its driver, which this is about to be, and nobody else gives
         // its resources other addresses.
         let resources = unsafe { &raw mut (*device).resource }.cast::<bindings::resource>();
-        bars.iter().enumerate().all(|(place, low)| {
+        bars.iter().enumerate().all(|(index, low)| {
             // SAFETY: A device has more resources than registers.
-            let resource = unsafe { resources.add(place) };
+            let resource = unsafe { resources.add(index) };
             // SAFETY: As above.
             let flags = unsafe { (*resource).flags };
             // CAST: usize is at least as wide.
@@ -60,7 +60,7 @@ impl Bars {
             // SAFETY: The device holds a reference to its bus; the resource is read, the region
             // written.
             unsafe { bindings::pcibios_resource_to_bus((*device).bus, &mut region, resource) };
-            let high = bars.get(place.saturating_add(1)).copied().unwrap_or(0);
+            let high = bars.get(index.saturating_add(1)).copied().unwrap_or(0);
             holds(space, *low, high, region.start)
         })
     }

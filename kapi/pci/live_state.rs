@@ -2,7 +2,7 @@
 
 //! The configuration of a device that goes on being used by its driver, over a reset: a bridge's.
 
-use super::{raw, Command, Exclusive};
+use super::{raw, CfgLocked, Command};
 use crate::kapi::fault;
 use kernel::{bindings, error::to_result, ffi::c_int, prelude::*};
 
@@ -22,7 +22,7 @@ pub(crate) struct LiveState {
     slot_control: Option<u16>,
 }
 
-impl Exclusive<'_> {
+impl CfgLocked<'_> {
     /// Saves the configuration as it is now. A device that doesn't answer keeps what its driver
     /// had the kernel save.
     ///

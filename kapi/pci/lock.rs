@@ -61,9 +61,9 @@ impl<'a> Locked<'a> {
 
 /// A device that nobody else touches: its lock is held, and user space's accesses to its
 /// configuration space wait. It is what a reset needs.
-pub(crate) struct Exclusive<'a>(Locked<'a>);
+pub(crate) struct CfgLocked<'a>(Locked<'a>);
 
-impl<'a> Exclusive<'a> {
+impl<'a> CfgLocked<'a> {
     /// For callbacks that the kernel makes in the middle of a reset of its own.
     ///
     /// # Safety
@@ -80,7 +80,7 @@ impl<'a> Exclusive<'a> {
     }
 }
 
-impl<'a> Deref for Exclusive<'a> {
+impl<'a> Deref for CfgLocked<'a> {
     type Target = Locked<'a>;
 
     fn deref(&self) -> &Self::Target {
@@ -111,17 +111,17 @@ impl DeviceLocks {
     }
 
     /// Returns the devices in that order, as long as the locks are held.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Exclusive<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = CfgLocked<'_>> {
         self.devices
             .iter()
-            .map(|device| Exclusive(Locked::held(device)))
+            .map(|device| CfgLocked(Locked::held(device)))
     }
 
-    /// Returns one of the devices by its place in the order.
-    pub(crate) fn get(&self, place: usize) -> Option<Exclusive<'_>> {
+    /// Returns one of the devices by its index.
+    pub(crate) fn get(&self, index: usize) -> Option<CfgLocked<'_>> {
         self.devices
-            .get(place)
-            .map(|device| Exclusive(Locked::held(device)))
+            .get(index)
+            .map(|device| CfgLocked(Locked::held(device)))
     }
 }
 
@@ -153,8 +153,8 @@ impl<'a> ConfigAccess<'a> {
     }
 
     /// Returns the device, whose lock is held as long as this lives.
-    pub(crate) fn exclusive(&self) -> Exclusive<'_> {
-        Exclusive(Locked::held(self.locked.device()))
+    pub(crate) fn cfg_locked(&self) -> CfgLocked<'_> {
+        CfgLocked(Locked::held(self.locked.device()))
     }
 }
 

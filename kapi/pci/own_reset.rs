@@ -2,7 +2,7 @@
 
 //! What is known of a device before the kernel resets it by itself.
 
-use super::{raw, DeviceExt, Header, Locked, Neighbour};
+use super::{raw, DeviceExt, Header, Locked, Unlocked};
 use kernel::bindings;
 
 impl Locked<'_> {

@@ -2,7 +2,7 @@
 
 //! Waiting for a device to come back from a reset.
 
-use super::{raw, Command, Locked, Neighbour};
+use super::{raw, Command, Locked, Unlocked};
 use crate::kapi::fault;
 use kernel::{
     bindings,

@@ -2,7 +2,7 @@
 
 //! Resetting hardware, without saving before or restoring after.
 
-use super::{raw, slot, DeviceExt, Exclusive, Header, Locked};
+use super::{raw, slot, CfgLocked, DeviceExt, Header, Locked};
 use crate::{
     kapi::fault,
     pure::reset_method::{Listed, Method},
@@ -43,7 +43,7 @@ impl Locked<'_> {
     }
 }
 
-impl Exclusive<'_> {
+impl CfgLocked<'_> {
     /// Runs a reset method of the function and no other. Returns when the function answers again,
     /// up to 60 s later (`PCIE_RESET_READY_POLL_MS` of drivers/pci/pci.h).
     ///
@@ -100,7 +100,7 @@ impl Exclusive<'_> {
 
     /// Tells whether what is below this bridge is in a hot-plug slot that can be reset. `inside`
     /// must be one of the devices directly below it.
-    pub(crate) fn can_reset_slot(&self, inside: &Exclusive<'_>) -> bool {
+    pub(crate) fn can_reset_slot(&self, inside: &CfgLocked<'_>) -> bool {
         slot::can_reset(self, inside)
     }
 
@@ -111,7 +111,7 @@ impl Exclusive<'_> {
     /// - `ENODEV`: there is no slot that can be reset (any more).
     /// - `ETIMEDOUT`: what is in it didn't come back.
     /// - Any other errno of the slot's driver.
-    pub(crate) fn reset_slot(&self, inside: &Exclusive<'_>) -> Result {
+    pub(crate) fn reset_slot(&self, inside: &CfgLocked<'_>) -> Result {
         fault::point("reset_slot")?;
         timed_out(slot::reset(self, inside).ok_or(ENODEV)?)
     }

@@ -7,9 +7,9 @@ use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{bindings, pci, sync::aref::ARef};
 
 /// While this lives, no PCI device is added or removed (`pci_lock_rescan_remove()`).
-pub(crate) struct HotplugLock(PhantomData<*mut ()>);
+pub(crate) struct RescanRemoveLock(PhantomData<*mut ()>);
 
-impl HotplugLock {
+impl RescanRemoveLock {
     /// Waits for additions and removals under way. Must not be called in a device's callback.
     pub(crate) fn new() -> Self {
         // SAFETY: Takes a mutex.
@@ -29,7 +29,7 @@ impl HotplugLock {
     }
 }
 
-impl Drop for HotplugLock {
+impl Drop for RescanRemoveLock {
     fn drop(&mut self) {
         // SAFETY: `new` took the mutex in this thread.
         unsafe { bindings::pci_unlock_rescan_remove() };

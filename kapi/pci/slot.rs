@@ -8,7 +8,7 @@
 //!
 //! C header: [`include/linux/pci_hotplug.h`](srctree/include/linux/pci_hotplug.h)
 
-use super::{raw, DeviceExt, Exclusive};
+use super::{raw, CfgLocked, DeviceExt};
 use kernel::{bindings, ffi, pci};
 
 type ResetSlot = unsafe extern "C" fn(*mut HotplugSlot, bool) -> ffi::c_int;
@@ -64,7 +64,7 @@ unsafe fn operation(device: &pci::Device) -> Option<(*mut HotplugSlot, ResetSlot
 }
 
 /// Tells whether the slot that `inside` is in, which must be directly below `bridge`, can be reset.
-pub(super) fn can_reset(bridge: &Exclusive<'_>, inside: &Exclusive<'_>) -> bool {
+pub(super) fn can_reset(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> bool {
     // SAFETY: The bridge's lock is held.
     is_below(bridge, inside) && unsafe { operation(inside.device()) }.is_some()
 }
@@ -79,14 +79,14 @@ pub(super) fn could_reset(bridge: &pci::Device, inside: &pci::Device) -> bool {
     }
 }
 
-fn is_below(bridge: &Exclusive<'_>, inside: &Exclusive<'_>) -> bool {
+fn is_below(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> bool {
     let above = inside.device().upstream_bridge();
     above.is_some_and(|above| core::ptr::eq(above, bridge.device()))
 }
 
 /// Resets the slot that `inside` is in, which must be directly below `bridge`. Returns what its
 /// driver returned, `None` if there is no slot that can be reset.
-pub(super) fn reset(bridge: &Exclusive<'_>, inside: &Exclusive<'_>) -> Option<ffi::c_int> {
+pub(super) fn reset(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> Option<ffi::c_int> {
     if !is_below(bridge, inside) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 //! Saved configuration space.
 
-use super::{ats::AtsControl, bars::Bars, raw, Command, Exclusive, Locked};
+use super::{ats::AtsControl, bars::Bars, raw, CfgLocked, Command, Locked};
 use crate::kapi::{fault, global::global};
 use core::ptr::NonNull;
 use kernel::{bindings, error::to_result, prelude::*};
@@ -107,7 +107,7 @@ pub(crate) struct Quiet {
     ats: Option<AtsControl>,
 }
 
-impl Exclusive<'_> {
+impl CfgLocked<'_> {
     /// Has the device decode nothing, master nothing and raise no INTx, until its state is
     /// restored.
     pub(crate) fn quiesce(&self) -> Quiet {

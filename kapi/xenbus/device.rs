@@ -18,7 +18,7 @@ use kernel::{bindings, ffi::c_int, prelude::*, str::CString};
 ///
 /// `raw` is a valid `struct xenbus_device` of which a reference is held.
 pub(crate) struct XenbusDevice {
-    raw: NonNull<raw::Device>,
+    raw: NonNull<raw::XenbusDev>,
     node: CString,
     other_end: CString,
     other_domain: DomId,
@@ -41,7 +41,7 @@ impl XenbusDevice {
     /// # Safety
     ///
     /// `device` must be a valid `struct xenbus_device` that is bound to a driver or being probed.
-    pub(super) unsafe fn new(device: NonNull<raw::Device>) -> Result<Self> {
+    pub(super) unsafe fn new(device: NonNull<raw::XenbusDev>) -> Result<Self> {
         // SAFETY: By the caller's promise; both names are C strings while a driver is bound.
         let (node, other_end, number) = unsafe {
             let raw = device.as_ptr();

@@ -18,7 +18,7 @@ use kernel::{
 ///
 /// All methods are called by the one thread that handles the events of all devices on xenbus, or
 /// keep it waiting. So they must not wait for anything slow.
-pub(crate) trait Backend: Send + Sync + Sized + 'static {
+pub(crate) trait BackendDriver: Send + Sync + Sized + 'static {
     /// The kind of device that is served.
     const TYPE: &'static str;
 
@@ -41,25 +41,25 @@ pub(crate) trait Backend: Send + Sync + Sized + 'static {
 
 /// A registered backend; dropping it unregisters.
 #[pin_data(PinnedDrop)]
-pub(crate) struct Registration<T: Backend> {
+pub(crate) struct BackendRegistration<T: BackendDriver> {
     #[pin]
-    driver: Opaque<raw::Driver>,
+    driver: Opaque<raw::XenbusDriver>,
     _backend: PhantomData<T>,
 }
 
-// SAFETY: Nothing can be done through `&Registration`.
-unsafe impl<T: Backend> Sync for Registration<T> {}
+// SAFETY: Nothing can be done through `&BackendRegistration`.
+unsafe impl<T: BackendDriver> Sync for BackendRegistration<T> {}
 
 // SAFETY: Drivers may be unregistered from any thread.
-unsafe impl<T: Backend> Send for Registration<T> {}
+unsafe impl<T: BackendDriver> Send for BackendRegistration<T> {}
 
-impl<T: Backend> Registration<T> {
+impl<T: BackendDriver> BackendRegistration<T> {
     /// The kinds of devices served: one, and the end of the list.
-    const IDS: [raw::DeviceId; 2] = [
-        raw::DeviceId {
+    const IDS: [raw::XenbusDeviceId; 2] = [
+        raw::XenbusDeviceId {
             devicetype: name(T::TYPE),
         },
-        raw::DeviceId {
+        raw::XenbusDeviceId {
             devicetype: [0; 32],
         },
     ];
@@ -73,8 +73,8 @@ impl<T: Backend> Registration<T> {
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         let owner = module.as_ptr();
         try_pin_init!(Self {
-            driver <- Opaque::try_ffi_init(move |slot: *mut raw::Driver| {
-                let driver = raw::Driver {
+            driver <- Opaque::try_ffi_init(move |slot: *mut raw::XenbusDriver| {
+                let driver = raw::XenbusDriver {
                     name: T::NAME.as_char_ptr(),
                     ids: const { &Self::IDS }.as_ptr(),
                     allow_rebind: false,
@@ -106,7 +106,10 @@ impl<T: Backend> Registration<T> {
     /// # Safety
     ///
     /// To be called by xenbus for a device that it binds to this driver.
-    unsafe extern "C" fn probe(device: *mut raw::Device, _id: *const raw::DeviceId) -> c_int {
+    unsafe extern "C" fn probe(
+        device: *mut raw::XenbusDev,
+        _id: *const raw::XenbusDeviceId,
+    ) -> c_int {
         // SAFETY: By the caller's promise.
         match unsafe { Self::try_probe(device) } {
             Ok(()) => 0,
@@ -117,7 +120,7 @@ impl<T: Backend> Registration<T> {
     /// # Safety
     ///
     /// As for `probe`.
-    unsafe fn try_probe(device: *mut raw::Device) -> Result {
+    unsafe fn try_probe(device: *mut raw::XenbusDev) -> Result {
         let device = NonNull::new(device).ok_or(EINVAL)?;
         // SAFETY: By the caller's promise.
         let backend = T::probe(unsafe { XenbusDevice::new(device) }?)?;
@@ -130,7 +133,7 @@ impl<T: Backend> Registration<T> {
     /// # Safety
     ///
     /// To be called by xenbus for a device bound to this driver.
-    unsafe extern "C" fn other_end_changed(device: *mut raw::Device, _state: c_uint) {
+    unsafe extern "C" fn other_end_changed(device: *mut raw::XenbusDev, _state: c_uint) {
         // SAFETY: By the caller's promise; the watch for this is registered after `probe` and
         // removed before `remove`, so the data is what `probe` put there.
         let backend = unsafe { &*(*device).dev.driver_data.cast::<T>() };
@@ -140,7 +143,7 @@ impl<T: Backend> Registration<T> {
     /// # Safety
     ///
     /// To be called by xenbus when a device is unbound from this driver.
-    unsafe extern "C" fn remove(device: *mut raw::Device) {
+    unsafe extern "C" fn remove(device: *mut raw::XenbusDev) {
         // SAFETY: By the caller's promise; `probe` has put the reference there.
         let backend = unsafe {
             let data = core::mem::replace(&mut (*device).dev.driver_data, core::ptr::null_mut());
@@ -164,7 +167,7 @@ const fn name(text: &str) -> [u8; 32] {
 }
 
 #[pinned_drop]
-impl<T: Backend> PinnedDrop for Registration<T> {
+impl<T: BackendDriver> PinnedDrop for BackendRegistration<T> {
     fn drop(self: Pin<&mut Self>) {
         // SAFETY: `new` registered the driver.
         unsafe { raw::xenbus_unregister_driver(self.driver.get()) };

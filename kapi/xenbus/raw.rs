@@ -11,107 +11,108 @@ use kernel::{
 
 /// `struct xenbus_watch`.
 #[repr(C)]
-pub(super) struct Watch {
+pub(super) struct XenbusWatch {
     pub(super) list: bindings::list_head,
     pub(super) node: *const c_char,
     pub(super) nr_pending: c_uint,
     pub(super) will_handle:
-        Option<unsafe extern "C" fn(*mut Watch, *const c_char, *const c_char) -> bool>,
-    pub(super) callback: Option<unsafe extern "C" fn(*mut Watch, *const c_char, *const c_char)>,
+        Option<unsafe extern "C" fn(*mut XenbusWatch, *const c_char, *const c_char) -> bool>,
+    pub(super) callback:
+        Option<unsafe extern "C" fn(*mut XenbusWatch, *const c_char, *const c_char)>,
 }
 
 /// The beginning of `struct xenbus_device`, as far as it is used here.
 #[repr(C)]
-pub(super) struct Device {
+pub(super) struct XenbusDev {
     devicetype: *const c_char,
     pub(super) nodename: *const c_char,
     pub(super) otherend: *const c_char,
     vanished: bool,
     pub(super) otherend_id: c_int,
-    otherend_watch: Watch,
+    otherend_watch: XenbusWatch,
     pub(super) dev: bindings::device,
     pub(super) state: c_uint,
 }
 
 /// `struct xenbus_device_id`.
 #[repr(C)]
-pub(super) struct DeviceId {
+pub(super) struct XenbusDeviceId {
     pub(super) devicetype: [u8; 32],
 }
 
 /// A callback that takes the device and returns an errno.
-type Callback = Option<unsafe extern "C" fn(*mut Device) -> c_int>;
+type Callback = Option<unsafe extern "C" fn(*mut XenbusDev) -> c_int>;
 
 /// `struct xenbus_driver`.
 #[repr(C)]
-pub(super) struct Driver {
+pub(super) struct XenbusDriver {
     pub(super) name: *const c_char,
-    pub(super) ids: *const DeviceId,
+    pub(super) ids: *const XenbusDeviceId,
     pub(super) allow_rebind: bool,
     pub(super) not_essential: bool,
-    pub(super) probe: Option<unsafe extern "C" fn(*mut Device, *const DeviceId) -> c_int>,
-    pub(super) otherend_changed: Option<unsafe extern "C" fn(*mut Device, c_uint)>,
-    pub(super) remove: Option<unsafe extern "C" fn(*mut Device)>,
+    pub(super) probe: Option<unsafe extern "C" fn(*mut XenbusDev, *const XenbusDeviceId) -> c_int>,
+    pub(super) otherend_changed: Option<unsafe extern "C" fn(*mut XenbusDev, c_uint)>,
+    pub(super) remove: Option<unsafe extern "C" fn(*mut XenbusDev)>,
     pub(super) suspend: Callback,
     pub(super) resume: Callback,
     pub(super) uevent: *const c_void,
     pub(super) driver: bindings::device_driver,
     pub(super) read_otherend_details: Callback,
     pub(super) is_ready: Callback,
-    pub(super) reclaim_memory: Option<unsafe extern "C" fn(*mut Device)>,
+    pub(super) reclaim_memory: Option<unsafe extern "C" fn(*mut XenbusDev)>,
 }
 
 /// `struct xenbus_transaction`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(super) struct Transaction {
+pub(super) struct XenbusTransaction {
     pub(super) id: u32,
 }
 
 // The numbers of kapi/layout.c.
 const _: () = {
-    assert!(size_of::<Watch>() == 48);
-    assert!(offset_of!(Watch, callback) == 40);
-    assert!(offset_of!(Device, otherend_id) == 28);
-    assert!(offset_of!(Device, dev) == 80);
-    assert!(offset_of!(Device, state) == 80 + size_of::<bindings::device>());
-    assert!(size_of::<DeviceId>() == 32);
-    assert!(offset_of!(Driver, probe) == 24);
-    assert!(offset_of!(Driver, driver) == 72);
-    assert!(size_of::<Driver>() == 72 + size_of::<bindings::device_driver>() + 24);
-    assert!(size_of::<Transaction>() == 4);
+    assert!(size_of::<XenbusWatch>() == 48);
+    assert!(offset_of!(XenbusWatch, callback) == 40);
+    assert!(offset_of!(XenbusDev, otherend_id) == 28);
+    assert!(offset_of!(XenbusDev, dev) == 80);
+    assert!(offset_of!(XenbusDev, state) == 80 + size_of::<bindings::device>());
+    assert!(size_of::<XenbusDeviceId>() == 32);
+    assert!(offset_of!(XenbusDriver, probe) == 24);
+    assert!(offset_of!(XenbusDriver, driver) == 72);
+    assert!(size_of::<XenbusDriver>() == 72 + size_of::<bindings::device_driver>() + 24);
+    assert!(size_of::<XenbusTransaction>() == 4);
 };
 
 // Empty structures (locks without lock debugging), which C allows; the bindings say the same.
 #[allow(improper_ctypes)]
 extern "C" {
     pub(super) fn __xenbus_register_backend(
-        driver: *mut Driver,
+        driver: *mut XenbusDriver,
         owner: *mut bindings::module,
         mod_name: *const c_char,
     ) -> c_int;
-    pub(super) fn xenbus_unregister_driver(driver: *mut Driver);
-    pub(super) fn register_xenbus_watch(watch: *mut Watch) -> c_int;
-    pub(super) fn unregister_xenbus_watch(watch: *mut Watch);
-    pub(super) fn xenbus_dev_error(device: *mut Device, err: c_int, format: *const c_char, ...);
+    pub(super) fn xenbus_unregister_driver(driver: *mut XenbusDriver);
+    pub(super) fn register_xenbus_watch(watch: *mut XenbusWatch) -> c_int;
+    pub(super) fn unregister_xenbus_watch(watch: *mut XenbusWatch);
+    pub(super) fn xenbus_dev_error(device: *mut XenbusDev, err: c_int, format: *const c_char, ...);
     pub(super) fn xenbus_read(
-        transaction: Transaction,
+        transaction: XenbusTransaction,
         dir: *const c_char,
         node: *const c_char,
         len: *mut c_uint,
     ) -> *mut c_void;
     pub(super) fn xenbus_write(
-        transaction: Transaction,
+        transaction: XenbusTransaction,
         dir: *const c_char,
         node: *const c_char,
         text: *const c_char,
     ) -> c_int;
     pub(super) fn xenbus_directory(
-        transaction: Transaction,
+        transaction: XenbusTransaction,
         dir: *const c_char,
         node: *const c_char,
         count: *mut c_uint,
     ) -> *mut *mut c_char;
-    pub(super) fn xenbus_transaction_start(transaction: *mut Transaction) -> c_int;
-    pub(super) fn xenbus_transaction_end(transaction: Transaction, abort: bool) -> c_int;
+    pub(super) fn xenbus_transaction_start(transaction: *mut XenbusTransaction) -> c_int;
+    pub(super) fn xenbus_transaction_end(transaction: XenbusTransaction, abort: bool) -> c_int;
 }

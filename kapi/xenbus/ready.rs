@@ -4,7 +4,7 @@
 //!
 //! dom0 starts it long after modules can be loaded. Whoever talks to it before waits until then.
 
-use crate::kapi::notifier::{self, Chain};
+use crate::kapi::notifier::{Chain, NotifierRegistration};
 use core::marker::PhantomData;
 use kernel::{bindings, ffi, prelude::*};
 
@@ -15,21 +15,21 @@ extern "C" {
 }
 
 /// Who is told.
-pub(crate) trait Listener {
+pub(crate) trait XenstoreListener {
     /// xenstored answers from now on.
     fn ready();
 }
 
-/// A registered [`Listener`]; it is told at once if xenstored is there already. Dropping it
+/// A registered [XenstoreListener`]; it is told at once if xenstored is there already. Dropping it
 /// unregisters and waits for calls under way.
-pub(crate) type Registration<T> = notifier::Registration<Xenstore<T>>;
+pub(crate) type XenstoreRegistration<T> = NotifierRegistration<Xenstore<T>>;
 
 /// The chain of xenstore.
-pub(crate) struct Xenstore<T: Listener>(PhantomData<T>);
+pub(crate) struct Xenstore<T: XenstoreListener>(PhantomData<T>);
 
 // SAFETY: `unregister` undoes `register`, and waits, as the chain is a blocking one. A block that
 // was told at once isn't on the chain, and then nothing is undone.
-unsafe impl<T: Listener> Chain for Xenstore<T> {
+unsafe impl<T: XenstoreListener> Chain for Xenstore<T> {
     unsafe fn register(block: *mut bindings::notifier_block) -> ffi::c_int {
         // SAFETY: By the caller's promise. (The result may be that of the call.)
         unsafe { register_xenstore_notifier(block) }.min(0)

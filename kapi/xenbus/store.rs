@@ -19,7 +19,7 @@ use kernel::{
 ///
 /// A transaction that is dropped is given up.
 pub(crate) struct Transaction {
-    raw: raw::Transaction,
+    raw: raw::XenbusTransaction,
     open: bool,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Text {
 impl Transaction {
     /// Each read and write for itself (`XBT_NIL`).
     pub(crate) const NONE: Self = Self {
-        raw: raw::Transaction { id: 0 },
+        raw: raw::XenbusTransaction { id: 0 },
         open: false,
     };
 
@@ -71,7 +71,7 @@ impl Transaction {
     /// - xenstored's errno.
     fn start() -> Result<Self> {
         fault::point("xenbus_transaction_start")?;
-        let mut raw = raw::Transaction { id: 0 };
+        let mut raw = raw::XenbusTransaction { id: 0 };
         // SAFETY: The pointer is valid for the write of the number.
         to_result(unsafe { raw::xenbus_transaction_start(&mut raw) })?;
         Ok(Self { raw, open: true })

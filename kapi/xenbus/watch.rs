@@ -25,7 +25,7 @@ pub(crate) trait Watcher: 'static {
 }
 
 /// A registered watch; dropping it unregisters, and waits for calls under way.
-pub(crate) struct Registration<T: Watcher> {
+pub(crate) struct WatchRegistration<T: Watcher> {
     watch: Pin<KBox<Watch>>,
     _watcher: PhantomData<T>,
 }
@@ -38,17 +38,17 @@ pub(crate) struct Registration<T: Watcher> {
 #[pin_data]
 struct Watch {
     #[pin]
-    raw: Opaque<raw::Watch>,
+    raw: Opaque<raw::XenbusWatch>,
     armed: AtomicBool,
 }
 
 // SAFETY: The watch is only handed to xenbus, which serialises its use; the flag is atomic.
-unsafe impl<T: Watcher> Send for Registration<T> {}
+unsafe impl<T: Watcher> Send for WatchRegistration<T> {}
 
-// SAFETY: Nothing can be done through `&Registration`.
-unsafe impl<T: Watcher> Sync for Registration<T> {}
+// SAFETY: Nothing can be done through `&WatchRegistration`.
+unsafe impl<T: Watcher> Sync for WatchRegistration<T> {}
 
-impl<T: Watcher> Registration<T> {
+impl<T: Watcher> WatchRegistration<T> {
     /// Registers the watch.
     ///
     /// # Errors
@@ -81,8 +81,8 @@ impl<T: Watcher> Registration<T> {
     fn allocate() -> Result<Pin<KBox<Watch>>> {
         KBox::pin_init(
             pin_init!(Watch {
-                raw <- Opaque::ffi_init(|slot: *mut raw::Watch| {
-                    let watch = raw::Watch {
+                raw <- Opaque::ffi_init(|slot: *mut raw::XenbusWatch| {
+                    let watch = raw::XenbusWatch {
                         list: bindings::list_head::default(),
                         node: T::PATH.as_char_ptr(),
                         nr_pending: 0,
@@ -109,12 +109,13 @@ impl<T: Watcher> Registration<T> {
     ///
     /// To be called by xenbus for the watch of a [`Watch`], under the lock of its list of watches.
     unsafe extern "C" fn will_handle(
-        watch: *mut raw::Watch,
+        watch: *mut raw::XenbusWatch,
         _path: *const c_char,
         _token: *const c_char,
     ) -> bool {
         // SAFETY: The watch is that of a `Watch`, which lives as long as it is on the list.
-        let outer = unsafe { &*container_of!(watch.cast::<Opaque<raw::Watch>>(), Watch, raw) };
+        let outer =
+            unsafe { &*container_of!(watch.cast::<Opaque<raw::XenbusWatch>>(), Watch, raw) };
         // SAFETY: By the caller's promise; the lock is held that this is written under, at least
         // where it is increased. So one event waits at most, and the queue cannot be made to grow.
         let waits = unsafe { (&raw const (*watch).nr_pending).read_volatile() } > 0;
@@ -124,12 +125,12 @@ impl<T: Watcher> Registration<T> {
     /// # Safety
     ///
     /// To be called by xenbus for a registered watch.
-    unsafe extern "C" fn callback(_: *mut raw::Watch, _: *const c_char, _: *const c_char) {
+    unsafe extern "C" fn callback(_: *mut raw::XenbusWatch, _: *const c_char, _: *const c_char) {
         T::changed();
     }
 }
 
-impl<T: Watcher> Drop for Registration<T> {
+impl<T: Watcher> Drop for WatchRegistration<T> {
     fn drop(&mut self) {
         // SAFETY: `new` has registered the watch. This takes queued events back, and waits for the
         // call under way.

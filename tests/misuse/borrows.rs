@@ -10,7 +10,7 @@
 use crate::kapi::{
     attr::{DriverAttribute, Pointers},
     global::Global,
-    pci::{ConfigAccess, DeviceExt, DeviceLocks, HotplugLock, Locked},
+    pci::{ConfigAccess, DeviceExt, DeviceLocks, Locked, RescanRemoveLock},
 };
 use kernel::{device::Core, pci, prelude::*};
 
@@ -24,7 +24,7 @@ fn what_is_exclusive_outlives_the_access(device: &pci::Device<Core<'_>>) {
     let locked = Locked::by_driver_core(device);
     let exclusive = {
         let access = ConfigAccess::block(&locked);
-        access.exclusive() //~ ERROR E0597
+        access.cfg_locked() //~ ERROR E0597
     };
     exclusive.quiesce();
 }
@@ -33,7 +33,7 @@ fn the_access_outlives_the_lock(locks: DeviceLocks) {
     let Some(first) = locks.get(0) else { return };
     let access = ConfigAccess::block(&first);
     drop(first); //~ ERROR E0505
-    access.exclusive().quiesce();
+    access.cfg_locked().quiesce();
 }
 
 fn a_physical_function_outlives_the_lock(locks: DeviceLocks) {
@@ -43,7 +43,7 @@ fn a_physical_function_outlives_the_lock(locks: DeviceLocks) {
     physical.map(DeviceExt::sbdf);
 }
 
-fn a_device_stays_longer_than_the_lock(lock: HotplugLock) {
+fn a_device_stays_longer_than_the_lock(lock: RescanRemoveLock) {
     let mut found = None;
     lock.for_each_device(|device| found = Some(device)); //~ ERROR E0521
 }

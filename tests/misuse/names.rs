@@ -10,7 +10,7 @@
 
 use crate::kapi::{
     attr::Pointers,
-    xen::{Dom0, Kind},
+    xen::{Dom0, Dom0Kind},
 };
 use kernel::bindings;
 
@@ -21,5 +21,5 @@ fn pointers_to_anywhere() -> Pointers<bindings::attribute, 2> {
 
 /// Whoever has one may call Xen.
 fn a_domain_made_up() -> Dom0 {
-    Dom0(Kind::Pv) //~ ERROR E0423
+    Dom0(Dom0Kind::Pv) //~ ERROR E0423
 }

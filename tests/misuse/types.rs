@@ -10,10 +10,10 @@
 use crate::kapi::{
     attr::{DeviceAttribute, DriverAttribute, Group, Groups},
     device_file::NumberFile,
-    gsi_hook::{GsiSource, Registration},
-    pci::{ConfigAccess, DeviceLocks, Exclusive, HotplugLock, Locked, Registered},
+    gsi_hook::{GsiHook, GsiSource},
+    pci::{CfgLocked, ConfigAccess, DeviceLocks, Locked, Registered, RescanRemoveLock},
     physdev::{physdev_op, PrepareMsix},
-    xen::{Dom0, Kind},
+    xen::{Dom0, Dom0Kind},
 };
 use kernel::{pci, prelude::*};
 
@@ -22,10 +22,10 @@ fn needs_send<T: Send>() {}
 /// The lock is given back by the thread that took it, and what stands for it stays there too.
 fn a_lock_leaves_its_thread() {
     needs_send::<Locked<'static>>(); //~ ERROR E0277
-    needs_send::<Exclusive<'static>>(); //~ ERROR E0277
+    needs_send::<CfgLocked<'static>>(); //~ ERROR E0277
     needs_send::<DeviceLocks>(); //~ ERROR E0277
     needs_send::<ConfigAccess<'static>>(); //~ ERROR E0277
-    needs_send::<HotplugLock>(); //~ ERROR E0277
+    needs_send::<RescanRemoveLock>(); //~ ERROR E0277
     needs_send::<Registered<'static>>(); //~ ERROR E0277
 }
 
@@ -39,8 +39,8 @@ fn a_domain_that_nobody_looked_up() -> Dom0 {
 }
 
 /// The place may be another driver's.
-fn a_hook_without_the_driver<T: GsiSource>() -> Registration<T> {
-    Registration::new() //~ ERROR E0061
+fn a_hook_without_the_driver<T: GsiSource>() -> GsiHook<T> {
+    GsiHook::new() //~ ERROR E0061
 }
 
 fn a_device_that_nothing_keeps(device: &pci::Device) {

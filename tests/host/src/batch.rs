@@ -96,13 +96,13 @@ proptest! {
         let resets = resets(&parts(&all, &pick(&all, &picks)));
         let mut done = BTreeMap::new();
         for (target, reset) in resets {
-            for place in Oracle(&all).reach(reset) {
-                if let Some(other) = done.insert(place, target) {
+            for index in Oracle(&all).scope(reset) {
+                if let Some(other) = done.insert(index, target) {
                     // One of two is a virtual function of the other, and both have methods.
                     let related = all[target].physical == Some(other)
                         || all[other].physical == Some(target);
                     let narrow = matches!(reset, Reset::Function { .. });
-                    prop_assert!(narrow && related, "{place} by {target} and {other}");
+                    prop_assert!(narrow && related, "{index} by {target} and {other}");
                 }
             }
         }
@@ -147,7 +147,7 @@ proptest! {
         let targets = pick(&all, &picks);
         let mut done = BTreeSet::new();
         for (_, reset) in resets(&parts(&all, &targets)) {
-            done.extend(Oracle(&all).reach(reset));
+            done.extend(Oracle(&all).scope(reset));
         }
         for target in targets {
             let planned = matches!(Oracle(&all).plan(target, &[]), Plan::Reset(_));

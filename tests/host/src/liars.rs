@@ -7,10 +7,10 @@ use crate::{
     cases,
     pure::{
         base_address::{holds, Space},
+        canary::{Proof, Register},
         domid::DomId,
         hypercall_answer::{plain, setup_gsi, Answer},
         intx::{entry_matches, route, Pin, Route},
-        mark::{Proof, Register},
         reset_method::{Listed, Method},
         sbdf::Sbdf,
     },
@@ -66,7 +66,11 @@ fn leave_mark(register: Register, hardware: &mut Hardware) -> Option<(u16, u16)>
 }
 
 /// As kapi/pci/mark.rs looks for it and takes it away.
-fn examine(register: Register, hardware: &mut Hardware, (found, marked): (u16, u16)) -> Proof {
+fn check_canaries(
+    register: Register,
+    hardware: &mut Hardware,
+    (found, marked): (u16, u16),
+) -> Proof {
     let now = hardware.read();
     if let Some(value) = register.cleaned(found, marked, now) {
         hardware.write(value);
@@ -92,7 +96,7 @@ proptest! {
         };
         hardware.value = reset.unwrap_or(hardware.value);
         let before = hardware.value;
-        let proof = examine(register, &mut hardware, mark);
+        let proof = check_canaries(register, &mut hardware, mark);
         match reset {
             None => {
                 prop_assert_eq!(proof, Proof::Disproven);
@@ -137,7 +141,7 @@ proptest! {
         prop_assert!(mark.1 != all_ones);
         let now = reads.get(2).copied().flatten().unwrap_or(hardware.value);
         hardware.writes.clear();
-        let proof = examine(register, &mut hardware, mark);
+        let proof = check_canaries(register, &mut hardware, mark);
         prop_assert_eq!(proof == Proof::Proven, now == all_ones || now & mask != mark.1 & mask);
         match hardware.writes[..] {
             [] => prop_assert!(now == all_ones || register != Register::MsixFunctionMask),
@@ -214,7 +218,7 @@ proptest! {
         prop_assert_eq!(end.acpi(), (u32::from(register) - 1 + sum) % 4);
     }
 
-    /// No answer with which Xen refuses counts as consent, nor the other way round.
+    /// No answer with which Xen refuses counts as a success, nor the other way round.
     #[test]
     fn any_answer_of_xen(ret in prop_oneof![any::<i32>(), -4100..100i32, Just(i32::MIN)]) {
         for (answer, also_done) in [(plain(ret), None), (setup_gsi(ret), Some(-17))] {

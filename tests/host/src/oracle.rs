@@ -5,10 +5,9 @@
 
 use crate::pure::{
     device_state::Holder,
-    domid::DomId,
     reset_method::Method,
     reset_plan::{Plan, Rung, Why},
-    topology::{Consent, Function, Kind, Owner, Reset, Secondary},
+    topology::{Function, FunctionKind, Owner, Reset, ResetOptOut, Secondary},
 };
 use std::collections::BTreeSet;
 
@@ -40,8 +39,8 @@ pub(crate) struct Oracle<'a>(pub(crate) &'a [Function]);
 
 impl Oracle<'_> {
     /// Returns the bridge above; virtual functions are where their physical function is.
-    pub(crate) fn bridge(&self, place: usize) -> Option<usize> {
-        let function = self.0.get(place)?;
+    pub(crate) fn bridge(&self, index: usize) -> Option<usize> {
+        let function = self.0.get(index)?;
         match function.physical {
             Some(physical) if physical < self.0.len() => self.0[physical].above,
             _ => function.above,
@@ -54,8 +53,8 @@ impl Oracle<'_> {
         let mut found = BTreeSet::new();
         loop {
             let more: BTreeSet<usize> = (0..self.0.len())
-                .filter(|place| {
-                    self.bridge(*place)
+                .filter(|index| {
+                    self.bridge(*index)
                         .is_some_and(|above| above == bridge || found.contains(&above))
                 })
                 .collect();
@@ -71,11 +70,11 @@ impl Oracle<'_> {
     fn placed(&self) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         loop {
-            let is_bridge = |place: usize| self.0[place].kind != Kind::Endpoint;
-            let is_virtual = |place: usize| self.0[place].physical.is_some();
+            let is_bridge = |index: usize| self.0[index].kind != FunctionKind::Endpoint;
+            let is_virtual = |index: usize| self.0[index].physical.is_some();
             let more: BTreeSet<usize> = (0..self.0.len())
                 .filter(
-                    |place| match (self.0[*place].physical, self.0[*place].above) {
+                    |index| match (self.0[*index].physical, self.0[*index].above) {
                         (Some(physical), _) => found.contains(&physical) && !is_virtual(physical),
                         (None, None) => true,
                         (None, Some(above)) => {
@@ -93,44 +92,44 @@ impl Oracle<'_> {
 
     /// Returns what a reset could reset, as far as is known.
     fn may_reach(&self, reset: Reset) -> BTreeSet<usize> {
-        let (reach, placed) = (self.reach(reset), self.placed());
+        let (reach, placed) = (self.scope(reset), self.placed());
         (0..self.0.len())
-            .filter(|place| reach.contains(place) || !placed.contains(place))
+            .filter(|index| reach.contains(index) || !placed.contains(index))
             .collect()
     }
 
     /// Returns what a reset resets.
-    pub(crate) fn reach(&self, reset: Reset) -> BTreeSet<usize> {
+    pub(crate) fn scope(&self, reset: Reset) -> BTreeSet<usize> {
         match reset {
             Reset::Below { bridge, .. } => self.below(bridge),
             Reset::Function { of, .. } => (0..self.0.len())
-                .filter(|place| *place == of || self.0[*place].physical == Some(of))
+                .filter(|index| *index == of || self.0[*index].physical == Some(of))
                 .collect(),
         }
     }
 
     /// Returns whether who holds a function of ours doesn't mind a reset for `target`.
-    pub(crate) fn is_free(&self, place: usize, target: usize) -> bool {
+    pub(crate) fn is_free(&self, index: usize, target: usize) -> bool {
         let free = |owner| {
             matches!(
                 owner,
                 Owner::Pciback(Holder::Nobody) | Owner::Pciback(Holder::Cleaning(_))
             )
         };
-        place == target || free(self.0[place].owner)
+        index == target || free(self.0[index].owner)
     }
 
     /// Returns what blocks a reset for `target`, and why.
     pub(crate) fn blockers(&self, reset: Reset, target: usize) -> Vec<(usize, Why)> {
         let mut blockers = Vec::new();
-        for place in self.may_reach(reset) {
-            let function = &self.0[place];
+        for index in self.may_reach(reset) {
+            let function = &self.0[index];
             let wide = matches!(reset, Reset::Below { .. });
-            let bridge = function.kind == Kind::Bridge;
+            let bridge = function.kind == FunctionKind::Bridge;
             let why = match function.owner {
-                _ if wide && function.consent != Consent::Given => Why::Consent(function.consent),
-                _ if function.kind == Kind::Other => Why::Kind,
-                Owner::Pciback(_) if self.is_free(place, target) => continue,
+                _ if wide && function.opt_out != ResetOptOut::None => Why::OptOut(function.opt_out),
+                _ if function.kind == FunctionKind::Other => Why::Kind,
+                Owner::Pciback(_) if self.is_free(index, target) => continue,
                 Owner::Pciback(Holder::Assigned) => Why::Assigned,
                 Owner::Pciback(Holder::Domain(domain) | Holder::Leaving(domain)) => {
                     Why::Used(domain)
@@ -142,32 +141,32 @@ impl Oracle<'_> {
                 Owner::Nobody => Why::Unclaimed,
                 Owner::Driver | Owner::PortDriver => Why::Driver,
             };
-            blockers.push((place, why));
+            blockers.push((index, why));
         }
         // A bridge that doesn't survive takes what is below it along.
         if let Reset::Below { bridge, .. } = reset {
-            let why = Why::Consent(Consent::Quirk);
-            if self.0.get(bridge).map(|bridge| bridge.consent) == Some(Consent::Quirk)
+            let why = Why::OptOut(ResetOptOut::Quirk);
+            if self.0.get(bridge).map(|bridge| bridge.opt_out) == Some(ResetOptOut::Quirk)
                 && !blockers.contains(&(bridge, why))
             {
                 blockers.push((bridge, why));
-                blockers.sort_by_key(|(place, _)| *place);
+                blockers.sort_by_key(|(index, _)| *index);
             }
         }
         blockers
     }
 
     /// Returns the kernel's numbers of the methods that are listed for a function.
-    pub(crate) fn listed(&self, place: usize) -> Vec<u8> {
-        let numbers = self.0[place].listed.numbers();
+    pub(crate) fn listed(&self, index: usize) -> Vec<u8> {
+        let numbers = self.0[index].listed.numbers();
         let end = numbers.iter().position(|number| *number == 0);
         numbers[..end.unwrap_or(numbers.len())].to_vec()
     }
 
     /// Returns the methods that reset that function and no other, each once, in the order listed.
-    pub(crate) fn function_level(&self, place: usize) -> Vec<Method> {
+    pub(crate) fn function_level(&self, index: usize) -> Vec<Method> {
         let mut methods = Vec::new();
-        for number in self.listed(place) {
+        for number in self.listed(index) {
             let method = match number {
                 1 => Method::DeviceSpecific,
                 2 => Method::Acpi,
@@ -185,13 +184,13 @@ impl Oracle<'_> {
     /// Returns all ways to reset a function, gentlest first.
     fn ladder(&self, target: usize) -> Vec<Reset> {
         let mut ladder = Vec::new();
-        if self.0.get(target).map(|target| target.kind) != Some(Kind::Endpoint) {
+        if self.0.get(target).map(|target| target.kind) != Some(FunctionKind::Endpoint) {
             return ladder;
         }
         let function = |by| Reset::Function { of: target, by };
         ladder.extend(self.function_level(target).into_iter().map(function));
-        if let (Some(bridge), Consent::Given) = (self.bridge(target), self.0[target].consent) {
-            if self.0.get(bridge).map(|bridge| bridge.kind) == Some(Kind::Bridge) {
+        if let (Some(bridge), ResetOptOut::None) = (self.bridge(target), self.0[target].opt_out) {
+            if self.0.get(bridge).map(|bridge| bridge.kind) == Some(FunctionKind::Bridge) {
                 let by = self.0[bridge].secondary;
                 ladder.push(Reset::Below { bridge, by });
             }

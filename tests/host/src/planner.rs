@@ -9,7 +9,7 @@ use crate::{
     pure::{
         reset_method::{Listed, Method},
         reset_plan::{Plan, Rung, Rungs, Why},
-        topology::{Consent, Function, Kind, Owner, Reset, Secondary, Topology},
+        topology::{Function, FunctionKind, Owner, Reset, ResetOptOut, Secondary, Topology},
     },
     worlds::{garbage, snapshots, trees, MANY},
 };
@@ -35,15 +35,15 @@ fn plan(all: &[Function], target: usize, tried: &[Rung]) -> Plan {
 fn blockers(all: &[Function], reset: Reset, target: usize) -> Vec<(usize, Why)> {
     Topology(all)
         .blockers(reset, target)
-        .map(|blocker| (blocker.place, blocker.why))
+        .map(|blocker| (blocker.index, blocker.why))
         .collect()
 }
 
 /// Both kinds of reset of a place, whether a plan would have them or not.
-fn resets(place: usize) -> [Reset; 2] {
-    let (by, bridge) = (Secondary::Bus, place);
+fn resets(index: usize) -> [Reset; 2] {
+    let (by, bridge) = (Secondary::Bus, index);
     let function = Reset::Function {
-        of: place,
+        of: index,
         by: Method::Flr,
     };
     [function, Reset::Below { bridge, by }]
@@ -55,8 +55,8 @@ proptest! {
     #[test]
     fn reach_is_everything_that_hangs_below(all in snapshots()) {
         for reset in (0..=all.len()).flat_map(resets) {
-            let reach: Vec<_> = Topology(&all).reach(reset).collect();
-            prop_assert!(Oracle(&all).reach(reset).into_iter().eq(reach), "{reset:?}");
+            let reach: Vec<_> = Topology(&all).scope(reset).collect();
+            prop_assert!(Oracle(&all).scope(reset).into_iter().eq(reach), "{reset:?}");
         }
     }
 
@@ -103,18 +103,18 @@ proptest! {
             let Plan::Reset(reset) = plan(&all, target, &tried) else {
                 continue;
             };
-            let reach = oracle.reach(reset);
+            let reach = oracle.scope(reset);
             prop_assert!(reach.contains(&target), "{reset:?} misses {target}");
-            for place in reach {
-                let function = &all[place];
+            for index in reach {
+                let function = &all[index];
                 let passes = match function.owner {
-                    Owner::Pciback(_) => oracle.is_free(place, target),
-                    Owner::PortDriver | Owner::Nobody => function.kind == Kind::Bridge,
+                    Owner::Pciback(_) => oracle.is_free(index, target),
+                    Owner::PortDriver | Owner::Nobody => function.kind == FunctionKind::Bridge,
                     Owner::Driver => false,
                 };
-                prop_assert!(passes && function.kind != Kind::Other, "{reset:?} hits {place}");
+                prop_assert!(passes && function.kind != FunctionKind::Other, "{reset:?} hits {index}");
                 let wide = matches!(reset, Reset::Below { .. });
-                prop_assert!(!wide || function.consent == Consent::Given);
+                prop_assert!(!wide || function.opt_out == ResetOptOut::None);
             }
         }
     }
@@ -127,7 +127,7 @@ proptest! {
             let Plan::Reset(reset) = plan(&all, target, &tried) else {
                 continue;
             };
-            prop_assert!(all[target].kind == Kind::Endpoint);
+            prop_assert!(all[target].kind == FunctionKind::Endpoint);
             prop_assert!(!tried.contains(&rung(reset)));
             match reset {
                 Reset::Function { of, by } => {
@@ -139,7 +139,7 @@ proptest! {
                 Reset::Below { bridge, by } => {
                     prop_assert_eq!(oracle.bridge(target), Some(bridge));
                     prop_assert_eq!(by, all[bridge].secondary);
-                    prop_assert!(all[bridge].consent != Consent::Quirk);
+                    prop_assert!(all[bridge].opt_out != ResetOptOut::Quirk);
                 }
             }
         }
@@ -181,12 +181,12 @@ proptest! {
         tried in tried(),
     ) {
         let (mut all, emptied) = (all.clone(), emptied.index(all.len()));
-        all[emptied].consent = Consent::Emptied;
+        all[emptied].opt_out = ResetOptOut::MethodsEmptied;
         all[emptied].listed = Listed::new([0; 8]);
         prop_assert_eq!(plan(&all, emptied, &tried), Plan::Nothing);
         for target in 0..all.len() {
             if let Plan::Reset(reset @ Reset::Below { .. }) = plan(&all, target, &tried) {
-                prop_assert!(!Oracle(&all).reach(reset).contains(&emptied));
+                prop_assert!(!Oracle(&all).scope(reset).contains(&emptied));
             }
         }
     }
@@ -200,7 +200,7 @@ proptest! {
     fn planning_ends_and_does_not_panic(all in garbage(MANY), target in any::<usize>()) {
         for target in (0..=all.len()).chain([target]) {
             for reset in resets(target) {
-                let reached = Topology(&all).reach(reset).count();
+                let reached = Topology(&all).scope(reset).count();
                 prop_assert!(reached <= all.len());
                 prop_assert!(Topology(&all).blockers(reset, target).count() <= all.len());
             }

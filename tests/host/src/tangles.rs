@@ -10,7 +10,7 @@ use crate::{
         device_state::Holder,
         reset_batch::{divide, Part, Task},
         reset_plan::{Plan, Rungs},
-        topology::{Consent, Function, Kind, Owner, Reset, Secondary, Topology},
+        topology::{Function, FunctionKind, Owner, Reset, ResetOptOut, Secondary, Topology},
     },
     worlds::trees,
 };
@@ -33,7 +33,7 @@ enum Lie {
     /// It is a virtual function of something that isn't there.
     VirtualOfNothing(usize),
     /// It is another kind of thing.
-    Is(Kind),
+    Is(FunctionKind),
     /// It comes a second time, where it is, with another owner.
     Twice(Owner),
 }
@@ -47,7 +47,7 @@ fn lies() -> impl Strategy<Value = Lie> {
         1 => Just(Lie::OnRoot),
         4 => any::<Index>().prop_map(Lie::VirtualOf),
         1 => far().prop_map(Lie::VirtualOfNothing),
-        1 => proptest::sample::select(&[Kind::Endpoint, Kind::Bridge, Kind::Other][..]).prop_map(Lie::Is),
+        1 => proptest::sample::select(&[FunctionKind::Endpoint, FunctionKind::Bridge, FunctionKind::Other][..]).prop_map(Lie::Is),
         1 => Just(Lie::Twice(Owner::Driver)),
     ]
 }
@@ -65,10 +65,10 @@ fn tangles() -> impl Strategy<Value = Vec<Function>> {
                 match lie {
                     Lie::BelowItself => liar.above = Some(who),
                     Lie::Below(other) => liar.above = Some(other.index(count)),
-                    Lie::BelowNothing(place) => liar.above = Some(place),
+                    Lie::BelowNothing(index) => liar.above = Some(index),
                     Lie::OnRoot => liar.above = None,
                     Lie::VirtualOf(other) => liar.physical = Some(other.index(count)),
-                    Lie::VirtualOfNothing(place) => liar.physical = Some(place),
+                    Lie::VirtualOfNothing(index) => liar.physical = Some(index),
                     Lie::Is(kind) => liar.kind = kind,
                     Lie::Twice(owner) => {
                         let again = Function { owner, ..*liar };
@@ -84,21 +84,21 @@ fn tangles() -> impl Strategy<Value = Vec<Function>> {
 /// so, what is below that, and all virtual functions of those.
 /// (Of a virtual function what is above its physical one counts, if there is that.)
 fn could_reach(all: &[Function], reset: Reset) -> BTreeSet<usize> {
-    let above = |place: usize| match all[place].physical.and_then(|place| all.get(place)) {
+    let above = |index: usize| match all[index].physical.and_then(|index| all.get(index)) {
         Some(physical) => physical.above,
-        None => all[place].above,
+        None => all[index].above,
     };
     let mut reached: BTreeSet<usize> = match reset {
         Reset::Function { of, .. } => [of].into(),
         Reset::Below { bridge, .. } => (0..all.len())
-            .filter(|place| above(*place) == Some(bridge))
+            .filter(|index| above(*index) == Some(bridge))
             .collect(),
     };
     let wide = matches!(reset, Reset::Below { .. });
     loop {
-        let touches = |place: &usize| {
+        let touches = |index: &usize| {
             let is_in = |other: Option<usize>| other.is_some_and(|other| reached.contains(&other));
-            is_in(all[*place].physical) || (wide && is_in(above(*place)))
+            is_in(all[*index].physical) || (wide && is_in(above(*index)))
         };
         let more: BTreeSet<usize> = (0..all.len()).filter(touches).collect();
         let before = reached.len();
@@ -110,15 +110,17 @@ fn could_reach(all: &[Function], reset: Reset) -> BTreeSet<usize> {
 }
 
 /// Tells whether a function may be touched for the sake of another.
-fn is_harmless(all: &[Function], place: usize, reset: Reset, target: usize) -> bool {
-    let function = &all[place];
+fn is_harmless(all: &[Function], index: usize, reset: Reset, target: usize) -> bool {
+    let function = &all[index];
     let wide = matches!(reset, Reset::Below { .. });
     let owner = match function.owner {
-        Owner::Pciback(_) => crate::oracle::Oracle(all).is_free(place, target),
-        Owner::PortDriver | Owner::Nobody => function.kind == Kind::Bridge,
+        Owner::Pciback(_) => crate::oracle::Oracle(all).is_free(index, target),
+        Owner::PortDriver | Owner::Nobody => function.kind == FunctionKind::Bridge,
         Owner::Driver => false,
     };
-    owner && function.kind != Kind::Other && (!wide || function.consent == Consent::Given)
+    owner
+        && function.kind != FunctionKind::Other
+        && (!wide || function.opt_out == ResetOptOut::None)
 }
 
 proptest! {
@@ -132,10 +134,10 @@ proptest! {
                 let reached = could_reach(&all, reset);
                 prop_assert!(reached.contains(&target));
                 if let Reset::Below { bridge, .. } = reset {
-                    prop_assert!(all[bridge].kind == Kind::Bridge, "{bridge} is no bridge");
+                    prop_assert!(all[bridge].kind == FunctionKind::Bridge, "{bridge} is no bridge");
                 }
-                for place in reached {
-                    prop_assert!(is_harmless(&all, place, reset, target), "{reset:?} for {target} hits {place}");
+                for index in reached {
+                    prop_assert!(is_harmless(&all, index, reset, target), "{reset:?} for {target} hits {index}");
                 }
                 tried.insert(reset.rung());
             }
@@ -150,8 +152,8 @@ proptest! {
         for task in &tasks {
             match task.part {
                 Part::Alone(Plan::Reset(reset)) => {
-                    for place in could_reach(&all, reset) {
-                        prop_assert!(is_harmless(&all, place, reset, task.target));
+                    for index in could_reach(&all, reset) {
+                        prop_assert!(is_harmless(&all, index, reset, task.target));
                     }
                 }
                 Part::Alone(_) => {}
@@ -181,9 +183,9 @@ proptest! {
         let mut all = all;
         let first = all.len();
         let port = |number: usize| Function {
-            kind: Kind::Bridge,
+            kind: FunctionKind::Bridge,
             owner: Owner::PortDriver,
-            consent: Consent::Given,
+            opt_out: ResetOptOut::None,
             secondary: Secondary::Bus,
             above: Some(first + number + 1),
             physical: None,
@@ -191,7 +193,7 @@ proptest! {
         };
         let mut chain: Vec<Function> = (0..length).map(port).collect();
         chain[length - 1].above = Some(first + back.index(length));
-        chain[0].kind = Kind::Endpoint;
+        chain[0].kind = FunctionKind::Endpoint;
         chain[0].owner = Owner::Pciback(Holder::Nobody);
         all.extend(chain);
         for target in 0..all.len() {

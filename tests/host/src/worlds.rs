@@ -8,7 +8,7 @@ use crate::pure::{
     domid::DomId,
     reset_method::Listed,
     sbdf::Sbdf,
-    topology::{Consent, Function, Kind, Owner, Secondary},
+    topology::{Function, FunctionKind, Owner, ResetOptOut, Secondary},
 };
 use proptest::{prelude::*, sample::Index};
 
@@ -53,12 +53,12 @@ fn lists() -> impl Strategy<Value = Listed> {
     .prop_map(Listed::new)
 }
 
-fn consents() -> impl Strategy<Value = Consent> {
+fn opt_outs() -> impl Strategy<Value = ResetOptOut> {
     prop_oneof![
-        27 => Just(Consent::Given),
-        1 => Just(Consent::Emptied),
-        1 => Just(Consent::BusTakenOut),
-        1 => Just(Consent::Quirk),
+        27 => Just(ResetOptOut::None),
+        1 => Just(ResetOptOut::MethodsEmptied),
+        1 => Just(ResetOptOut::BusRemoved),
+        1 => Just(ResetOptOut::Quirk),
     ]
 }
 
@@ -66,23 +66,23 @@ fn consents() -> impl Strategy<Value = Consent> {
 fn functions(harmless: u32) -> impl Strategy<Value = Function> {
     let idle = Owner::Pciback(Holder::Nobody);
     let kinds = prop_oneof![
-        12 => (Just(Kind::Endpoint), owners(harmless, idle)),
-        5 => (Just(Kind::Bridge), owners(15, Owner::PortDriver)),
-        2 => (Just(Kind::Bridge), owners(15, Owner::Nobody)),
-        1 => (Just(Kind::Other), owners(8, idle)),
+        12 => (Just(FunctionKind::Endpoint), owners(harmless, idle)),
+        5 => (Just(FunctionKind::Bridge), owners(15, Owner::PortDriver)),
+        2 => (Just(FunctionKind::Bridge), owners(15, Owner::Nobody)),
+        1 => (Just(FunctionKind::Other), owners(8, idle)),
     ];
     let secondaries = prop_oneof![Just(Secondary::Bus), Just(Secondary::Slot)];
-    (kinds, consents(), lists(), secondaries).prop_map(
-        |((kind, owner), consent, listed, secondary)| Function {
+    (kinds, opt_outs(), lists(), secondaries).prop_map(
+        |((kind, owner), opt_out, listed, secondary)| Function {
             sbdf: Sbdf::new(0, 0, 0),
             kind,
             above: None,
             physical: None,
             owner,
-            consent,
+            opt_out,
             // The one is read from the other.
-            listed: match consent {
-                Consent::Emptied => Listed::new([0; 8]),
+            listed: match opt_out {
+                ResetOptOut::MethodsEmptied => Listed::new([0; 8]),
                 _ => listed,
             },
             secondary,
@@ -106,24 +106,24 @@ struct Seed {
 fn grow(seeds: &[Seed]) -> Vec<Function> {
     let mut order: Vec<usize> = (0..seeds.len()).collect();
     order.sort_by_key(|seed| seeds[*seed].key);
-    let place = |seed: usize| order.iter().position(|other| *other == seed);
+    let index = |seed: usize| order.iter().position(|other| *other == seed);
 
     let (mut bridges, mut physical, mut grown) = (vec![], vec![], vec![]);
-    for (index, seed) in seeds.iter().enumerate() {
+    for (nth, seed) in seeds.iter().enumerate() {
         let mut function = seed.function;
-        function.sbdf = Sbdf::new(0, (index / 8) as u8, index as u8);
-        if seed.is_virtual && function.kind == Kind::Endpoint && !physical.is_empty() {
-            function.physical = place(*seed.at.get(&physical));
+        function.sbdf = Sbdf::new(0, (nth / 8) as u8, nth as u8);
+        if seed.is_virtual && function.kind == FunctionKind::Endpoint && !physical.is_empty() {
+            function.physical = index(*seed.at.get(&physical));
         } else {
             // Of all buses, one is a root bus; they need not be told apart.
             function.above = match seed.at.index(bridges.len() + 1) {
                 0 => None,
-                bridge => place(bridges[bridge - 1]),
+                bridge => index(bridges[bridge - 1]),
             };
             match function.kind {
-                Kind::Bridge => bridges.push(index),
-                Kind::Endpoint => physical.push(index),
-                Kind::Other => (),
+                FunctionKind::Bridge => bridges.push(nth),
+                FunctionKind::Endpoint => physical.push(nth),
+                FunctionKind::Other => (),
             }
         }
         grown.push(function);
@@ -160,14 +160,14 @@ pub(crate) const MANY: usize = if cfg!(miri) { 8 } else { 40 };
 /// Snapshots that no system has: places out of range, rings, virtual functions of themselves,
 /// endpoints with something below.
 pub(crate) fn garbage(most: usize) -> impl Strategy<Value = Vec<Function>> {
-    let places = move || {
+    let indices = move || {
         prop_oneof![
             3 => Just(None),
             8 => (0..most).prop_map(Some),
             1 => any::<usize>().prop_map(Some),
         ]
     };
-    let function = (functions(13), places(), places(), lists()).prop_map(
+    let function = (functions(13), indices(), indices(), lists()).prop_map(
         |(function, above, physical, listed)| Function {
             above,
             physical,

@@ -13,16 +13,16 @@ use crate::{
         attr::{
             attribute_groups, DeviceAttribute, DriverAttribute, DriverStore, Groups, LargeShow,
         },
-        bus_notifier::{Listener, Registration},
+        notifier::{BusListener, BusRegistration},
         pci::{
-            attach, DeviceExt, DeviceLocks, Exclusive, Locked, PciDevices, Registered, SavedState,
+            attach, CfgLocked, DeviceExt, DeviceLocks, Locked, PciDevices, Registered, SavedState,
         },
         pci_driver::{Adapter, Attributes, StubDriver},
-        xen::Owner,
+        xen::DomainOwner,
     },
     pure::{
         domid::DomId,
-        error_recovery::{Answer, Channel},
+        error_recovery::{Channel, ErsResult},
     },
     sysfs,
 };
@@ -37,7 +37,7 @@ const NAME: &CStr = c"misuse";
 #[pin_data]
 pub(crate) struct Parts {
     #[pin]
-    watcher: Registration<Watcher>,
+    watcher: BusRegistration<Watcher>,
     #[pin]
     driver: driver::Registration<Adapter<Misuse>>,
 }
@@ -46,7 +46,7 @@ impl Parts {
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             driver <- driver::Registration::new(NAME, module),
-            watcher <- Registration::new(),
+            watcher <- BusRegistration::new(),
         })
     }
 }
@@ -89,19 +89,19 @@ impl Attributes for Misuse {
 }
 
 impl StubDriver for Misuse {
-    fn error_detected(_: &Locked<'_>, _: Channel) -> Answer {
-        Answer::Disconnect
+    fn error_detected(_: &Locked<'_>, _: Channel) -> ErsResult {
+        ErsResult::Disconnect
     }
 
-    fn slot_reset(_: &Locked<'_>) -> Answer {
-        Answer::Disconnect
+    fn slot_reset(_: &Locked<'_>) -> ErsResult {
+        ErsResult::Disconnect
     }
 
     fn resume(_: &Locked<'_>) {}
 
-    fn reset_prepare(_: &Exclusive<'_>) {}
+    fn reset_prepare(_: &CfgLocked<'_>) {}
 
-    fn reset_done(_: &Exclusive<'_>) {}
+    fn reset_done(_: &CfgLocked<'_>) {}
 }
 
 /// `liar`: says that it filled twice the room that there is.
@@ -183,7 +183,7 @@ impl DriverStore for Haste {
 /// Sees devices appear.
 pub(crate) struct Watcher;
 
-impl Listener for Watcher {
+impl BusListener for Watcher {
     fn added(device: Registered<'_>) {
         if !HASTY.load(Ordering::Relaxed) {
             return;
@@ -215,6 +215,6 @@ impl DriverStore for Entry {
     fn store(_: &[u8]) -> Result {
         let device = PciDevices::while_they_change().next().ok_or(ENOENT)?;
         let domain = DomId::new(1).ok_or(EINVAL)?;
-        Owner::enter(&device, domain).map(drop)
+        DomainOwner::enter(&device, domain).map(drop)
     }
 }

@@ -31,15 +31,15 @@ pub(crate) mod params {
 pub(crate) mod hypercall {
     /// What Xen knows of a reset.
     #[derive(Clone, Copy)]
-    pub(crate) struct Told;
+    pub(crate) struct Notified;
 }
 
 /// `crate::device::aer`.
 pub(crate) mod aer {
     /// What is remembered of a device's errors.
-    pub(crate) struct Errors;
+    pub(crate) struct AerState;
 
-    impl Errors {
+    impl AerState {
         pub(crate) fn new() -> Self {
             Self
         }

@@ -13,14 +13,14 @@
 
 use super::check;
 use crate::pure::{
-    cleanness::{Cleanness, Verdict},
     device_state::{DeviceState, Holder, Permitted, Refused},
     domid::DomId,
     reset_method::{Listed, Method},
     reset_plan::{Plan, Rungs},
+    reset_state::{ResetState, Verdict},
     sbdf::Sbdf,
     time::Time,
-    topology::{Consent, Function, Kind, Owner, Secondary, Topology},
+    topology::{Function, FunctionKind, Owner, ResetOptOut, Secondary, Topology},
 };
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -260,11 +260,11 @@ impl World {
     fn functions(&self, target: usize, without: Without) -> Vec<Function> {
         let port = |number: u8| Function {
             sbdf: Sbdf::new(0, 0, number << 3),
-            kind: Kind::Bridge,
+            kind: FunctionKind::Bridge,
             above: None,
             physical: None,
             owner: Owner::PortDriver,
-            consent: Consent::Given,
+            opt_out: ResetOptOut::None,
             listed: Listed::new([0; 8]),
             secondary: Secondary::Slot,
         };
@@ -290,7 +290,7 @@ impl World {
             };
             all.push(Function {
                 sbdf: Sbdf::new(0, device.min(1) as u8 + 1, device.saturating_sub(1) as u8),
-                kind: Kind::Endpoint,
+                kind: FunctionKind::Endpoint,
                 above: Some(device.min(1)),
                 owner,
                 listed: Listed::new(listed),
@@ -306,8 +306,8 @@ impl World {
         let topology = Topology(&functions);
         match topology.plan(target + 2, Rungs::default()) {
             Plan::Reset(reset) => {
-                let reached = topology.reach(reset).filter(|place| *place >= 2);
-                Some(reached.fold(0, |set, place| set | bit(place - 2)))
+                let reached = topology.scope(reset).filter(|index| *index >= 2);
+                Some(reached.fold(0, |set, index| set | bit(index - 2)))
             }
             Plan::Blocked(_) | Plan::Nothing => None,
         }
@@ -355,9 +355,9 @@ impl World {
                             self.devices[device].soiled_by = self.devices[device].assigned;
                         }
                         let made = if works {
-                            Cleanness::Clean
+                            ResetState::Clean
                         } else {
-                            Cleanness::Failed
+                            ResetState::Failed
                         };
                         self.state(device).was_reset(made, now);
                     }
@@ -758,9 +758,9 @@ impl Model for Books {
         vec![World {
             // Those that can only be reset together were not reset in their claims.
             devices: [
-                device(Cleanness::Clean),
-                device(Cleanness::NotReset),
-                device(Cleanness::NotReset),
+                device(ResetState::Clean),
+                device(ResetState::NotReset),
+                device(ResetState::NotReset),
             ],
             guests: [guest; DOMAINS],
             harm: None,
@@ -885,7 +885,7 @@ impl Model for Books {
                 next.devices[device].state = None;
                 for guest in &mut next.guests {
                     guest.stale |= guest.exports & bit(device);
-                    // A plan is one for the claims that it was made for (Reach::is()).
+                    // A plan is one for the claims that it was made for (ResetScope::is()).
                     let replan = |reset| match reset {
                         Reset::Planned(reach) if reach & bit(device) != 0 => Reset::New,
                         reset => reset,
@@ -919,9 +919,9 @@ impl Model for Books {
             Action::Bind(device) => {
                 // The claim resets what can be reset by itself.
                 let made = if device == 0 {
-                    Cleanness::Clean
+                    ResetState::Clean
                 } else {
-                    Cleanness::NotReset
+                    ResetState::NotReset
                 };
                 let now = last.now(device);
                 let in_use = last.devices[device].released_in_use;
@@ -960,7 +960,7 @@ impl Model for Books {
                     known(device).is_none_or(|state| {
                         // Until it is listed, it is called what it was before.
                         state.holder(world.now(which)) == Holder::Assigned
-                            || state.reset_state(world.now(which)) != Cleanness::Clean
+                            || state.reset_state(world.now(which)) != ResetState::Clean
                             || device.soiled_by.is_none()
                     })
                 };

@@ -26,12 +26,12 @@ pub(crate) mod xen {
     }
 
     /// An entry.
-    pub(crate) struct Owner {
+    pub(crate) struct DomainOwner {
         device: Device,
         domain: DomId,
     }
 
-    impl Owner {
+    impl DomainOwner {
         pub(crate) fn enter(device: &Device, domain: DomId) -> Result<Self> {
             allocate()?;
             let mut owner = device.owner();
@@ -50,7 +50,7 @@ pub(crate) mod xen {
         }
     }
 
-    impl Drop for Owner {
+    impl Drop for DomainOwner {
         fn drop(&mut self) {
             *self.device.owner() = None;
         }

@@ -39,10 +39,10 @@ pub(crate) enum Header {
 
 pub(crate) struct SavedState;
 
-pub(crate) struct Marks;
+pub(crate) struct Canaries;
 
 pub(crate) struct Quiet;
 
 pub(crate) trait DeviceExt {}
 
-pub(crate) trait Neighbour {}
+pub(crate) trait Unlocked {}

@@ -3,12 +3,12 @@
 //! What a planned reset reaches: the devices themselves, to be reserved, locked and reset.
 
 use super::{
-    carry_out::{carry_out, Done, Failed, How, Member},
+    execute::{execute, Done, Failed, How, Member},
     snapshot::{self, Snapshot},
 };
 use crate::{
     device::claimed::Claimed,
-    kapi::pci::{DeviceLocks, Neighbour},
+    kapi::pci::{DeviceLocks, Unlocked},
     pure::{reset_plan::Rung, topology::Reset},
 };
 use kernel::{
@@ -18,14 +18,14 @@ use kernel::{
 };
 
 /// What a reset reaches.
-pub(super) struct Reach {
+pub(super) struct ResetScope {
     /// The bridge that resets it, unless a function resets itself.
     pub(super) bridge: Option<ARef<pci::Device>>,
     /// The devices, bridges before what is below them, with what is known of ours.
     pub(super) members: KVec<(ARef<pci::Device>, Option<Arc<Claimed>>)>,
 }
 
-impl Reach {
+impl ResetScope {
     /// Collects what a planned reset reaches.
     ///
     /// # Errors
@@ -37,9 +37,9 @@ impl Reach {
             Reset::Function { .. } => None,
         };
         let mut members = KVec::new();
-        for place in snapshot.topology().reach(reset) {
-            if let Some(device) = snapshot.device(place) {
-                let claimed = snapshot.claimed(place).cloned();
+        for index in snapshot.topology().scope(reset) {
+            if let Some(device) = snapshot.device(index) {
+                let claimed = snapshot.claimed(index).cloned();
                 members.push((device.clone(), claimed), GFP_KERNEL)?;
             }
         }
@@ -109,7 +109,7 @@ impl Reach {
     /// - `EIO`, step "presence check": the target was pulled out.
     /// - `ENODEV`, step "last look": the target is not among what is locked.
     /// - `ENOMEM`: no memory.
-    /// - As for [`carry_out`].
+    /// - As for [`execute`].
     pub(super) fn reset(
         &self,
         locks: &DeviceLocks,
@@ -145,6 +145,6 @@ impl Reach {
             (Reset::Below { .. }, Some(inside)) => How::Slot(&bridge, inside),
             (Reset::Below { .. }, None) => How::Bus(&bridge),
         };
-        Ok((how.rung(), carry_out(&members, &how, || self.is_all())?))
+        Ok((how.rung(), execute(&members, &how, || self.is_all())?))
     }
 }

@@ -3,14 +3,16 @@
 //! Carrying out one reset of one or several devices, whose locks are held: quiesce, leave marks,
 //! reset once, wait for each, look at the marks, restore each.
 //!
-//! Telling Xen comes after all of that (see [`hypercall::reset_done`](crate::hypercall::reset_done)):
+//! Telling Xen comes after all of that (see [`hypercall::notify_reset`](crate::hypercall::notify_reset)):
 //! the order matters. After an FLR the BARs read 0; were Xen told before they are restored, it
 //! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
 
 use crate::{
     fault,
-    kapi::pci::{Awake, DeviceExt, Exclusive, LiveState, Marks, Quiet, SavedState, SecondaryLink},
-    pure::{mark::Proof, reset_method::Method, reset_plan::Rung},
+    kapi::pci::{
+        Canaries, CfgLocked, DeviceExt, LiveState, Quiet, RuntimePm, SavedState, SecondaryLink,
+    },
+    pure::{canary::Proof, reset_method::Method, reset_plan::Rung},
 };
 use kernel::{
     pci,
@@ -48,7 +50,7 @@ pub(crate) fn settling(bridge: &pci::Device) -> Delta {
 /// A device that a reset reaches.
 pub(crate) struct Member<'a> {
     /// The device.
-    pub(crate) device: Exclusive<'a>,
+    pub(crate) device: CfgLocked<'a>,
     /// What to restore; `None` for a bridge, which gets back what it has.
     pub(crate) state: Option<&'a SavedState>,
 }
@@ -56,11 +58,11 @@ pub(crate) struct Member<'a> {
 /// What is to be done.
 pub(crate) enum How<'a, 'b> {
     /// One function is reset, by one of its own methods.
-    Function(&'b Exclusive<'a>, Method),
+    Function(&'b CfgLocked<'a>, Method),
     /// The slot of this bridge is reset, in which the other device is.
-    Slot(&'b Exclusive<'a>, &'b Exclusive<'a>),
+    Slot(&'b CfgLocked<'a>, &'b CfgLocked<'a>),
     /// Everything below this bridge is reset.
-    Bus(&'b Exclusive<'a>),
+    Bus(&'b CfgLocked<'a>),
 }
 
 impl How<'_, '_> {
@@ -121,7 +123,7 @@ pub(crate) struct Done {
 
 /// What a member needs after the reset.
 enum Prepared {
-    Ours(Quiet, Marks),
+    Ours(Quiet, Canaries),
     Bridge(LiveState),
 }
 
@@ -140,7 +142,7 @@ const HUNG_PATIENCE: Delta = Delta::from_secs(1);
 /// - `EAGAIN`, step "last look": another device has come.
 /// - `EIO`, step "presence check": a function whose own method is to be used doesn't answer.
 /// - The errno of the step "wake to D0" of such a function, or "save" of a bridge.
-pub(crate) fn carry_out(
+pub(crate) fn execute(
     members: &[Member<'_>],
     how: &How<'_, '_>,
     undisturbed: impl FnOnce() -> bool,
@@ -156,7 +158,7 @@ pub(crate) fn carry_out(
     let mut findings = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
 
     for member in members {
-        append(&mut awake, Awake::new(member.device.device()));
+        append(&mut awake, RuntimePm::new(member.device.device()));
     }
     if let How::Function(device, _) = how {
         // A method of a function that is gone would wait a minute for it to come back.
@@ -241,7 +243,7 @@ fn prepare(member: &Member<'_>, bridge: Option<LiveState>) -> Prepared {
     // One that doesn't wake, or is gone, is lost already; a reset of its bus may bring it back.
     let _ = device.wake();
     let quiet = device.quiesce();
-    Prepared::Ours(quiet, device.leave_marks())
+    Prepared::Ours(quiet, device.plant_canaries())
 }
 
 /// Waits for a member, looks at its marks and restores it.
@@ -257,7 +259,7 @@ fn finish(
         .and_then(|()| fault::come_back(device.device().sbdf()));
     match (prepared, member.state) {
         (Prepared::Ours(quiet, marks), Some(state)) => {
-            let proof = device.examine(marks);
+            let proof = device.check_canaries(marks);
             // Restored in any case: one that comes back later shall find its addresses.
             let restored = state.restore(device, quiet);
             match result {

@@ -13,7 +13,7 @@ use kernel::{bindings, ffi, pci, prelude::*, str::CString};
 
 /// The kinds of drivers that a device can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Driver {
+pub(crate) enum DriverKind {
     /// None.
     None,
     /// The kernel's driver for PCI Express ports.
@@ -38,12 +38,12 @@ impl PortDriver {
 }
 
 /// Questions about any device, at any time.
-pub(crate) trait Neighbour: DeviceExt {
+pub(crate) trait Unlocked: DeviceExt {
     /// Tells whether both are the same device.
     fn is(&self, other: &pci::Device) -> bool;
 
     /// Returns what kind of driver the device has.
-    fn driver(&self, ports: PortDriver) -> Driver;
+    fn driver(&self, ports: PortDriver) -> DriverKind;
 
     /// Returns the name of its driver, if it has one.
     fn driver_name(&self) -> Option<CString>;
@@ -67,20 +67,20 @@ pub(crate) trait Neighbour: DeviceExt {
     fn is_disconnected(&self) -> bool;
 }
 
-impl Neighbour for pci::Device {
+impl Unlocked for pci::Device {
     fn is(&self, other: &pci::Device) -> bool {
         core::ptr::eq(self, other)
     }
 
-    fn driver(&self, ports: PortDriver) -> Driver {
+    fn driver(&self, ports: PortDriver) -> DriverKind {
         // SAFETY: The device is valid. The pointer is compared, not followed.
         let driver = unsafe { (&raw const (*raw_dev(self)).driver).read_volatile() };
         if driver.is_null() {
-            Driver::None
+            DriverKind::None
         } else if core::ptr::eq(driver, ports.0) {
-            Driver::Port
+            DriverKind::Port
         } else {
-            Driver::Other
+            DriverKind::Other
         }
     }
 

@@ -14,7 +14,7 @@
 //! that looks again whether the plan still holds. So such a reset comes wholly before this one
 //! or wholly after it, and the record is that of the last.
 
-use super::{event, tell::tell};
+use super::notify::{self, notify_xen};
 use crate::{
     device::{
         claimed::Claimed,
@@ -23,25 +23,25 @@ use crate::{
     },
     kapi::{
         log::log_limited,
-        pci::{listed_methods, DeviceExt, Exclusive},
+        pci::{listed_methods, CfgLocked, DeviceExt},
     },
     pure::{
-        cleanness::Cleanness,
+        canary::Proof,
         kernel_reset::{Facts, Guess},
-        mark::Proof,
         reset_plan::{Rung, Unproven},
+        reset_state::ResetState,
     },
 };
 use kernel::{prelude::*, sync::Arc, time::Instant};
 
 /// Returns what is known of the device, unless it is a bridge: what is below that may be in use, and
 /// it gets back what it had.
-fn endpoint(device: &Exclusive<'_>) -> Option<Arc<Claimed>> {
+fn endpoint(device: &CfgLocked<'_>) -> Option<Arc<Claimed>> {
     registry::find(device.device().sbdf()).filter(|claimed| claimed.is_endpoint())
 }
 
 /// The kernel is about to reset the device.
-pub(crate) fn prepare(device: &Exclusive<'_>) {
+pub(crate) fn prepare(device: &CfgLocked<'_>) {
     let Some(claimed) = endpoint(device) else {
         return;
     };
@@ -51,7 +51,7 @@ pub(crate) fn prepare(device: &Exclusive<'_>) {
     let quiet = device.quiesce();
     *claimed.kernels_reset.lock() = Some(KernelReset {
         quiet,
-        marks: device.leave_marks_unsaved(),
+        marks: device.plant_unsaved_canaries(),
         start,
         listed: listed_methods(device.device()),
         alone: device.is_alone_on_its_bus(),
@@ -59,7 +59,7 @@ pub(crate) fn prepare(device: &Exclusive<'_>) {
 }
 
 /// The kernel has reset the device, or failed to, and has restored what was there before.
-pub(crate) fn done(device: &Exclusive<'_>) {
+pub(crate) fn done(device: &CfgLocked<'_>) {
     let Some(claimed) = endpoint(device) else {
         return;
     };
@@ -75,29 +75,29 @@ pub(crate) fn done(device: &Exclusive<'_>) {
     let guess = facts.conclude();
     // The kernel has waited for it.
     let came_back = device.is_ready();
-    let proof = device.examine(under_way.marks);
+    let proof = device.check_canaries(under_way.marks);
     let restored = claimed.saved.restore(device, under_way.quiet);
     let record = match restored {
         _ if !came_back => failed(&claimed, guess.by, "return", ETIMEDOUT),
         Err(error) => failed(&claimed, guess.by, "restore", error),
-        Ok(()) => told(&claimed, guess, proof, micros),
+        Ok(()) => notify(&claimed, guess, proof, micros),
     };
     conclude(&claimed, guess, record);
 }
 
-/// Tells Xen of a reset, unless it is known to have been none, and returns the record.
-fn told(claimed: &Claimed, guess: Guess, proof: Proof, micros: i64) -> ResetRecord {
+/// Notifies Xen of a reset, unless it is known to have been none, and returns the record.
+fn notify(claimed: &Claimed, guess: Guess, proof: Proof, micros: i64) -> ResetRecord {
     let mut record = ResetRecord::carried_out(guess.by, proof, micros);
     if !guess.is_known(proof) {
-        record.cleanness = Cleanness::Unproven;
+        record.state = ResetState::Unproven;
     }
     if proof == Proof::Disproven {
         return record;
     }
-    match tell(claimed.dom0, &claimed.device, guess.by) {
-        Ok(told) => record.told = Some(told),
+    match notify_xen(claimed.dom0, &claimed.device, guess.by) {
+        Ok(notified) => record.xen = Some(notified),
         Err(error) => {
-            record.cleanness = Cleanness::Failed;
+            record.state = ResetState::Failed;
             record.error = Some(error);
             let _ = failed(claimed, guess.by, "notify", error);
         }
@@ -119,15 +119,15 @@ fn failed(claimed: &Claimed, by: Rung, step: &'static str, error: Error) -> Rese
 /// Keeps the record and tells user space.
 fn conclude(claimed: &Claimed, guess: Guess, record: ResetRecord) {
     let device = &claimed.device;
-    match record.cleanness {
-        Cleanness::Clean => claimed.errors.forget(),
-        Cleanness::Unproven if record.proof == Some(Proof::Disproven) => {
+    match record.state {
+        ResetState::Clean => claimed.aer.forget(),
+        ResetState::Unproven if record.proof == Some(Proof::Disproven) => {
             if guess.sure {
                 claimed.disprove(guess.by);
             }
             log_limited!(dev_warn, device, "{}\n", Unproven(guess.by));
         }
-        Cleanness::Failed => {} // That was said.
+        ResetState::Failed => {} // That was said.
         state => log_limited!(
             dev_warn,
             device,
@@ -137,5 +137,5 @@ fn conclude(claimed: &Claimed, guess: Guess, record: ResetRecord) {
         ),
     }
     claimed.record(record);
-    event::send(device, &record);
+    notify::uevent(device, &record);
 }

@@ -4,7 +4,7 @@
 
 /// What the last reset made of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Cleanness {
+pub(crate) enum ResetState {
     /// It was reset and restored, and Xen was told.
     Clean,
     /// It went through a power-state reset, which cleans little.
@@ -19,7 +19,7 @@ pub(crate) enum Cleanness {
     Failed,
 }
 
-impl Cleanness {
+impl ResetState {
     /// All of them.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 6] = [
@@ -80,26 +80,26 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cleanness, Verdict};
+    use super::{ResetState, Verdict};
 
     #[test]
     fn only_clean_devices_pass_without_a_word() {
-        for state in Cleanness::ALL {
+        for state in ResetState::ALL {
             for strict in [false, true] {
                 let yes = state.verdict(strict) == Verdict::Yes;
-                assert_eq!(yes, state == Cleanness::Clean, "{state:?}");
+                assert_eq!(yes, state == ResetState::Clean, "{state:?}");
             }
         }
     }
 
     #[test]
     fn failed_never_passes_and_strict_stops_the_doubtful() {
-        assert_eq!(Cleanness::Failed.verdict(false), Verdict::No);
+        assert_eq!(ResetState::Failed.verdict(false), Verdict::No);
         for state in [
-            Cleanness::Weak,
-            Cleanness::Unproven,
-            Cleanness::NotReset,
-            Cleanness::Used,
+            ResetState::Weak,
+            ResetState::Unproven,
+            ResetState::NotReset,
+            ResetState::Used,
         ] {
             assert_eq!(state.verdict(false), Verdict::WithWarning);
             assert_eq!(state.verdict(true), Verdict::No);
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn words_differ() {
-        let mut names: Vec<_> = Cleanness::ALL.iter().map(|state| state.name()).collect();
+        let mut names: Vec<_> = ResetState::ALL.iter().map(|state| state.name()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), Cleanness::ALL.len());
+        assert_eq!(names.len(), ResetState::ALL.len());
     }
 }

@@ -9,18 +9,18 @@
 use crate::{
     backend,
     device::{pm, registry},
-    kapi::pm_notifier,
+    kapi::notifier::{PmListener, PmRegistration},
     pure::device_state::Holder,
 };
 use kernel::prelude::*;
 
 /// The registration, held as long as the driver is.
-pub(crate) type Guard = pm_notifier::Registration<UsedDevices>;
+pub(crate) type PmGuard = PmRegistration<UsedDevices>;
 
 /// The devices that guests use.
 pub(crate) struct UsedDevices;
 
-impl pm_notifier::Listener for UsedDevices {
+impl PmListener for UsedDevices {
     /// # Errors
     ///
     /// - `EBUSY`: a guest uses a device.

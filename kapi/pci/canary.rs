@@ -2,17 +2,17 @@
 
 //! Leaving marks in a device before a reset and looking for them after it.
 
-use super::{raw, Exclusive};
+use super::{raw, CfgLocked};
 use crate::{
-    kapi::xen::{self, Dom0, Kind},
-    pure::mark::{Proof, Register},
+    kapi::xen::{self, Dom0, Dom0Kind},
+    pure::canary::{Proof, Register},
 };
 use kernel::bindings;
 
 /// The marks that a device bears: for each register, what was there and what is.
-pub(crate) struct Marks([Option<(u16, u16)>; Register::ALL.len()]);
+pub(crate) struct Canaries([Option<(u16, u16)>; Register::ALL.len()]);
 
-impl Exclusive<'_> {
+impl CfgLocked<'_> {
     /// Returns a register's offset, if the device has it.
     fn offset(&self, register: Register) -> Option<i32> {
         match register {
@@ -20,7 +20,7 @@ impl Exclusive<'_> {
             Register::InterruptLine => Some(bindings::PCI_INTERRUPT_LINE as i32),
             // vPCI answers a PVH dom0 from memory, which no reset clears.
             Register::MsixFunctionMask
-                if xen::initial_domain().map(Dom0::kind) != Some(Kind::Pv) =>
+                if xen::initial_domain().map(Dom0::kind) != Some(Dom0Kind::Pv) =>
             {
                 None
             }
@@ -69,18 +69,18 @@ impl Exclusive<'_> {
 
     /// Leaves a mark in each register that takes one. The device must be quiet: no bus mastering,
     /// no interrupts.
-    pub(crate) fn leave_marks(&self) -> Marks {
-        self.leave_marks_in(|_| true)
+    pub(crate) fn plant_canaries(&self) -> Canaries {
+        self.plant_canaries_in(|_| true)
     }
 
     /// The same, in registers only that the kernel doesn't save before a reset and write back after
     /// it, marks and all.
-    pub(crate) fn leave_marks_unsaved(&self) -> Marks {
-        self.leave_marks_in(|register| !register.is_saved())
+    pub(crate) fn plant_unsaved_canaries(&self) -> Canaries {
+        self.plant_canaries_in(|register| !register.is_saved())
     }
 
-    fn leave_marks_in(&self, fits: impl Fn(Register) -> bool) -> Marks {
-        Marks(Register::ALL.map(|register| {
+    fn plant_canaries_in(&self, fits: impl Fn(Register) -> bool) -> Canaries {
+        Canaries(Register::ALL.map(|register| {
             if !fits(register) {
                 return None;
             }
@@ -97,7 +97,7 @@ impl Exclusive<'_> {
     }
 
     /// Looks for the marks and takes away those that are still there.
-    pub(crate) fn examine(&self, marks: Marks) -> Proof {
+    pub(crate) fn check_canaries(&self, marks: Canaries) -> Proof {
         let (mut left, mut still_there) = (0usize, 0usize);
         for (register, mark) in Register::ALL.into_iter().zip(marks.0) {
             let Some((found, marked)) = mark else {

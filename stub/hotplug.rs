@@ -10,16 +10,16 @@
 use crate::{
     device::{slots, NAME},
     kapi::{
-        bus_notifier::{Listener, Registration},
         global::global,
-        pci::{override_driver, withdraw_override, DeviceExt, Header, Neighbour, Registered},
+        notifier::{BusListener, BusRegistration},
+        pci::{override_driver, withdraw_override, DeviceExt, Header, Registered, Unlocked},
     },
     pure::sbdf::Sbdf,
 };
 use kernel::{pci, prelude::*, sync::aref::ARef};
 
 /// A device that this driver has reserved for itself.
-struct Arrival {
+struct Reserved {
     device: ARef<pci::Device>,
     /// The listed address for which it was.
     listed: Sbdf,
@@ -27,20 +27,20 @@ struct Arrival {
 
 global! {
     /// Those that are not claimed yet; `None` while none shall be reserved.
-    static ARRIVALS(ARRIVED_DEVICES): Mutex<Option<KVec<Arrival>>> = None;
+    static RESERVED(RESERVED_DEVICES): Mutex<Option<KVec<Reserved>>> = None;
 }
 
 /// The reservations, held as long as the driver is; dropping it ends them.
 ///
 /// The fields are dropped in this order: the notifier, still registered then, reserves nothing.
 #[pin_data]
-pub(crate) struct Arrivals {
+pub(crate) struct HotplugReserve {
     _open: Open,
     #[pin]
-    _notifier: Registration<Watcher>,
+    _notifier: BusRegistration<HotplugWatcher>,
 }
 
-impl Arrivals {
+impl HotplugReserve {
     /// Begins to reserve.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Arrivals {
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _open: Open::new(),
-            _notifier <- Registration::new(),
+            _notifier <- BusRegistration::new(),
         })
     }
 }
@@ -59,24 +59,24 @@ struct Open(());
 
 impl Open {
     fn new() -> Self {
-        *ARRIVALS.lock() = Some(KVec::new());
+        *RESERVED.lock() = Some(KVec::new());
         Self(())
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let arrivals = ARRIVALS.lock().take();
-        for arrival in arrivals.into_iter().flatten() {
-            withdraw_override(&arrival.device, NAME);
+        let reserved = RESERVED.lock().take();
+        for one in reserved.into_iter().flatten() {
+            withdraw_override(&one.device, NAME);
         }
     }
 }
 
 /// Sees devices come and go.
-pub(crate) struct Watcher;
+pub(crate) struct HotplugWatcher;
 
-impl Listener for Watcher {
+impl BusListener for HotplugWatcher {
     fn added(device: Registered<'_>) {
         // Bridges keep their driver, which what is below them needs.
         if device.header() != Header::Normal {
@@ -95,7 +95,7 @@ impl Listener for Watcher {
     }
 
     fn removing(device: &pci::Device) {
-        drop(take(|arrival| arrival.device.is(device)));
+        drop(take(|one| one.device.is(device)));
     }
 }
 
@@ -105,41 +105,41 @@ impl Listener for Watcher {
 ///
 /// - `ENOMEM`: no memory.
 fn reserve(device: &pci::Device, listed: Sbdf) -> Result {
-    let mut guard = ARRIVALS.lock();
-    let Some(arrivals) = guard.as_mut() else {
+    let mut guard = RESERVED.lock();
+    let Some(reserved) = guard.as_mut() else {
         return Ok(());
     };
-    // It may have been taken off the list since, and `review` have looked here already.
+    // It may have been taken off the list since, and `release_unlisted` have looked here already.
     if !slots::contains(listed) {
         return Ok(());
     }
-    arrivals.reserve(1, GFP_KERNEL)?;
+    reserved.reserve(1, GFP_KERNEL)?;
     override_driver(device, NAME)?;
     let device = device.into();
-    arrivals.push_within_capacity(Arrival { device, listed })?;
+    reserved.push_within_capacity(Reserved { device, listed })?;
     Ok(())
 }
 
 /// Takes out the first reservation that fits.
-fn take(fits: impl Fn(&Arrival) -> bool) -> Option<Arrival> {
-    let mut guard = ARRIVALS.lock();
-    let arrivals = guard.as_mut()?;
-    let place = arrivals.iter().position(fits)?;
-    arrivals.remove(place).ok()
+fn take(fits: impl Fn(&Reserved) -> bool) -> Option<Reserved> {
+    let mut guard = RESERVED.lock();
+    let reserved = guard.as_mut()?;
+    let index = reserved.iter().position(fits)?;
+    reserved.remove(index).ok()
 }
 
 /// Ends the reservation of a device that was claimed: when it is given back, any driver may have
 /// it.
-pub(super) fn claimed(device: &pci::Device) {
-    if let Some(arrival) = take(|arrival| arrival.device.is(device)) {
-        withdraw_override(&arrival.device, NAME);
+pub(super) fn end_reserve(device: &pci::Device) {
+    if let Some(one) = take(|one| one.device.is(device)) {
+        withdraw_override(&one.device, NAME);
     }
 }
 
 /// Ends the reservations of devices whose slots are no longer listed.
-pub(crate) fn review() {
-    while let Some(arrival) = take(|arrival| !slots::contains(arrival.listed)) {
-        withdraw_override(&arrival.device, NAME);
+pub(crate) fn release_unlisted() {
+    while let Some(one) = take(|one| !slots::contains(one.listed)) {
+        withdraw_override(&one.device, NAME);
     }
 }
 

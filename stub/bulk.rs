@@ -7,7 +7,7 @@
 
 use crate::{
     device::{
-        ordered_log::Chapter,
+        ordered_log::LogBatch,
         registry, slots,
         workers::{for_all, Wait},
         NAME,
@@ -15,7 +15,7 @@ use crate::{
     kapi::{
         global::global,
         log::log_limited,
-        pci::{attach, release_driver, DeviceExt, Driver, Neighbour, PciDevices, PortDriver},
+        pci::{attach, release_driver, DeviceExt, DriverKind, PciDevices, PortDriver, Unlocked},
     },
     pure::bdf_grammar::Pattern,
 };
@@ -63,28 +63,28 @@ fn claim_all(devices: &[ARef<pci::Device>]) -> Result {
         Err(EBUSY) if registry::find(device.sbdf()).is_some() => Ok(()),
         result => result,
     };
-    let _lines = Chapter::open();
+    let _lines = LogBatch::open();
     for_all(devices, Wait::ToTheEnd, claim)
 }
 
 global! {
     /// While the driver is being registered, what is to be claimed then.
-    static COLLECTED(COLLECTED_DEVICES): Mutex<Option<KVec<ARef<pci::Device>>>> = None;
+    static DEFERRED(DEFERRED_DEVICES): Mutex<Option<KVec<ARef<pci::Device>>>> = None;
 }
 
 /// While this lives, no device is claimed, but the wanted ones are collected.
-pub(crate) struct Collection(());
+pub(crate) struct DeferredClaims(());
 
-impl Collection {
+impl DeferredClaims {
     /// Begins to collect.
     pub(crate) fn begin() -> Self {
-        *COLLECTED.lock() = Some(KVec::new());
+        *DEFERRED.lock() = Some(KVec::new());
         Self(())
     }
 
     /// Ends it, and claims what was collected. What fails is in the log.
     pub(crate) fn claim(self) {
-        let devices = COLLECTED.lock().take().unwrap_or_default();
+        let devices = DEFERRED.lock().take().unwrap_or_default();
         drop(self);
         if let Err(ENOMEM) = claim_all(&devices) {
             pr_err!("hide=: devices may be unclaimed ({})\n", ENOMEM.to_errno());
@@ -92,16 +92,16 @@ impl Collection {
     }
 }
 
-impl Drop for Collection {
+impl Drop for DeferredClaims {
     fn drop(&mut self) {
-        let devices = COLLECTED.lock().take();
+        let devices = DEFERRED.lock().take();
         drop(devices);
     }
 }
 
 /// Collects a wanted device, if that is what is done now; tells whether it is.
-pub(super) fn collected(device: &pci::Device) -> bool {
-    let mut guard = COLLECTED.lock();
+pub(super) fn defer(device: &pci::Device) -> bool {
+    let mut guard = DEFERRED.lock();
     let Some(devices) = guard.as_mut() else {
         return false;
     };
@@ -123,7 +123,7 @@ fn collect(pattern: Pattern, wanted: &mut KVec<ARef<pci::Device>>) -> Result<Res
         }
         if registry::find(sbdf).is_some() {
             found = Ok(());
-        } else if device.driver(ports) != Driver::None {
+        } else if device.driver(ports) != DriverKind::None {
             if pattern.single().is_some() {
                 found = Err(EBUSY);
             }
@@ -146,25 +146,25 @@ fn add(devices: &mut KVec<ARef<pci::Device>>, device: ARef<pci::Device>) -> Resu
     }
     devices.reserve(1, GFP_KERNEL)?;
     let before = devices.iter().filter(|other| other.sbdf() < device.sbdf());
-    let place = before.count();
+    let index = before.count();
     // There is room, so this doesn't fail.
-    let _ = devices.insert_within_capacity(place, device);
+    let _ = devices.insert_within_capacity(index, device);
     Ok(())
 }
 
 /// While this lives, devices are claimed. Dropping it releases all of them at the same time.
-pub(crate) struct AllClaimed(());
+pub(crate) struct BulkRelease(());
 
-impl AllClaimed {
+impl BulkRelease {
     /// To be made before the first claim.
     pub(crate) fn new() -> Self {
         Self(())
     }
 }
 
-impl Drop for AllClaimed {
+impl Drop for BulkRelease {
     fn drop(&mut self) {
-        let _lines = Chapter::open();
+        let _lines = LogBatch::open();
         // Without memory it is left to the driver core, which does one after the other.
         if let Ok(all) = registry::all() {
             let release = |claimed: &kernel::sync::Arc<crate::device::claimed::Claimed>| {

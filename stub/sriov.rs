@@ -8,19 +8,19 @@
 use crate::{
     device::{claimed::Claimed, registry, workers},
     kapi::{
-        bus_notifier::{Listener, Registration},
-        pci::{release_driver, DeviceExt, Neighbour},
+        notifier::{BusListener, BusRegistration},
+        pci::{release_driver, DeviceExt, Unlocked},
     },
 };
 use kernel::{pci, prelude::*, sync::Arc};
 
 /// The registration, held as long as the driver is.
-pub(crate) type Watch = Registration<PhysicalFunctions>;
+pub(crate) type SriovWatch = BusRegistration<PhysicalFunctions>;
 
 /// Physical functions that lose their drivers.
 pub(crate) struct PhysicalFunctions;
 
-impl Listener for PhysicalFunctions {
+impl BusListener for PhysicalFunctions {
     /// The physical function's lock is held, and that of the notifier chain, so the release of a
     /// virtual function, which takes its lock and calls the chain, is left to others.
     fn unbinding(device: &pci::Device) {
@@ -30,7 +30,7 @@ impl Listener for PhysicalFunctions {
         let result = registry::all().map(|all| {
             for claimed in all {
                 if claimed.device.is_virtual_function_of(device) {
-                    lose(claimed);
+                    release_later(claimed);
                 }
             }
         });
@@ -45,7 +45,7 @@ impl Listener for PhysicalFunctions {
 }
 
 /// Has a virtual function released, if no guest uses it.
-fn lose(claimed: Arc<Claimed>) {
+fn release_later(claimed: Arc<Claimed>) {
     if let Some(domain) = claimed.holder().domain() {
         dev_warn!(
             &claimed.device,

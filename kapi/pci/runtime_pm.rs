@@ -7,12 +7,12 @@ use core::marker::PhantomData;
 use kernel::{bindings, ffi::c_int, pci};
 
 /// While this lives, neither the device nor any bridge above it is suspended at run time.
-pub(crate) struct Awake<'a> {
+pub(crate) struct RuntimePm<'a> {
     dev: *mut bindings::device,
     _device: PhantomData<&'a pci::Device>,
 }
 
-impl<'a> Awake<'a> {
+impl<'a> RuntimePm<'a> {
     /// Wakes them (`pm_runtime_get_sync()`). What cannot be woken shows when it is used.
     pub(crate) fn new(device: &'a pci::Device) -> Self {
         let dev = raw_dev(device);
@@ -26,7 +26,7 @@ impl<'a> Awake<'a> {
     }
 }
 
-impl Drop for Awake<'_> {
+impl Drop for RuntimePm<'_> {
     fn drop(&mut self) {
         let flags = bindings::RPM_GET_PUT | bindings::RPM_ASYNC;
         // SAFETY: The device outlives `self`; this gives back the use that `new` counted

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who hears of a reset: Xen, and user space by a uevent.
+
+use crate::{
+    device::record::ResetRecord,
+    fault,
+    hypercall::{self, Notified, ResetKind},
+    kapi::{log::log_limited, pci::DeviceExt, uevent as kapi_uevent, xen::Dom0},
+    pure::reset_plan::Rung,
+};
+use kernel::{pci, prelude::*, str::CString};
+
+/// Notifies Xen that the device was reset by `rung` and is restored.
+///
+/// # Errors
+///
+/// - Xen's errno, see [`hypercall::notify_reset`].
+pub(super) fn notify_xen(dom0: Dom0, device: &pci::Device, rung: Rung) -> Result<Notified> {
+    let kind = match rung {
+        // Also of a power-state reset: like an FLR it concerned this function only.
+        Rung::Function(_) => ResetKind::Flr,
+        Rung::Slot | Rung::Bus => ResetKind::Hot,
+    };
+    fault::notify_xen(device.sbdf())?;
+    hypercall::notify_reset(dom0, device, kind)
+}
+
+/// Sends the uevent that says how a reset of the device ended.
+pub(super) fn uevent(device: &pci::Device, record: &ResetRecord) {
+    if let Err(error) = try_uevent(device, record) {
+        log_limited!(
+            dev_warn,
+            device,
+            "reset_device: no uevent ({})\n",
+            error.to_errno()
+        );
+    }
+}
+
+fn try_uevent(device: &pci::Device, record: &ResetRecord) -> Result {
+    let state = record.state.name();
+    let method = record.by.map_or("none", Rung::name);
+    let errno = record.error.map_or(0, Error::to_errno);
+    let variables = [
+        CString::try_from_fmt(fmt!("PCIBACK_STATE={state}"))?,
+        CString::try_from_fmt(fmt!("PCIBACK_RESET_METHOD={method}"))?,
+        CString::try_from_fmt(fmt!("PCIBACK_RESET_ERROR={errno}"))?,
+    ];
+    kapi_uevent::changed(device, &variables)
+}
