@@ -19,11 +19,23 @@ mod queue;
 mod reconcile;
 mod store;
 
-pub(crate) use self::{aer_notify::aer_notify, guests::schedule_all, reconcile::settle};
+pub(crate) use self::{
+    aer_notify::aer_notify,
+    guests::schedule_all,
+    reconcile::settle, //
+};
 
-use self::{guest::Guest, guests::GuestTable, queue::BackendQueue, store::Listening};
+use self::{
+    guest::Guest,
+    guests::GuestTable,
+    queue::BackendQueue,
+    store::Listening, //
+};
 use crate::kapi::xenbus::BackendRegistration;
-use kernel::{prelude::*, ThisModule};
+use kernel::{
+    prelude::*,
+    ThisModule, //
+};
 
 /// The backend's life: within that of the driver.
 #[pin_data]
@@ -53,4 +65,11 @@ impl Backend {
             _listening <- Listening::new(),
         })
     }
+}
+
+/// Initialises the locks of this part, before anything else is called.
+pub(crate) fn init_locks() {
+    guests::init_locks();
+    queue::init_locks();
+    store::init_locks();
 }

@@ -10,7 +10,11 @@
 
 #[cfg(pciback_faults)]
 use crate::kapi::param::string_param;
-use crate::pure::{claim_step::ClaimStep, reset_plan::Rung, sbdf::Sbdf};
+use crate::pure::{
+    claim_step::ClaimStep,
+    reset_plan::Rung,
+    sbdf::Sbdf, //
+};
 use kernel::prelude::*;
 
 #[cfg(pciback_faults)]

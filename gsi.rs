@@ -20,13 +20,26 @@ pub(crate) mod hook;
 
 use crate::{
     kapi::{
-        acpi::{Node, PrtEntry, RoutingTable, Signalling},
+        acpi::{
+            Node,
+            PrtEntry,
+            RoutingTable,
+            Signalling, //
+        },
         log::log_limited,
-        pci::DeviceExt,
+        pci::DeviceExt, //
     },
-    pure::intx::{entry_matches, route, Pin, Route},
+    pure::intx::{
+        entry_matches,
+        route,
+        Pin,
+        Route, //
+    },
 };
-use kernel::{pci, prelude::*};
+use kernel::{
+    pci,
+    prelude::*, //
+};
 
 /// A global system interrupt and how its line signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +107,7 @@ fn look_up_in(tables: &mut Tables, device: &pci::Device) -> Option<Gsi> {
     }
 }
 
-/// Tells whether the kernel reroutes boot interrupts of a bridge on the way.
+/// Returns `true` if the kernel reroutes boot interrupts of a bridge on the way.
 fn is_below_rerouting_bridge(device: &pci::Device) -> bool {
     let mut bridges = device.towards_root().skip(1);
     bridges.any(DeviceExt::reroutes_boot_interrupts)

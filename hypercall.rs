@@ -10,15 +10,37 @@
 
 use crate::{
     kapi::{
-        acpi::{Node, Signalling},
-        pci::{DeviceExt, Locked},
-        physdev::{self, physdev_op},
-        xen::{Dom0, Dom0Kind},
+        acpi::{
+            Node,
+            Signalling, //
+        },
+        pci::{
+            DeviceExt,
+            Locked, //
+        },
+        physdev::{
+            self,
+            physdev_op, //
+        },
+        xen::{
+            Dom0,
+            Dom0Kind, //
+        },
     },
-    pure::hypercall_answer::{self as answer, Answer},
+    pure::hypercall_answer::{
+        self as answer,
+        Answer, //
+    },
 };
-use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::{ffi::c_int, pci, prelude::*};
+use kernel::{
+    ffi::c_int,
+    pci,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
 
 /// The kinds of reset that Xen distinguishes (`PCI_DEVICE_RESET_*` of physdev.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +83,15 @@ impl Notified {
 }
 
 /// A warning that is written once in the module's life.
-struct Once(AtomicBool);
+struct Once(Atomic<bool>);
 
 impl Once {
     const fn new() -> Self {
-        Self(AtomicBool::new(false))
+        Self(Atomic::new(false))
     }
 
     fn first(&self) -> bool {
-        !self.0.swap(true, Ordering::Relaxed)
+        !self.0.xchg(true, Relaxed)
     }
 }
 

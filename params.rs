@@ -4,7 +4,10 @@
 
 #![deny(unsafe_code)]
 
-use crate::kapi::param::{string_param, switch_param};
+use crate::kapi::param::{
+    string_param,
+    switch_param, //
+};
 
 string_param!(
     /// Devices to claim when the module is loaded.

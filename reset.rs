@@ -20,4 +20,7 @@ pub(crate) mod request;
 mod scope;
 mod snapshot;
 
-pub(crate) use self::execute::{settling, Failed};
+pub(crate) use self::execute::{
+    settling,
+    Failed, //
+};

@@ -27,19 +27,37 @@ mod sysfs;
 
 use crate::{
     backend::Backend,
-    device::{registry::Registry, slots::Slots, workers::Workers},
-    gsi::{files::GsiFiles, hook::Hook},
-    kapi::{pci::check_reset_methods, pci_driver::Adapter},
+    device::{
+        registry::Registry,
+        slots::Slots,
+        workers::Workers, //
+    },
+    gsi::{
+        files::GsiFiles,
+        hook::Hook, //
+    },
+    kapi::{
+        pci::check_reset_methods,
+        pci_driver::Adapter, //
+    },
     params::HIDE,
     stub::{
-        bulk::{BulkRelease, DeferredClaims},
+        bulk::{
+            BulkRelease,
+            DeferredClaims, //
+        },
         hotplug::HotplugReserve,
         pm::PmGuard,
         sriov::SriovWatch,
-        Stub,
+        Stub, //
     },
 };
-use kernel::{driver, prelude::*, InPlaceModule, ThisModule};
+use kernel::{
+    driver,
+    prelude::*,
+    InPlaceModule,
+    ThisModule, //
+};
 
 module! {
     type: PciBack,
@@ -74,6 +92,7 @@ struct PciBack {
 
 impl InPlaceModule for PciBack {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        init_locks();
         let listed = DeferredClaims::begin();
         try_pin_init!(Self {
             _: { stub::require_initial_domain()? },
@@ -95,4 +114,19 @@ impl InPlaceModule for PciBack {
             _backend <- Backend::new(module),
         })
     }
+}
+
+/// Initialises the locks of all global values, before anything that could use one is registered.
+/// (They are global because attributes, notifiers and hooks come without a pointer of ours.)
+fn init_locks() {
+    kapi::pci::init_locks();
+    device::ordered_log::init_locks();
+    device::pm::init_locks();
+    device::registry::init_locks();
+    device::slots::init_locks();
+    device::workers::init_locks();
+    gsi::files::init_locks();
+    backend::init_locks();
+    stub::bulk::init_locks();
+    stub::hotplug::init_locks();
 }

@@ -16,14 +16,25 @@ use self::hotplug::listed_for;
 use crate::{
     device,
     kapi::{
-        pci::{CfgLocked, Locked},
+        pci::{
+            CfgLocked,
+            Locked, //
+        },
         pci_driver::StubDriver,
-        xen,
+        xen, //
     },
-    pure::error_recovery::{Channel, ErsResult},
-    reset::kernel_reset,
+    pure::error_recovery::{
+        Channel,
+        ErsResult, //
+    },
+    reset::kernel_reset, //
 };
-use kernel::{device::Core, device_id::IdArray, pci, prelude::*};
+use kernel::{
+    device::Core,
+    device_id::IdArray,
+    pci,
+    prelude::*, //
+};
 
 /// The driver.
 pub(crate) struct Stub;
@@ -89,7 +100,7 @@ impl StubDriver for Stub {
     }
 }
 
-/// Tells whether the device is meant for this driver: by name (`driver_override`), or because it
+/// Returns `true` if the device is meant for this driver: by name (`driver_override`), or because it
 /// is [listed](listed_for).
 fn is_wanted(locked: &Locked<'_>) -> bool {
     locked.is_overridden_to(device::NAME)

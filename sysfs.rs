@@ -14,10 +14,14 @@ mod settings;
 
 use crate::{
     kapi::{
-        attr::{DeviceAttribute, DriverAttribute, Groups},
-        pci_driver::Attributes,
+        attr::{
+            DeviceAttribute,
+            DriverAttribute,
+            Groups, //
+        },
+        pci_driver::Attributes, //
     },
-    stub::Stub,
+    stub::Stub, //
 };
 
 impl Attributes for Stub {

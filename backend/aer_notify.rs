@@ -5,10 +5,21 @@
 use super::queue;
 use crate::{
     device::claimed::Claimed,
-    kapi::{log::log_limited, uevent, xenbus::store::transact},
-    pure::{domid::DomId, error_recovery::Channel},
+    kapi::{
+        log::log_limited,
+        uevent,
+        xenbus::store::transact, //
+    },
+    pure::{
+        domid::DomId,
+        error_recovery::Channel, //
+    },
 };
-use kernel::{prelude::*, str::CString, sync::Arc};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
 
 /// Has the toolstack told, in the background: by `aerState` in the directory of the guest's
 /// devices, as the C driver does it, and by an event of the device.

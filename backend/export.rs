@@ -4,23 +4,40 @@
 
 use crate::{
     device::{
-        claimed::{Claimed, NotListed},
-        pm, registry,
-        reservation::Reservation,
+        claimed::{
+            Claimed,
+            NotListed, //
+        },
+        pm,
+        registry,
+        reservation::Reservation, //
     },
-    kapi::pci::{DeviceExt, DeviceLocks},
+    kapi::pci::{
+        DeviceExt,
+        DeviceLocks, //
+    },
     params::PASSTHROUGH,
     pure::{
-        device_state::{Permitted, Refused},
+        device_state::{
+            Permitted,
+            Refused, //
+        },
         domid::DomId,
         sbdf::Sbdf,
-        virtual_bus::{place, Model, Placed},
+        virtual_bus::{
+            place,
+            Model,
+            Placed, //
+        },
     },
 };
 use kernel::{
     pci,
     prelude::*,
-    sync::{aref::ARef, Arc},
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// A device that a guest uses, and where it sees it.

@@ -3,20 +3,33 @@
 //! What happens to devices when a guest is done with them.
 
 use super::{
-    export::{lock, Export},
-    guests,
+    export::{
+        lock,
+        Export, //
+    },
+    guests, //
 };
 use crate::{
     device::claimed::Claimed,
     kapi::clock,
-    pure::{domid::DomId, reset_state::ResetState, time::Time},
-    reset::request::reset_together,
+    pure::{
+        domid::DomId,
+        reset_state::ResetState,
+        time::Time, //
+    },
+    reset::request::reset_together, //
 };
 use kernel::{
     impl_has_work, new_mutex, new_work,
     prelude::*,
-    sync::{Arc, Mutex},
-    workqueue::{Work, WorkItem},
+    sync::{
+        Arc,
+        Mutex, //
+    },
+    workqueue::{
+        Work,
+        WorkItem, //
+    },
 };
 
 /// Cleaning in the background, for which all memory was there before.

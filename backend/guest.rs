@@ -7,16 +7,30 @@
 
 use super::export::Export;
 use crate::{
-    kapi::{module_ref::ModuleRef, xenbus::XenbusDevice},
-    pure::{domid::DomId, sbdf::Sbdf},
+    kapi::{
+        module_ref::ModuleRef,
+        xenbus::XenbusDevice, //
+    },
+    pure::{
+        domid::DomId,
+        sbdf::Sbdf, //
+    },
 };
-use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
-    impl_has_work, new_mutex, new_work,
+    impl_has_work,
+    new_mutex,
+    new_work,
     prelude::*,
     str::CString,
-    sync::{Arc, Mutex},
-    workqueue::Work,
+    sync::{
+        atomic::{
+            Acquire,
+            Atomic, //
+        },
+        Arc,
+        Mutex, //
+    },
+    workqueue::Work, //
 };
 
 /// A guest.
@@ -34,7 +48,7 @@ pub(super) struct Guest {
     #[pin]
     pub(super) uses: Mutex<Uses>,
     /// A listed device can't be the guest's yet, because it is still another's.
-    pub(super) waits: AtomicBool,
+    pub(super) waits: Atomic<bool>,
     #[pin]
     work: Work<Self>,
 }
@@ -70,7 +84,7 @@ impl Guest {
                 domain,
                 device <- new_mutex!(None),
                 uses <- new_mutex!(uses),
-                waits: AtomicBool::new(false),
+                waits: Atomic::new(false),
                 work <- new_work!("pciback_guest"),
             }),
             GFP_KERNEL,
@@ -89,7 +103,7 @@ impl Guest {
 
     /// Returns `true` if it waits for a device that is still another's.
     pub(super) fn waits(&self) -> bool {
-        self.waits.load(Ordering::Acquire)
+        self.waits.load(Acquire)
     }
 
     /// Xenbus gives the directory to the driver.

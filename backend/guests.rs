@@ -9,25 +9,49 @@
 use super::{
     guest::Guest,
     listing,
-    queue::{self, Scanner},
-    store::{self, retry, DIRECTORY},
+    queue::{
+        self,
+        Scanner, //
+    },
+    store::{
+        self,
+        retry,
+        DIRECTORY, //
+    },
 };
 use crate::{
     kapi::{
         global::global,
         log::log_limited,
         xenbus::{
-            store::{transact, Transaction},
-            XenbusDevice,
+            store::{
+                transact,
+                Transaction, //
+            },
+            XenbusDevice, //
         },
     },
-    pure::{domid::DomId, sbdf::Sbdf, xenbus::Fate},
+    pure::{
+        domid::DomId,
+        sbdf::Sbdf,
+        xenbus::Fate, //
+    },
 };
-use kernel::{prelude::*, str::CString, sync::Arc, workqueue::WorkItem};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc,
+    workqueue::WorkItem, //
+};
 
 global! {
     /// The guests there are; `None` while there shall be none.
     static GUESTS(GUEST_TABLE): Mutex<Option<KVec<Arc<Guest>>>> = None;
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    GUESTS.init();
 }
 
 /// Schedules all guests: something has changed that concerns their devices.

@@ -4,14 +4,26 @@
 
 use super::export::Export;
 use crate::{
-    kapi::xenbus::store::{transact, Names, Transaction},
+    kapi::xenbus::store::{
+        transact,
+        Names,
+        Transaction, //
+    },
     pure::{
         bdf_grammar::parse_pattern,
         sbdf::Sbdf,
-        xenbus::{self, Fate, Seen, State},
+        xenbus::{
+            self,
+            Fate,
+            Seen,
+            State, //
+        },
     },
 };
-use kernel::{prelude::*, str::CString};
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
 
 /// The most devices that a guest can have: a bus full of functions, and some.
 const MOST: u32 = 1024;

@@ -7,12 +7,19 @@
 //! resets, for whose ends work here waits. It stands still while the system sleeps.
 
 use super::guest::Guest;
-use crate::kapi::{global::global, workqueue::OwnQueue};
+use crate::kapi::{
+    global::global,
+    workqueue::OwnQueue, //
+};
 use kernel::{
     impl_has_work, new_work,
     prelude::*,
     sync::Arc,
-    workqueue::{HasWork, Work, WorkItem},
+    workqueue::{
+        HasWork,
+        Work,
+        WorkItem, //
+    },
 };
 
 /// Work that looks for new guests.
@@ -35,6 +42,11 @@ struct Running {
 global! {
     /// The queue.
     static QUEUE(BACKEND_QUEUE): Mutex<Option<Running>> = None;
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    QUEUE.init();
 }
 
 /// The queue's life.

@@ -7,25 +7,56 @@
 //! done ([`crate::pure::xenbus`]). So no event is ever lost or done twice.
 
 use super::{
-    export::{export, Export, NotExported},
-    give_back::{give_back, Cleaning},
-    guest::{Guest, Uses},
+    export::{
+        export,
+        Export,
+        NotExported, //
+    },
+    give_back::{
+        give_back,
+        Cleaning, //
+    },
+    guest::{
+        Guest,
+        Uses, //
+    },
     guests,
-    listing::{self, keeps, ListedDevice},
+    listing::{
+        self,
+        keeps,
+        ListedDevice, //
+    },
     queue,
-    store::{self, retry},
+    store::{
+        self,
+        retry, //
+    },
 };
 use crate::{
     device::registry,
     kapi::{
         log::log_limited,
         module_ref::ModuleRef,
-        xenbus::{BackendDriver, XenbusDevice},
+        xenbus::{
+            BackendDriver,
+            XenbusDevice, //
+        },
     },
-    pure::xenbus::{Fate, State, Step},
+    pure::xenbus::{
+        Fate,
+        State,
+        Step, //
+    },
 };
-use core::sync::atomic::Ordering;
-use kernel::{prelude::*, str::CString, sync::Arc, workqueue::WorkItem};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::Release,
+        Arc, //
+    },
+    workqueue::WorkItem, //
+};
 
 impl WorkItem for Guest {
     type Pointer = Arc<Self>;
@@ -140,7 +171,7 @@ impl Guest {
             Step::Close(_) if !seen.exists => {
                 self.take_back(uses, |_| true)?;
                 uses.refused.clear();
-                self.waits.store(false, Ordering::Release);
+                self.waits.store(false, Release);
                 uses.retired = uses.exports.is_empty() && guests::retire(self);
             }
             Step::Close(_) if !long => return Ok(true),
@@ -162,7 +193,7 @@ impl Guest {
         };
         self.take_back(uses, |export| !keeps(&list, export))?;
         // Said before anything is tried: who leaves a device from here on looks for who waits.
-        self.waits.store(true, Ordering::Release);
+        self.waits.store(true, Release);
         let mut refusals = KVec::with_capacity(list.len(), GFP_KERNEL)?;
         let (mut waits, mut retries) = (false, false);
         for entry in list {
@@ -190,7 +221,7 @@ impl Guest {
                 }
             }
         }
-        self.waits.store(waits, Ordering::Release);
+        self.waits.store(waits, Release);
         if let Some(after) = after {
             // While a device is waited for, the others are announced, but not that this is all.
             let to = if waits { from } else { after };
@@ -371,7 +402,7 @@ impl Guest {
         });
         give_back(exports, self.domain);
         uses.refused.clear();
-        self.waits.store(false, Ordering::Release);
+        self.waits.store(false, Release);
     }
 
     /// Goes from one state to another.

@@ -8,7 +8,10 @@ use crate::kapi::{
     log::log_limited,
     xenbus::{
         ready,
-        watch::{self, Watcher},
+        watch::{
+            self,
+            Watcher, //
+        },
     },
 };
 use kernel::prelude::*;
@@ -39,6 +42,11 @@ global! {
         ready: false,
         watch: None,
     };
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    EAR.init();
 }
 
 /// It is listened from when xenstored is there until this is dropped.

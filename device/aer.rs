@@ -2,11 +2,22 @@
 
 //! What is remembered of a claimed device's errors (AER).
 
-use crate::pure::error_recovery::{Next, Resets};
+use crate::pure::error_recovery::{
+    Next,
+    Resets, //
+};
 use kernel::{
     prelude::*,
-    sync::{CondVar, CondVarTimeoutResult, Mutex},
-    time::{msecs_to_jiffies, Instant, Monotonic},
+    sync::{
+        CondVar,
+        CondVarTimeoutResult,
+        Mutex, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Instant,
+        Monotonic, //
+    },
 };
 
 /// What is remembered of a claimed device's errors.
@@ -76,12 +87,12 @@ impl AerState {
         self.books.lock().affected = affected;
     }
 
-    /// Notes that the recovery under way concerns the device; tells whether it did before.
+    /// Notes that the recovery under way concerns the device; returns `true` if it did before.
     pub(crate) fn mark_affected(&self) -> bool {
         core::mem::replace(&mut self.books.lock().affected, true)
     }
 
-    /// Tells, at the end of a recovery, whether it concerned the device.
+    /// Ends a recovery. Returns `true` if it concerned the device.
     pub(crate) fn end_recovery(&self) -> bool {
         core::mem::take(&mut self.books.lock().affected)
     }
@@ -99,7 +110,7 @@ impl AerState {
         Some(next)
     }
 
-    /// Waits so many milliseconds; tells whether the device is claimed still.
+    /// Waits so many milliseconds; returns `true` if the device is claimed still.
     pub(crate) fn pause(&self, millis: u32) -> bool {
         let mut books = self.books.lock();
         let mut patience = msecs_to_jiffies(millis);

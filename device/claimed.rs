@@ -4,31 +4,63 @@
 
 use super::{
     aer::AerState,
-    record::{KernelReset, ResetRecord},
-    settings::Settings,
+    record::{
+        KernelReset,
+        ResetRecord, //
+    },
+    settings::Settings, //
 };
 use crate::{
     kapi::{
         clock,
-        pci::{DeviceExt, Header, SavedState, Unlocked},
-        xen::{self, Dom0, DomainOwner},
+        pci::{
+            DeviceExt,
+            Header,
+            SavedState,
+            Unlocked, //
+        },
+        xen::{
+            self,
+            Dom0,
+            DomainOwner, //
+        },
     },
     params::STRICT_RESET,
     pure::{
-        device_state::{DeviceState, Holder, Permitted, Refused},
+        device_state::{
+            DeviceState,
+            Holder,
+            Permitted,
+            Refused, //
+        },
         domid::DomId,
-        reset_plan::{Rung, Rungs},
+        reset_plan::{
+            Rung,
+            Rungs, //
+        },
         reset_state::Verdict,
         sbdf::Sbdf,
-        time::Time,
+        time::Time, //
     },
 };
-use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     pci,
     prelude::*,
-    sync::{aref::ARef, CondVar, CondVarTimeoutResult, Mutex, SpinLock},
-    time::{msecs_to_jiffies, Jiffies},
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        CondVar,
+        CondVarTimeoutResult,
+        Mutex,
+        SpinLock, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Jiffies, //
+    },
 };
 
 /// Why a device was not listed.
@@ -75,7 +107,7 @@ pub(crate) struct Claimed {
     /// Notified when a reservation ends, and when a domain has left.
     #[pin]
     ended: CondVar,
-    warned: AtomicBool,
+    warned: Atomic<bool>,
     /// What the administrator allows the guest that uses it.
     #[pin]
     pub(crate) settings: Settings,
@@ -124,7 +156,7 @@ impl Claimed {
             saved,
             books <- kernel::new_spinlock!(books),
             ended <- kernel::new_condvar!(),
-            warned: AtomicBool::new(false),
+            warned: Atomic::new(false),
             settings <- Settings::new(),
             owner <- kernel::new_mutex!(None),
             aer <- AerState::new(),
@@ -132,7 +164,7 @@ impl Claimed {
         })
     }
 
-    /// Tells whether this is an endpoint: bridges are claimed but not touched.
+    /// Returns `true` if this is an endpoint: bridges are claimed but not touched.
     pub(crate) fn is_endpoint(&self) -> bool {
         self.device.header() == Header::Normal
     }
@@ -350,8 +382,8 @@ impl Claimed {
         holder
     }
 
-    /// Tells whether this is the first time that somebody is to be warned of the device's state.
+    /// Returns `true` if this is the first time that somebody is to be warned of the device's state.
     pub(crate) fn first_warning(&self) -> bool {
-        !self.warned.swap(true, Ordering::Relaxed)
+        !self.warned.xchg(true, Relaxed)
     }
 }

@@ -9,8 +9,11 @@ use crate::pure::{
     bdf_grammar::Pattern,
     claim_step::ClaimStep,
     domid::DomId,
-    reset_plan::{Rung, Unproven},
-    sbdf::Sbdf,
+    reset_plan::{
+        Rung,
+        Unproven, //
+    },
+    sbdf::Sbdf, //
 };
 
 macro_rules! forward_display {

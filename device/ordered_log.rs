@@ -10,11 +10,20 @@ pub(crate) use crate::kapi::log::Level;
 
 use super::NAME;
 use crate::{
-    kapi::{global::global, log, pci::DeviceExt},
-    pure::sbdf::Sbdf,
+    kapi::{
+        global::global,
+        log,
+        pci::DeviceExt, //
+    },
+    pure::sbdf::Sbdf, //
 };
 use core::fmt;
-use kernel::{pci, prelude::*, str::CString, sync::aref::ARef};
+use kernel::{
+    pci,
+    prelude::*,
+    str::CString,
+    sync::aref::ARef, //
+};
 
 /// Lines that wait at most: of operations that never stop overlapping, some come out of order.
 const MOST: usize = 512;
@@ -40,6 +49,11 @@ global! {
         open: 0,
         lines: KVec::new(),
     };
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    LOG.init();
 }
 
 /// An operation under way; lines wait until there is none.

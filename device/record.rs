@@ -4,12 +4,23 @@
 
 use crate::{
     hypercall::Notified,
-    kapi::pci::{Canaries, Quiet},
-    pure::{canary::Proof, reset_method::Listed, reset_plan::Rung, reset_state::ResetState},
+    kapi::pci::{
+        Canaries,
+        Quiet, //
+    },
+    pure::{
+        canary::Proof,
+        reset_method::Listed,
+        reset_plan::Rung,
+        reset_state::ResetState, //
+    },
 };
 use kernel::{
     error::Error,
-    time::{Instant, Monotonic},
+    time::{
+        Instant,
+        Monotonic, //
+    },
 };
 
 /// The outcome of the last reset of a claimed device.

@@ -6,11 +6,17 @@
 //! look things up where it must not sleep. Under it only spinlocks are taken ([`query`]).
 
 use super::claimed::Claimed;
-use crate::{kapi::global::global, pure::sbdf::Sbdf};
+use crate::{
+    kapi::global::global,
+    pure::sbdf::Sbdf, //
+};
 use kernel::{
     prelude::*,
-    rbtree::{RBTree, RBTreeNode},
-    sync::Arc,
+    rbtree::{
+        RBTree,
+        RBTreeNode, //
+    },
+    sync::Arc, //
 };
 
 global! {
@@ -41,6 +47,12 @@ impl Drop for Registry {
 global! {
     /// Addresses whose devices were released while domains used them, and not claimed since.
     static RELEASED_IN_USE(RELEASED_ADDRESSES): Mutex<KVec<Sbdf>> = KVec::new();
+}
+
+/// Initialises the locks of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    CLAIMED.init();
+    RELEASED_IN_USE.init();
 }
 
 /// Remembers that a device was released while a domain used it. Without memory that is forgotten;
@@ -101,7 +113,7 @@ pub(crate) fn find(sbdf: Sbdf) -> Option<Arc<Claimed>> {
         .and_then(|devices| devices.get(&sbdf).cloned())
 }
 
-/// Tells whether the device is still claimed, and not released or claimed anew since it was found.
+/// Returns `true` if the device is still claimed, and not released or claimed anew since it was found.
 pub(crate) fn has(claimed: &Arc<Claimed>) -> bool {
     find(claimed.sbdf).is_some_and(|now| Arc::ptr_eq(&now, claimed))
 }

@@ -7,7 +7,11 @@
 //! they keep drivers from coming and going, and whoever wants one waits until it is free.
 
 use super::claimed::Claimed;
-use kernel::{prelude::*, sync::Arc, time::msecs_to_jiffies};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::msecs_to_jiffies, //
+};
 
 /// The longest that a reset waits for others to end, in milliseconds. More than any reset takes
 /// that succeeds, a conventional bus with its 1.1 s included; one that fails can take a minute, for

@@ -6,7 +6,10 @@
 use crate::pure::config_field::ConfigField;
 use kernel::{
     prelude::*,
-    sync::{Mutex, SpinLock},
+    sync::{
+        Mutex,
+        SpinLock, //
+    },
 };
 
 /// The settings of one claimed device.

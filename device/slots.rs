@@ -5,13 +5,19 @@
 use crate::{
     kapi::global::global,
     pure::{
-        bdf_grammar::{HideList, Pattern},
+        bdf_grammar::{
+            HideList,
+            Pattern, //
+        },
         devfn_set::DevfnSet,
         sbdf::Sbdf,
-        slot_lines,
+        slot_lines, //
     },
 };
-use kernel::{prelude::*, rbtree::RBTree};
+use kernel::{
+    prelude::*,
+    rbtree::RBTree, //
+};
 
 /// A bus: its segment and its number.
 type Bus = (u16, u8);
@@ -19,6 +25,11 @@ type Bus = (u16, u8);
 global! {
     /// The listed functions of each bus that has any. Ordered, so that `slots` is.
     static SLOTS(SLOT_LIST): Mutex<Option<RBTree<Bus, DevfnSet>>> = None;
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    SLOTS.init();
 }
 
 /// Lists what the patterns cover. What is listed already stays listed.
@@ -81,7 +92,7 @@ pub(crate) fn remove(patterns: impl Iterator<Item = Pattern> + Clone) -> Result 
     }
 }
 
-/// Tells whether the function is listed.
+/// Returns `true` if the function is listed.
 pub(crate) fn contains(sbdf: Sbdf) -> bool {
     let Some(segment) = sbdf.xen_segment() else {
         return false; // Such a segment cannot be written in a slot.

@@ -4,15 +4,27 @@
 //!
 //! What is done waits for hardware most of the time: 100 ms for each FLR.
 
-use crate::kapi::{global::global, workqueue::OwnQueue};
+use crate::kapi::{
+    global::global,
+    workqueue::OwnQueue, //
+};
 use kernel::{
     prelude::*,
-    sync::{Arc, CondVar, Mutex},
+    sync::{
+        Arc,
+        CondVar,
+        Mutex, //
+    },
 };
 
 global! {
     /// The queue that the work is put on.
     static QUEUE(WORK_QUEUE): Mutex<Option<Arc<OwnQueue>>> = None;
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    QUEUE.init();
 }
 
 /// The queue's life: from before the driver's registration to after its end.

@@ -5,18 +5,36 @@
 //! A device without a GSI has no file. The number is looked up once, when the device appears, when
 //! the module is loaded, or when the device is claimed, whichever first finds one.
 
-use super::{look_up_in, Tables};
+use super::{
+    look_up_in,
+    Tables, //
+};
 use crate::kapi::{
     device_file::NumberFile,
     global::global,
-    notifier::{BusListener, BusRegistration},
-    pci::{Registered, RescanRemoveLock},
+    notifier::{
+        BusListener,
+        BusRegistration, //
+    },
+    pci::{
+        Registered,
+        RescanRemoveLock, //
+    },
 };
-use kernel::{pci, prelude::*, rbtree::RBTree};
+use kernel::{
+    pci,
+    prelude::*,
+    rbtree::RBTree, //
+};
 
 global! {
     /// The files there are, by device; `None` while there shall be none.
     static FILES(GSI_FILES): Mutex<Option<RBTree<usize, NumberFile>>> = None;
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    FILES.init();
 }
 
 /// The `gsi` files; dropping it removes them all.
@@ -123,7 +141,7 @@ fn add_with(tables: &mut Tables, device: Registered<'_>) {
     }
 }
 
-/// Tells whether a file could be created for the device.
+/// Returns `true` if a file could be created for the device.
 fn lacks_file(device: &pci::Device) -> bool {
     let guard = FILES.lock();
     let files = guard.as_ref();

@@ -6,12 +6,18 @@
 use crate::{
     device::registry,
     kapi::{
-        gsi_hook::{GsiHook, GsiSource},
-        log::log_limited,
+        gsi_hook::{
+            GsiHook,
+            GsiSource, //
+        },
+        log::log_limited, //
     },
     pure::{
-        device_state::{Permitted, Refused},
-        sbdf::Sbdf,
+        device_state::{
+            Permitted,
+            Refused, //
+        },
+        sbdf::Sbdf, //
     },
 };
 use kernel::prelude::*;

@@ -7,10 +7,24 @@
 
 use super::{
     fault,
-    pci::{raw_bridge_device, raw_dev, DeviceExt as _},
+    pci::{
+        raw_bridge_device,
+        raw_dev,
+        DeviceExt as _, //
+    },
 };
-use core::{ffi::CStr, marker::PhantomData, mem::offset_of, ptr::NonNull};
-use kernel::{bindings, ffi, pci, prelude::*};
+use core::{
+    ffi::CStr,
+    marker::PhantomData,
+    mem::offset_of,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings,
+    ffi::c_void,
+    pci,
+    prelude::*, //
+};
 
 /// `AE_OK` (include/acpi/acexcep.h).
 const AE_OK: bindings::acpi_status = 0;
@@ -197,7 +211,7 @@ impl<'a> Iterator for PrtEntries<'a> {
 }
 
 impl PrtEntry<'_> {
-    /// Tells whether the entry goes through a link device.
+    /// Returns `true` if the entry goes through a link device.
     pub(crate) fn names_link(&self) -> bool {
         self.source.first().is_some_and(|byte| *byte != 0)
     }
@@ -256,7 +270,7 @@ impl Link {
     /// `resource` must be valid, and `found` the pointer that `current` passes.
     unsafe extern "C" fn resource(
         resource: *mut bindings::acpi_resource,
-        found: *mut ffi::c_void,
+        found: *mut c_void,
     ) -> bindings::acpi_status {
         // SAFETY: `current` passes a pointer to its variable, used by nothing else meanwhile.
         let found = unsafe { &mut *found.cast::<Option<LinkSetting>>() };

@@ -9,8 +9,19 @@
 //!
 //! C header: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
 
-use core::{ffi::CStr, fmt, marker::PhantomData};
-use kernel::{bindings, container_of, ffi, page::PAGE_SIZE, pci, prelude::*};
+use core::{
+    ffi::CStr,
+    fmt,
+    marker::PhantomData, //
+};
+use kernel::{
+    bindings,
+    container_of,
+    ffi::c_char,
+    page::PAGE_SIZE,
+    pci,
+    prelude::*, //
+};
 
 /// A driver attribute that is written.
 pub(crate) trait DriverStore {
@@ -109,7 +120,7 @@ impl DriverAttribute {
         /// To be called by sysfs: `text` holds `count` bytes.
         unsafe extern "C" fn store<T: DriverStore>(
             _driver: *mut bindings::device_driver,
-            text: *const ffi::c_char,
+            text: *const c_char,
             count: usize,
         ) -> isize {
             // SAFETY: sysfs passes a buffer of `count` bytes (and a terminator after it).
@@ -141,7 +152,7 @@ impl LargeAttribute {
             _file: *mut bindings::file,
             _kobject: *mut bindings::kobject,
             _attribute: *const bindings::bin_attribute,
-            buffer: *mut ffi::c_char,
+            buffer: *mut c_char,
             pos: bindings::loff_t,
             count: usize,
         ) -> isize {
@@ -171,7 +182,7 @@ impl LargeAttribute {
             _file: *mut bindings::file,
             _kobject: *mut bindings::kobject,
             _attribute: *const bindings::bin_attribute,
-            text: *mut ffi::c_char,
+            text: *mut c_char,
             _pos: bindings::loff_t,
             count: usize,
         ) -> isize {
@@ -202,7 +213,7 @@ impl DeviceAttribute {
         unsafe extern "C" fn show<T: DeviceShow>(
             device: *mut bindings::device,
             _attribute: *mut bindings::device_attribute,
-            buffer: *mut ffi::c_char,
+            buffer: *mut c_char,
         ) -> isize {
             // SAFETY: The attribute is in a group of a PCI driver, so the device is a PCI device;
             // it is valid for the duration of the call.

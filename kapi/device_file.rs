@@ -4,10 +4,20 @@
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
-use super::{fault, pci::Registered};
+use super::{
+    fault,
+    pci::Registered, //
+};
 use core::ffi::CStr;
 use kernel::{
-    bindings, container_of, error::to_result, ffi, pci, prelude::*, sync::aref::ARef, types::Opaque,
+    bindings,
+    container_of,
+    error::to_result,
+    ffi::c_char,
+    pci,
+    prelude::*,
+    sync::aref::ARef,
+    types::Opaque, //
 };
 
 /// A file in a device's sysfs directory that shows a decimal number; dropping it removes the file
@@ -82,7 +92,7 @@ impl NumberFile {
     unsafe extern "C" fn show(
         _device: *mut bindings::device,
         attribute: *mut bindings::device_attribute,
-        buffer: *mut ffi::c_char,
+        buffer: *mut c_char,
     ) -> isize {
         let attribute = attribute.cast::<Opaque<bindings::device_attribute>>();
         // SAFETY: `show` is only ever put into the attribute of an `Inner`, which lives until the

@@ -14,7 +14,10 @@
 
 #[cfg(pciback_faults)]
 use super::param::number_param;
-use kernel::{ffi::c_int, prelude::*};
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
 
 #[cfg(pciback_faults)]
 number_param!(

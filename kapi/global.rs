@@ -3,21 +3,34 @@
 //! Locked values that live as long as the module, for callbacks that come without a pointer of
 //! ours (driver attributes, notifiers, privcmd's hook).
 //!
-//! `kernel::sync::global_lock!` leaves it to its user to initialise the lock in time; here the
-//! first use does. (Each of our globals is first used while the module loads, before anything that
-//! could use it at the same time is registered.)
+//! `kernel::sync::global_lock!` leaves it to its user to initialise each lock once, before it is
+//! used, and so is `unsafe`. Here both are checked, so it can be left to safe code: the module's
+//! `init` initialises all before anything that could use them is registered.
+//!
+//! UPSTREAM(global-lock-init): a lock class that needs no call would do without all this.
 
-use core::sync::atomic::{AtomicU8, Ordering};
-use kernel::sync::lock::{GlobalGuard, GlobalLock, GlobalLockBackend};
+use kernel::sync::{
+    atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    },
+    lock::{
+        GlobalGuard,
+        GlobalLock,
+        GlobalLockBackend, //
+    },
+};
 
-const NEW: u8 = 0;
-const BEING_INITIALISED: u8 = 1;
-const READY: u8 = 2;
+const NEW: u32 = 0;
+const BEING_INITIALISED: u32 = 1;
+const READY: u32 = 2;
 
-/// A global lock that initialises itself; made by `global!` only.
+/// A global lock; made by `global!` only.
 pub(crate) struct Global<B: GlobalLockBackend + 'static> {
     lock: &'static GlobalLock<B>,
-    state: AtomicU8,
+    state: Atomic<u32>,
 }
 
 impl<B: GlobalLockBackend> Global<B> {
@@ -29,38 +42,47 @@ impl<B: GlobalLockBackend> Global<B> {
     pub(crate) const unsafe fn new(lock: &'static GlobalLock<B>) -> Self {
         Self {
             lock,
-            state: AtomicU8::new(NEW),
+            state: Atomic::new(NEW),
+        }
+    }
+
+    /// Initialises the lock. A second call does nothing.
+    pub(crate) fn init(&'static self) {
+        if self.state.cmpxchg(NEW, BEING_INITIALISED, Relaxed).is_ok() {
+            // SAFETY: Only one caller ever sees `NEW`, and there is one `Global` per lock, so this
+            // is called once; `lock` is the only other use, and refuses until `READY` is seen.
+            unsafe { self.lock.init() };
+            self.state.store(READY, Release);
         }
     }
 
     /// Takes the lock.
+    ///
+    /// # Panics
+    ///
+    /// Before [`init`](Self::init).
     pub(crate) fn lock(&'static self) -> GlobalGuard<B> {
-        if self.state.load(Ordering::Acquire) != READY {
-            self.initialise();
-        }
+        assert!(
+            self.state.load(Acquire) == READY,
+            "a lock that nobody initialised"
+        );
         self.lock.lock()
-    }
-
-    #[cold]
-    fn initialise(&'static self) {
-        if self
-            .state
-            .compare_exchange(NEW, BEING_INITIALISED, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-        {
-            // SAFETY: Only one caller ever sees `NEW`, and there is one `Global` per lock, so this
-            // is called once; `lock` is the only other use, and it waits for `READY`.
-            unsafe { self.lock.init() };
-            self.state.store(READY, Ordering::Release);
-        }
-        while self.state.load(Ordering::Acquire) != READY {
-            core::hint::spin_loop();
-        }
     }
 }
 
-/// Declares a global value with its lock:
-/// `global! { static NAME(LockName): Mutex<Type> = initial value; }`
+/// Declares a global value with its lock, which is to be initialised by [`Global::init`].
+///
+/// # Examples
+///
+/// ```ignore
+/// global! {
+///     /// The listed slots.
+///     static SLOTS(SLOT_LIST): Mutex<Option<List>> = None;
+/// }
+///
+/// SLOTS.init(); // Once, while the module is loaded.
+/// *SLOTS.lock() = Some(List::new());
+/// ```
 macro_rules! global {
     ($(#[$meta:meta])* static $name:ident($lock:ident): $kind:ident<$type:ty> = $value:expr;) => {
         kernel::sync::global_lock! {

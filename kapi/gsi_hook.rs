@@ -4,9 +4,17 @@
 //!
 //! C header: [`include/xen/acpi.h`](srctree/include/xen/acpi.h)
 
-use super::pci_driver::{Adapter, Attributes, StubDriver};
+use super::pci_driver::{
+    Adapter,
+    Attributes,
+    StubDriver, //
+};
 use core::marker::PhantomData;
-use kernel::{driver, ffi::c_int, prelude::*};
+use kernel::{
+    driver,
+    ffi::c_int,
+    prelude::*, //
+};
 
 extern "C" {
     // Not in the kernel crate's bindings; drivers/xen/acpi.c, `get_gsi_from_sbdf_t`.

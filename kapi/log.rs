@@ -8,7 +8,14 @@
 
 use super::pci::raw_dev;
 use core::ffi::CStr;
-use kernel::{bindings, device, ffi, pci, str::CStrExt as _, types::Opaque};
+use kernel::{
+    bindings,
+    device,
+    ffi::c_int,
+    pci,
+    str::CStrExt as _,
+    types::Opaque, //
+};
 
 /// `log_limited!(dev_warn, device, "...", ...)`: the given macro, unless its limit is reached.
 macro_rules! log_limited {
@@ -57,7 +64,7 @@ impl RateLimit {
         }
     }
 
-    /// Tells whether a line may be written now.
+    /// Returns `true` if a line may be written now.
     pub(crate) fn allows(&self) -> bool {
         // SAFETY: The state is initialised and never moves (it is only used in statics), and the
         // name is a C string.
@@ -78,7 +85,7 @@ pub(crate) enum Level {
 
 impl Level {
     /// Returns the kernel's number (`LOGLEVEL_*` of include/linux/kern_levels.h).
-    const fn number(self) -> ffi::c_int {
+    const fn number(self) -> c_int {
         match self {
             Self::Error => 3,
             Self::Warning => 4,

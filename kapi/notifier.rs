@@ -7,14 +7,32 @@
 //! [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h),
 //! [`include/linux/suspend.h`](srctree/include/linux/suspend.h)
 
-use super::{fault, pci::Registered};
-use core::{marker::PhantomData, ptr::addr_of_mut};
-use kernel::{bindings, container_of, error::to_result, ffi, pci, prelude::*, types::Opaque};
+use super::{
+    fault,
+    pci::Registered, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::addr_of_mut, //
+};
+use kernel::{
+    bindings,
+    container_of,
+    error::to_result,
+    ffi::{
+        c_int,
+        c_ulong,
+        c_void, //
+    },
+    pci,
+    prelude::*,
+    types::Opaque, //
+};
 
 /// `NOTIFY_STOP_MASK`: the rest of the chain is not called.
-const STOP: ffi::c_int = bindings::NOTIFY_STOP_MASK as ffi::c_int;
-const DONE: ffi::c_int = bindings::NOTIFY_DONE as ffi::c_int;
-const OK: ffi::c_int = bindings::NOTIFY_OK as ffi::c_int;
+const STOP: c_int = bindings::NOTIFY_STOP_MASK as c_int;
+const DONE: c_int = bindings::NOTIFY_DONE as c_int;
+const OK: c_int = bindings::NOTIFY_OK as c_int;
 
 /// A chain and what is done when it calls.
 ///
@@ -29,7 +47,7 @@ pub(crate) unsafe trait Chain {
     /// # Safety
     ///
     /// The block must be initialised, on no chain, and stay where it is until it is taken off.
-    unsafe fn register(block: *mut bindings::notifier_block) -> ffi::c_int;
+    unsafe fn register(block: *mut bindings::notifier_block) -> c_int;
 
     /// Takes it off.
     ///
@@ -47,7 +65,7 @@ pub(crate) unsafe trait Chain {
     /// # Safety
     ///
     /// To be called by the chain, with its action and data.
-    unsafe fn called(action: u32, data: *mut ffi::c_void) -> Option<Result>;
+    unsafe fn called(action: u32, data: *mut c_void) -> Option<Result>;
 }
 
 /// A block on a chain; dropping it takes it off and waits for calls under way.
@@ -93,9 +111,9 @@ impl<C: Chain> NotifierRegistration<C> {
     /// To be called by the chain.
     unsafe extern "C" fn callback(
         _block: *mut bindings::notifier_block,
-        action: ffi::c_ulong,
-        data: *mut ffi::c_void,
-    ) -> ffi::c_int {
+        action: c_ulong,
+        data: *mut c_void,
+    ) -> c_int {
         let Ok(action) = u32::try_from(action) else {
             return DONE;
         };
@@ -138,7 +156,7 @@ pub(crate) struct PciBus<T: BusListener>(PhantomData<T>);
 
 // SAFETY: `unregister` undoes `register`, and waits, as the chain is a blocking one.
 unsafe impl<T: BusListener> Chain for PciBus<T> {
-    unsafe fn register(block: *mut bindings::notifier_block) -> ffi::c_int {
+    unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: By the caller's promise; the bus exists.
         unsafe { bindings::bus_register_notifier(&raw const bindings::pci_bus_type, block) }
     }
@@ -148,7 +166,7 @@ unsafe impl<T: BusListener> Chain for PciBus<T> {
         unsafe { bindings::bus_unregister_notifier(&raw const bindings::pci_bus_type, block) };
     }
 
-    unsafe fn called(action: u32, data: *mut ffi::c_void) -> Option<Result> {
+    unsafe fn called(action: u32, data: *mut c_void) -> Option<Result> {
         let told: fn(&pci::Device) = match action {
             bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE => {
                 // SAFETY: It is in sysfs by now. Whoever adds it holds pci_lock_rescan_remove(), so
@@ -190,7 +208,7 @@ pub(crate) struct PowerManagement<T: PmListener>(PhantomData<T>);
 
 // SAFETY: `unregister` undoes `register`, and waits, as the chain is a blocking one.
 unsafe impl<T: PmListener> Chain for PowerManagement<T> {
-    unsafe fn register(block: *mut bindings::notifier_block) -> ffi::c_int {
+    unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: By the caller's promise.
         unsafe { bindings::register_pm_notifier(block) }
     }
@@ -200,7 +218,7 @@ unsafe impl<T: PmListener> Chain for PowerManagement<T> {
         unsafe { bindings::unregister_pm_notifier(block) };
     }
 
-    unsafe fn called(action: u32, _: *mut ffi::c_void) -> Option<Result> {
+    unsafe fn called(action: u32, _: *mut c_void) -> Option<Result> {
         match action {
             bindings::PM_SUSPEND_PREPARE | bindings::PM_HIBERNATION_PREPARE => {
                 Some(T::about_to_sleep())

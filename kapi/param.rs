@@ -6,12 +6,17 @@
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
 use core::cell::UnsafeCell;
-#[cfg(pciback_faults)]
-use core::sync::atomic::AtomicU32;
-use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
-    ffi::{c_char, c_void, CStr},
+    ffi::{
+        c_char,
+        c_void,
+        CStr, //
+    },
     str::CStrExt as _,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
 };
 
 /// The value of a string parameter that is set when the module is loaded and never again.
@@ -52,12 +57,12 @@ impl StringParam {
 
 /// The value of a switch that may be changed at any time.
 #[repr(transparent)]
-pub(crate) struct SwitchParam(AtomicBool);
+pub(crate) struct SwitchParam(Atomic<bool>);
 
 impl SwitchParam {
     /// A switch that is off unless given.
     pub(crate) const fn off() -> Self {
-        Self(AtomicBool::new(false))
+        Self(Atomic::new(false))
     }
 
     /// Returns where `param_ops_bool` stores the value: one byte, in a single write.
@@ -65,22 +70,22 @@ impl SwitchParam {
         self.0.as_ptr().cast()
     }
 
-    /// Tells whether it is on.
+    /// Returns `true` if it is on.
     pub(crate) fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Relaxed)
     }
 }
 
 /// The value of a number that may be changed at any time; for test builds.
 #[cfg(pciback_faults)]
 #[repr(transparent)]
-pub(crate) struct NumberParam(AtomicU32);
+pub(crate) struct NumberParam(Atomic<u32>);
 
 #[cfg(pciback_faults)]
 impl NumberParam {
     /// A number that is 0 unless given.
     pub(crate) const fn zero() -> Self {
-        Self(AtomicU32::new(0))
+        Self(Atomic::new(0))
     }
 
     /// Returns where `param_ops_uint` stores the value, in a single write.
@@ -90,16 +95,19 @@ impl NumberParam {
 
     /// Returns the value.
     pub(crate) fn value(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Relaxed)
     }
 
     /// Takes one off, unless it is 0; returns what is left then.
     pub(crate) fn count_down(&self) -> Option<u32> {
-        let less = |value: u32| value.checked_sub(1);
-        let before = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        before.ok().and_then(less)
+        let mut before = self.0.load(Relaxed);
+        loop {
+            let left = before.checked_sub(1)?;
+            match self.0.cmpxchg(before, left, Relaxed) {
+                Ok(_) => return Some(left),
+                Err(now) => before = now,
+            }
+        }
     }
 }
 

@@ -30,21 +30,50 @@ mod unlocked;
 pub(crate) use self::{
     canary::Canaries,
     config::Command,
-    driver_override::{override_driver, withdraw_override},
-    drivers::{attach, release_driver},
+    driver_override::{
+        override_driver,
+        withdraw_override, //
+    },
+    drivers::{
+        attach,
+        release_driver, //
+    },
     enabled::Enabled,
     live_state::LiveState,
-    lock::{CfgLocked, ConfigAccess, DeviceLocks, Locked},
+    lock::{
+        CfgLocked,
+        ConfigAccess,
+        DeviceLocks,
+        Locked, //
+    },
     registered::Registered,
     reset::listed_methods,
     runtime_pm::RuntimePm,
-    scan::{PciDevices, RescanRemoveLock},
-    state::{Quiet, SavedState},
-    unlocked::{check_reset_methods, DriverKind, PortDriver, Unlocked},
+    scan::{
+        PciDevices,
+        RescanRemoveLock, //
+    },
+    state::{
+        init_locks,
+        Quiet,
+        SavedState, //
+    },
+    unlocked::{
+        check_reset_methods,
+        DriverKind,
+        PortDriver,
+        Unlocked, //
+    },
 };
 
-use crate::pure::{intx::Pin, sbdf::Sbdf};
-use kernel::{bindings, pci};
+use crate::pure::{
+    intx::Pin,
+    sbdf::Sbdf, //
+};
+use kernel::{
+    bindings,
+    pci, //
+};
 
 /// Returns the C structure of a device.
 pub(super) fn raw(device: &pci::Device) -> *mut bindings::pci_dev {
@@ -97,10 +126,10 @@ pub(crate) trait DeviceExt {
     /// Returns the layout of the header.
     fn header(&self) -> Header;
 
-    /// Tells whether the function is a virtual one.
+    /// Returns `true` if the function is a virtual one.
     fn is_virtual_function(&self) -> bool;
 
-    /// Tells whether the function has an MSI-X capability.
+    /// Returns `true` if the function has an MSI-X capability.
     fn has_msix(&self) -> bool;
 
     /// Returns what is below the device, if it is a bridge.
@@ -109,7 +138,7 @@ pub(crate) trait DeviceExt {
     /// Returns the legacy interrupt pin that the function uses, if any.
     fn pin(&self) -> Option<Pin>;
 
-    /// Tells whether Alternative Routing-ID is in use on the device's bus, where a function number
+    /// Returns `true` if Alternative Routing-ID is in use on the device's bus, where a function number
     /// has 8 bits and there is but one device.
     fn ari_enabled(&self) -> bool;
 
@@ -120,7 +149,7 @@ pub(crate) trait DeviceExt {
     /// Returns the device itself and the bridges above it, towards the root.
     fn towards_root(&self) -> impl Iterator<Item = &pci::Device>;
 
-    /// Tells whether the kernel has a quirk that reroutes this bridge's boot interrupts.
+    /// Returns `true` if the kernel has a quirk that reroutes this bridge's boot interrupts.
     fn reroutes_boot_interrupts(&self) -> bool;
 }
 

@@ -12,13 +12,30 @@
 //! The adapter here fills in those fields and lets the kernel's own adapter do the rest.
 
 use super::{
-    attr::{DeviceAttribute, DriverAttribute, Groups},
+    attr::{
+        DeviceAttribute,
+        DriverAttribute,
+        Groups, //
+    },
     fault,
-    pci::{CfgLocked, Locked},
+    pci::{
+        CfgLocked,
+        Locked, //
+    },
 };
-use crate::pure::error_recovery::{Channel, ErsResult};
+use crate::pure::error_recovery::{
+    Channel,
+    ErsResult, //
+};
 use core::marker::PhantomData;
-use kernel::{bindings, driver, pci, prelude::*, types::Opaque, ThisModule};
+use kernel::{
+    bindings,
+    driver,
+    pci,
+    prelude::*,
+    types::Opaque,
+    ThisModule, //
+};
 
 /// The sysfs attributes of a driver.
 pub(crate) trait Attributes {

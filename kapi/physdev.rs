@@ -5,8 +5,14 @@
 //! Facts are those of Xen's public header xen/include/public/physdev.h; each structure's size is
 //! checked here.
 
-use super::{fault, xen::Dom0};
-use kernel::ffi::c_int;
+use super::{
+    fault,
+    xen::Dom0, //
+};
+use kernel::ffi::{
+    c_int,
+    c_void, //
+};
 
 /// The argument of one `physdev_op` command.
 ///
@@ -96,7 +102,10 @@ unsafe impl Op for PciDeviceAdd {
 }
 
 const _: () = {
-    use core::mem::{offset_of, size_of};
+    use core::mem::{
+        offset_of,
+        size_of, //
+    };
     assert!(size_of::<PciDevice>() == 4);
     assert!(size_of::<PciDeviceReset>() == 8);
     assert!(size_of::<SetupGsi>() == 8);
@@ -122,7 +131,7 @@ pub(crate) fn physdev_op<T: Op>(_: Dom0, arg: &mut T) -> c_int {
 /// This must be a domain of Xen, and `arg` must point to the argument of `cmd`, valid for reads and
 /// writes.
 #[cfg(target_arch = "x86_64")]
-unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
+unsafe fn raw_physdev_op(cmd: c_int, arg: *mut c_void) -> c_int {
     /// `__HYPERVISOR_physdev_op` (xen/interface/xen.h).
     const PHYSDEV_OP: u64 = 33;
     let ret: u64;
@@ -152,9 +161,9 @@ unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
 ///
 /// As above.
 #[cfg(target_arch = "aarch64")]
-unsafe fn raw_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int {
+unsafe fn raw_physdev_op(cmd: c_int, arg: *mut c_void) -> c_int {
     extern "C" {
-        fn HYPERVISOR_physdev_op(cmd: c_int, arg: *mut kernel::ffi::c_void) -> c_int;
+        fn HYPERVISOR_physdev_op(cmd: c_int, arg: *mut c_void) -> c_int;
     }
     // SAFETY: The function is exported on Arm with this signature (asm/xen/hypercall.h); the
     // caller vouches for `arg`.

@@ -5,7 +5,13 @@
 //! C header: [`include/linux/kobject.h`](srctree/include/linux/kobject.h)
 
 use super::fault;
-use kernel::{bindings, error::to_result, pci, prelude::*, str::CString};
+use kernel::{
+    bindings,
+    error::to_result,
+    pci,
+    prelude::*,
+    str::CString, //
+};
 
 /// The most variables that an event can have here; the kernel's own limit is 64 with its own
 /// (`UEVENT_NUM_ENVP`).

@@ -13,7 +13,11 @@ use kernel::{
     bindings,
     prelude::*,
     sync::Arc,
-    workqueue::{HasWork, Queue, WorkItem},
+    workqueue::{
+        HasWork,
+        Queue,
+        WorkItem, //
+    },
 };
 
 /// A workqueue for work that sleeps for long, as much of it at the same time as there is.

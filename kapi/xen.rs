@@ -7,7 +7,17 @@
 
 use super::fault;
 use crate::pure::domid::DomId;
-use kernel::{bindings, error::to_result, ffi, pci, prelude::*, sync::aref::ARef};
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    pci,
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// `SIF_INITDOMAIN` of Xen's start info flags (xen/interface/xen.h): this is the initial domain.
 const SIF_INITDOMAIN: u32 = 1 << 1;
@@ -52,9 +62,9 @@ pub(crate) fn initial_domain() -> Option<Dom0> {
 
 extern "C" {
     // include/xen/pci.h; the argument is a `struct pci_dev *`.
-    fn xen_find_device_domain_owner(device: *mut ffi::c_void) -> ffi::c_int;
-    fn xen_register_device_domain_owner(device: *mut ffi::c_void, domain: u16) -> ffi::c_int;
-    fn xen_unregister_device_domain_owner(device: *mut ffi::c_void) -> ffi::c_int;
+    fn xen_find_device_domain_owner(device: *mut c_void) -> c_int;
+    fn xen_register_device_domain_owner(device: *mut c_void, domain: u16) -> c_int;
+    fn xen_unregister_device_domain_owner(device: *mut c_void) -> c_int;
 }
 
 /// Returns the domain that the kernel's books say uses the device.

@@ -17,5 +17,8 @@ pub(crate) mod watch;
 
 pub(crate) use self::{
     device::XenbusDevice,
-    driver::{BackendDriver, BackendRegistration},
+    driver::{
+        BackendDriver,
+        BackendRegistration, //
+    },
 };

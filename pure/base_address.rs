@@ -13,7 +13,7 @@ pub(crate) enum Space {
     Memory64,
 }
 
-/// Tells whether registers hold an address: the first of them, and the one after it.
+/// Returns `true` if registers hold an address: the first of them, and the one after it.
 pub(crate) const fn holds(space: Space, low: u32, high: u32, address: u64) -> bool {
     let kind = match space {
         Space::Io => 0x3,
@@ -29,7 +29,10 @@ pub(crate) const fn holds(space: Space, low: u32, high: u32, address: u64) -> bo
 
 #[cfg(test)]
 mod tests {
-    use super::{holds, Space};
+    use super::{
+        holds,
+        Space, //
+    };
 
     #[test]
     fn the_kind_is_not_part_of_the_address() {

@@ -48,7 +48,7 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// Tells whether a function is covered.
+    /// Returns `true` if a function is covered.
     pub(crate) fn covers(self, function: Sbdf) -> bool {
         function.xen_segment() == Some(self.domain)
             && function.bus() == self.bus
@@ -185,7 +185,7 @@ impl Iterator for HideList<'_> {
     }
 }
 
-/// Tells whether a byte may surround an address.
+/// Returns `true` if a byte may surround an address.
 pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
 }

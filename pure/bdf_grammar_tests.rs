@@ -3,7 +3,15 @@
 //! Tests of the address grammar by example and exhaustively; tests/host/src/grammar.rs holds it
 //! against a second, independent reading of the grammar.
 
-use super::{parse_pattern, HideList, List, Malformed, Pattern, Sbdf, Unit};
+use super::{
+    parse_pattern,
+    HideList,
+    List,
+    Malformed,
+    Pattern,
+    Sbdf,
+    Unit, //
+};
 
 fn pattern(domain: u16, bus: u8, unit: Unit) -> Result<Pattern, Malformed> {
     Ok(Pattern { domain, bus, unit })

@@ -6,7 +6,10 @@
 //! Several are left where several can be: a method has reset nothing only if all of them are still
 //! there, so that one sticky register in an odd device condemns no working method.
 
-use super::{reset_method::Method, reset_plan::Rung};
+use super::{
+    reset_method::Method,
+    reset_plan::Rung, //
+};
 
 /// A register that can bear a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ impl Register {
         Self::MsixFunctionMask,
     ];
 
-    /// Tells whether `pci_save_state()` saves the register: the whole header, and of MSI-X only what
+    /// Returns `true` if `pci_save_state()` saves the register: the whole header, and of MSI-X only what
     /// the kernel itself has enabled, which it hasn't for a device that this driver has.
     pub(crate) const fn is_saved(self) -> bool {
         match self {
@@ -75,7 +78,7 @@ impl Register {
         }
     }
 
-    /// Tells whether the mark that `marked` has is in `now`. A register that reads as all ones is
+    /// Returns `true` if the mark that `marked` has is in `now`. A register that reads as all ones is
     /// one of a device that doesn't answer, and shows no mark.
     pub(crate) const fn bears(self, marked: u16, now: u16) -> bool {
         let gone = match self {
@@ -130,7 +133,12 @@ impl Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::{Method, Proof, Register, Rung};
+    use super::{
+        Method,
+        Proof,
+        Register,
+        Rung, //
+    };
 
     /// Every value that a register can have; some for an interpreter.
     fn found(register: Register) -> impl Iterator<Item = u16> {

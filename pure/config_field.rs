@@ -3,8 +3,12 @@
 //! Fields of the configuration space that the administrator opens to a guest (`quirks`).
 
 use super::{
-    bdf_grammar::{is_blank, parse_pattern, Malformed},
-    sbdf::Sbdf,
+    bdf_grammar::{
+        is_blank,
+        parse_pattern,
+        Malformed, //
+    },
+    sbdf::Sbdf, //
 };
 
 /// One such field.
@@ -90,7 +94,11 @@ fn hexadecimal(digits: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_quirk, ConfigField, Malformed};
+    use super::{
+        parse_quirk,
+        ConfigField,
+        Malformed, //
+    };
     use crate::pure::sbdf::Sbdf;
 
     #[test]

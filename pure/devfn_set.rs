@@ -31,7 +31,7 @@ impl DevfnSet {
         set
     }
 
-    /// Tells whether `devfn` is in the set.
+    /// Returns `true` if `devfn` is in the set.
     pub(crate) fn contains(&self, devfn: u8) -> bool {
         self.0
             .get(usize::from(devfn >> 6))
@@ -52,7 +52,7 @@ impl DevfnSet {
         }
     }
 
-    /// Tells whether anything is in both.
+    /// Returns `true` if anything is in both.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.0
             .iter()
@@ -60,7 +60,7 @@ impl DevfnSet {
             .any(|(mine, theirs)| mine & theirs != 0)
     }
 
-    /// Tells whether nothing is left.
+    /// Returns `true` if nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
@@ -79,7 +79,10 @@ impl DevfnSet {
 
 #[cfg(test)]
 mod tests {
-    use super::{DevfnSet, Unit};
+    use super::{
+        DevfnSet,
+        Unit, //
+    };
 
     #[test]
     fn units_cover_what_they_say() {

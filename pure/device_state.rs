@@ -15,8 +15,11 @@
 
 use super::{
     domid::DomId,
-    reset_state::{ResetState, Verdict},
-    time::Time,
+    reset_state::{
+        ResetState,
+        Verdict, //
+    },
+    time::Time, //
 };
 
 /// Who holds a claimed device.

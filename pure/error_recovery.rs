@@ -59,7 +59,7 @@ impl Signs {
     /// Non-Fatal Error Detected, Fatal Error Detected, Unsupported Request Detected.
     const DETECTED: u16 = 0b1110;
 
-    /// Tells whether the function may have, or have had, the error. One that can't be asked may:
+    /// Returns `true` if the function may have, or have had, the error. One that can't be asked may:
     /// what has no Device Status (a conventional device), and what reads as all ones.
     pub(crate) const fn show_an_error(self) -> bool {
         let by_status = match self.device_status {
@@ -88,8 +88,8 @@ pub(crate) struct Response {
     pub(crate) take_away: bool,
 }
 
-/// The response to the detection of an error. `shows` tells whether the device shows one, `in_use`
-/// whether a guest uses it.
+/// The response to the detection of an error. `shows`: the device shows one. `in_use`:
+/// a guest uses it.
 ///
 /// The kernel asks all that is below the port. An error that isn't fatal is the affair of those
 /// that show it: others may be other guests'. In any other case the link is or was reset, and with
@@ -181,7 +181,14 @@ impl Resets {
 
 #[cfg(test)]
 mod tests {
-    use super::{detected, Channel, ErsResult, Next, Resets, Signs};
+    use super::{
+        detected,
+        Channel,
+        ErsResult,
+        Next,
+        Resets,
+        Signs, //
+    };
 
     #[test]
     fn only_a_lost_device_fails_the_recovery_of_others() {

@@ -39,7 +39,11 @@ pub(crate) const fn setup_gsi(ret: i32) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, setup_gsi, Answer};
+    use super::{
+        plain,
+        setup_gsi,
+        Answer, //
+    };
 
     #[test]
     fn every_errno_keeps_its_value_but_the_named_ones() {

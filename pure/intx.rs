@@ -40,7 +40,7 @@ pub(crate) enum Route {
     Unsupported,
 }
 
-/// Tells whether a routing table entry (`_PRT`) is the one for a device number and pin.
+/// Returns `true` if a routing table entry (`_PRT`) is the one for a device number and pin.
 ///
 /// `address` holds the device number in its upper 16 bits and covers all functions.
 pub(crate) const fn entry_matches(address: u64, entry_pin: u32, slot: u8, pin: Pin) -> bool {
@@ -58,7 +58,12 @@ pub(crate) const fn route(named_source: bool, source_index: u32) -> Route {
 
 #[cfg(test)]
 mod tests {
-    use super::{entry_matches, route, Pin, Route};
+    use super::{
+        entry_matches,
+        route,
+        Pin,
+        Route, //
+    };
 
     #[test]
     fn registers_other_than_one_to_four_are_no_pin() {

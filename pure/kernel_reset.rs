@@ -10,8 +10,11 @@
 
 use super::{
     canary::Proof,
-    reset_method::{Listed, Method},
-    reset_plan::Rung,
+    reset_method::{
+        Listed,
+        Method, //
+    },
+    reset_plan::Rung, //
 };
 
 /// What there is to go by.
@@ -68,7 +71,7 @@ impl Facts {
         }
     }
 
-    /// Tells whether a listed method resets the device, unless it gives up waiting for it.
+    /// Returns `true` if a listed method resets the device, unless it gives up waiting for it.
     const fn does_not_hand_on(self, method: Method) -> bool {
         match method {
             // They hand on where the device lacks what they need, for which they aren't listed.
@@ -90,7 +93,7 @@ impl Facts {
 }
 
 impl Guess {
-    /// Tells whether, with what the marks say, it is known what the reset made of the device.
+    /// says whether, with what the marks say, it is known what the reset made of the device.
     pub(crate) const fn is_known(self, proof: Proof) -> bool {
         self.sure || !matches!(proof, Proof::Unknown)
     }
@@ -98,7 +101,14 @@ impl Guess {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, Guess, Listed, Method, Proof, Rung};
+    use super::{
+        Facts,
+        Guess,
+        Listed,
+        Method,
+        Proof,
+        Rung, //
+    };
 
     fn guess(numbers: &[u8], micros: i64, immediate: bool, alone: bool) -> Guess {
         let mut list = [0; 8];

@@ -4,8 +4,14 @@
 //! devices on it are to be, and what is left can be reset at the same time.
 
 use super::{
-    reset_plan::{Plan, Rungs},
-    topology::{Reset, Topology},
+    reset_plan::{
+        Plan,
+        Rungs, //
+    },
+    topology::{
+        Reset,
+        Topology, //
+    },
 };
 
 /// A device that shall be reset, and its part in it.
@@ -97,9 +103,13 @@ mod tests {
     use super::{
         super::{
             reset_method::Listed,
-            topology::{samples::*, Function, Owner},
+            topology::{
+                samples::*,
+                Function,
+                Owner, //
+            },
         },
-        *,
+        *, //
     };
 
     fn flr(function: Function) -> Function {

@@ -56,7 +56,7 @@ impl Method {
         }
     }
 
-    /// Tells whether the method resets exactly one function and does reset it.
+    /// Returns `true` if the method resets exactly one function and does reset it.
     pub(crate) const fn is_function_level(self) -> bool {
         matches!(
             self,
@@ -118,7 +118,7 @@ impl Listed {
         self.0
     }
 
-    /// Tells whether nothing is listed.
+    /// Returns `true` if nothing is listed.
     pub(crate) fn is_empty(self) -> bool {
         self.0.first() == Some(&0)
     }
@@ -136,12 +136,12 @@ impl Listed {
         self.methods().filter(|method| method.is_function_level())
     }
 
-    /// Tells whether a method is listed.
+    /// Returns `true` if a method is listed.
     pub(crate) fn has(self, method: Method) -> bool {
         self.methods().any(|listed| listed == method)
     }
 
-    /// Tells whether resets that reach a whole bus are listed.
+    /// Returns `true` if resets that reach a whole bus are listed.
     pub(crate) fn has_bus(self) -> bool {
         self.has(Method::Bus) || self.has(Method::CxlBus)
     }
@@ -149,7 +149,10 @@ impl Listed {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listed, Method};
+    use super::{
+        Listed,
+        Method, //
+    };
 
     fn function_level(numbers: [u8; 8]) -> Vec<Method> {
         Listed::new(numbers).function_level().collect()
@@ -173,7 +176,11 @@ mod tests {
 
     #[test]
     fn devices_of_the_lab() {
-        use Method::{Bus, Flr, Pm};
+        use Method::{
+            Bus,
+            Flr,
+            Pm, //
+        };
         assert_eq!(function_level([3, 5, 6, 0, 0, 0, 0, 0]), [Flr]); // igb
         assert_eq!(function_level([3, 6, 0, 0, 0, 0, 0, 0]), [Flr]); // nvme
         assert_eq!(function_level([5, 6, 0, 0, 0, 0, 0, 0]), []); // e1000e

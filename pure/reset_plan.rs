@@ -13,7 +13,15 @@ use super::{
     device_state::Holder,
     domid::DomId,
     reset_method::Method,
-    topology::{Function, FunctionKind, Owner, Reset, ResetOptOut, Secondary, Topology},
+    topology::{
+        Function,
+        FunctionKind,
+        Owner,
+        Reset,
+        ResetOptOut,
+        Secondary,
+        Topology, //
+    },
 };
 use core::fmt;
 
@@ -38,7 +46,7 @@ impl Rung {
         }
     }
 
-    /// Tells whether a reset by it is reported as weak even if it did what it can.
+    /// Returns `true` if a reset by it is reported as weak even if it did what it can.
     pub(crate) const fn is_weak(self) -> bool {
         matches!(self, Self::Function(Method::Pm))
     }
@@ -99,12 +107,12 @@ impl Rungs {
         self.0 |= other.0;
     }
 
-    /// Tells whether nothing is in the set.
+    /// Returns `true` if nothing is in the set.
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Tells whether one is in the set.
+    /// Returns `true` if one is in the set.
     pub(crate) const fn contains(self, rung: Rung) -> bool {
         self.0 & rung.bit() != 0
     }
@@ -118,7 +126,7 @@ impl Rungs {
 }
 
 impl Reset {
-    /// Tells whether both reset the same, by slot or by bus.
+    /// Returns `true` if both reset the same, by slot or by bus.
     pub(crate) fn is_like(self, other: Self) -> bool {
         match (self, other) {
             (Self::Below { bridge: one, .. }, Self::Below { bridge: two, .. }) => one == two,
@@ -214,7 +222,7 @@ impl<'a> Topology<'a> {
         })
     }
 
-    /// Tells whether a reset on behalf of `target` reaches it and nothing that blocks.
+    /// Returns `true` if a reset on behalf of `target` reaches it and nothing that blocks.
     pub(crate) fn is_safe(self, reset: Reset, target: usize) -> bool {
         self.reaches(reset, target) && self.blockers(reset, target).next().is_none()
     }

@@ -2,7 +2,13 @@
 
 //! Examples for the planner. (Random hierarchies: tests/host/src/planner.rs.)
 
-use super::{super::reset_method::Listed, super::topology::samples::*, *};
+use super::{
+    super::{
+        reset_method::Listed,
+        topology::samples::*, //
+    },
+    *, //
+};
 
 const FLR: u8 = 3;
 const PM: u8 = 5;

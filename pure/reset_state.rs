@@ -43,7 +43,7 @@ impl ResetState {
         }
     }
 
-    /// Tells whether a guest may have such a device. `strict` is the administrator's wish to hand
+    /// Returns `true` if a guest may have such a device. `strict` is the administrator's wish to hand
     /// out nothing that isn't known to be clean.
     pub(crate) const fn verdict(self, strict: bool) -> Verdict {
         match self {
@@ -80,7 +80,10 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{ResetState, Verdict};
+    use super::{
+        ResetState,
+        Verdict, //
+    };
 
     #[test]
     fn only_clean_devices_pass_without_a_word() {

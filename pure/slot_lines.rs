@@ -61,7 +61,11 @@ impl Write for Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{fill, Sbdf, LINE};
+    use super::{
+        fill,
+        Sbdf,
+        LINE, //
+    };
 
     fn slots(n: u32) -> impl Iterator<Item = Sbdf> {
         (0..n).map(|i| Sbdf::new(i >> 16, (i >> 8) as u8, i as u8))

@@ -9,8 +9,11 @@
 
 use super::{
     device_state::Holder,
-    reset_method::{Listed, Method},
-    sbdf::Sbdf,
+    reset_method::{
+        Listed,
+        Method, //
+    },
+    sbdf::Sbdf, //
 };
 
 /// What a function is.
@@ -132,14 +135,14 @@ impl<'a> Topology<'a> {
         physical.unwrap_or(function).above
     }
 
-    /// Tells whether a function is somewhere below a bridge.
+    /// Returns `true` if a function is somewhere below a bridge.
     pub(crate) fn is_below(self, index: usize, bridge: usize) -> bool {
         core::iter::successors(self.bridge_above(index), |index| self.bridge_above(*index))
             .take(self.0.len()) // more steps than that go round in a ring
             .any(|above| above == bridge)
     }
 
-    /// Tells whether it is known where a function is: above it, or above its physical function, are
+    /// Returns `true` if it is known where a function is: above it, or above its physical function, are
     /// bridges and at their end a root bus.
     pub(crate) fn is_located(self, index: usize) -> bool {
         let function = self.get(index);
@@ -166,12 +169,12 @@ impl<'a> Topology<'a> {
         above.is_none()
     }
 
-    /// Tells whether a reset may reach a function: it does, or nobody knows where the function is.
+    /// Returns `true` if a reset may reach a function: it does, or nobody knows where the function is.
     pub(crate) fn may_reach(self, reset: Reset, index: usize) -> bool {
         self.reaches(reset, index) || !self.is_located(index)
     }
 
-    /// Tells whether the administrator took `bus` out of an endpoint's reset methods: the kernel
+    /// Returns `true` if the administrator took `bus` out of an endpoint's reset methods: the kernel
     /// offers it to one that is alone on its bus below a bridge, and to no other.
     pub(crate) fn lacks_bus(self, index: usize) -> bool {
         self.get(index).is_some_and(|function| {
@@ -186,7 +189,7 @@ impl<'a> Topology<'a> {
         })
     }
 
-    /// Tells whether a reset reaches a function.
+    /// Returns `true` if a reset reaches a function.
     pub(crate) fn reaches(self, reset: Reset, index: usize) -> bool {
         match reset {
             Reset::Function { of, .. } => {
@@ -207,7 +210,16 @@ impl<'a> Topology<'a> {
 
 #[cfg(test)]
 pub(crate) mod samples {
-    use super::{Function, FunctionKind, Holder, Listed, Owner, ResetOptOut, Sbdf, Secondary};
+    use super::{
+        Function,
+        FunctionKind,
+        Holder,
+        Listed,
+        Owner,
+        ResetOptOut,
+        Sbdf,
+        Secondary, //
+    };
 
     /// An idle endpoint of ours on a root bus, without a method.
     pub(crate) fn endpoint(devfn: u8) -> Function {
@@ -243,7 +255,10 @@ pub(crate) mod samples {
 
 #[cfg(test)]
 mod tests {
-    use super::{samples::*, *};
+    use super::{
+        samples::*,
+        *, //
+    };
 
     #[test]
     fn a_bus_reset_reaches_nested_buses_and_virtual_functions() {

@@ -28,7 +28,7 @@ pub(crate) struct Placed {
 const SLOTS: u8 = 32;
 
 impl Placed {
-    /// Tells whether `real` may join this device in its virtual slot: they are functions of one
+    /// Returns `true` if `real` may join this device in its virtual slot: they are functions of one
     /// device. A virtual function 0 stays alone: it does not say that it has others beside it, so a
     /// guest would not look for them.
     fn is_joined_by(&self, real: Sbdf) -> bool {
@@ -70,7 +70,11 @@ pub(crate) fn place<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{place, Model, Placed};
+    use super::{
+        place,
+        Model,
+        Placed, //
+    };
     use crate::pure::sbdf::Sbdf;
 
     fn put(there: &mut Vec<Placed>, real: Sbdf, vf: bool) -> Option<String> {

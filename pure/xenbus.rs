@@ -168,7 +168,13 @@ impl Fate {
 
 #[cfg(test)]
 mod tests {
-    use super::{decimal, Fate, Seen, State, Step};
+    use super::{
+        decimal,
+        Fate,
+        Seen,
+        State,
+        Step, //
+    };
 
     /// A guest that was just listed.
     const NEW: Seen = Seen {

@@ -8,16 +8,35 @@
 use super::snapshot::Snapshot;
 use crate::{
     device::claimed::Claimed,
-    kapi::{log::log_limited, pci::Unlocked},
+    kapi::{
+        log::log_limited,
+        pci::Unlocked, //
+    },
     pure::{
         bdf_grammar::Pattern,
-        reset_plan::{Blocker, Plan, Rung, Rungs, Why},
+        reset_plan::{
+            Blocker,
+            Plan,
+            Rung,
+            Rungs,
+            Why, //
+        },
         sbdf::Sbdf,
-        topology::{Reset, ResetOptOut},
+        topology::{
+            Reset,
+            ResetOptOut, //
+        },
     },
 };
-use core::fmt::{self, Write};
-use kernel::{pci, prelude::*, str::CString};
+use core::fmt::{
+    self,
+    Write, //
+};
+use kernel::{
+    pci,
+    prelude::*,
+    str::CString, //
+};
 
 /// Writes the word of the reset that the device would get, `none` if there is none.
 ///

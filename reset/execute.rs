@@ -10,14 +10,30 @@
 use crate::{
     fault,
     kapi::pci::{
-        Canaries, CfgLocked, DeviceExt, LiveState, Quiet, RuntimePm, SavedState, SecondaryLink,
+        Canaries,
+        CfgLocked,
+        DeviceExt,
+        LiveState,
+        Quiet,
+        RuntimePm,
+        SavedState,
+        SecondaryLink, //
     },
-    pure::{canary::Proof, reset_method::Method, reset_plan::Rung},
+    pure::{
+        canary::Proof,
+        reset_method::Method,
+        reset_plan::Rung, //
+    },
 };
 use kernel::{
     pci,
     prelude::*,
-    time::{delay::fsleep, Delta, Instant, Monotonic},
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
 };
 
 /// How long devices may take to come back after the first has, together (the kernel's

@@ -4,21 +4,40 @@
 //! holds the device's lock then, so no bridge can be locked and no neighbour touched.
 
 use super::{
-    execute::{execute, Done, Failed, How, Member},
-    notify, snapshot,
+    execute::{
+        execute,
+        Done,
+        Failed,
+        How,
+        Member, //
+    },
+    notify,
+    snapshot, //
 };
 use crate::{
     device::record::ResetRecord,
     kapi::{
-        pci::{listed_methods, CfgLocked, DeviceExt, Header, SavedState},
-        xen::Dom0,
+        pci::{
+            listed_methods,
+            CfgLocked,
+            DeviceExt,
+            Header,
+            SavedState, //
+        },
+        xen::Dom0, //
     },
     pure::{
         canary::Proof,
-        reset_plan::{Rung, Rungs},
+        reset_plan::{
+            Rung,
+            Rungs, //
+        },
     },
 };
-use kernel::{pci, prelude::*};
+use kernel::{
+    pci,
+    prelude::*, //
+};
 
 /// What the ladder's own methods came to.
 pub(crate) struct Outcome {

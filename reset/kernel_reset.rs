@@ -14,25 +14,45 @@
 //! that looks again whether the plan still holds. So such a reset comes wholly before this one
 //! or wholly after it, and the record is that of the last.
 
-use super::notify::{self, notify_xen};
+use super::notify::{
+    self,
+    notify_xen, //
+};
 use crate::{
     device::{
         claimed::Claimed,
-        record::{KernelReset, ResetRecord},
-        registry,
+        record::{
+            KernelReset,
+            ResetRecord, //
+        },
+        registry, //
     },
     kapi::{
         log::log_limited,
-        pci::{listed_methods, CfgLocked, DeviceExt},
+        pci::{
+            listed_methods,
+            CfgLocked,
+            DeviceExt, //
+        },
     },
     pure::{
         canary::Proof,
-        kernel_reset::{Facts, Guess},
-        reset_plan::{Rung, Unproven},
-        reset_state::ResetState,
+        kernel_reset::{
+            Facts,
+            Guess, //
+        },
+        reset_plan::{
+            Rung,
+            Unproven, //
+        },
+        reset_state::ResetState, //
     },
 };
-use kernel::{prelude::*, sync::Arc, time::Instant};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::Instant, //
+};
 
 /// Returns what is known of the device, unless it is a bridge: what is below that may be in use, and
 /// it gets back what it had.

@@ -7,23 +7,45 @@
 
 use super::{
     blockers,
-    execute::{Done, Failed},
-    notify::{self, notify_xen},
+    execute::{
+        Done,
+        Failed, //
+    },
+    notify::{
+        self,
+        notify_xen, //
+    },
     scope::ResetScope,
-    snapshot::Snapshot,
+    snapshot::Snapshot, //
 };
 use crate::{
-    device::{claimed::Claimed, record::ResetRecord, reservation::Reservation},
-    kapi::{log::log_limited, pci::DeviceLocks},
+    device::{
+        claimed::Claimed,
+        record::ResetRecord,
+        reservation::Reservation, //
+    },
+    kapi::{
+        log::log_limited,
+        pci::DeviceLocks, //
+    },
     pure::{
         canary::Proof,
-        reset_plan::{Plan, Rung, Rungs, Unproven},
+        reset_plan::{
+            Plan,
+            Rung,
+            Rungs,
+            Unproven, //
+        },
         reset_state::ResetState,
         time::Time,
-        topology::Reset,
+        topology::Reset, //
     },
 };
-use kernel::{pci, prelude::*, sync::Arc};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::Arc, //
+};
 
 /// How often a plan is made that has changed by the time that everything is locked. Devices that
 /// come and go do so once; more than that is no coincidence.
@@ -124,7 +146,7 @@ fn index_of(snapshot: &Snapshot, target: &Arc<Claimed>) -> Option<usize> {
     Arc::ptr_eq(now, target).then_some(index)
 }
 
-/// Tells whether the plan would be the same now, and reach the same.
+/// Returns `true` if the plan would be the same now, and reach the same.
 fn still_so(target: &Arc<Claimed>, tried: Rungs, plan: Reset, before: &ResetScope) -> Result<bool> {
     let now = Snapshot::take()?;
     let Some(index) = index_of(&now, target) else {

@@ -5,11 +5,24 @@
 use crate::{
     device::record::ResetRecord,
     fault,
-    hypercall::{self, Notified, ResetKind},
-    kapi::{log::log_limited, pci::DeviceExt, uevent as kapi_uevent, xen::Dom0},
-    pure::reset_plan::Rung,
+    hypercall::{
+        self,
+        Notified,
+        ResetKind, //
+    },
+    kapi::{
+        log::log_limited,
+        pci::DeviceExt,
+        uevent as kapi_uevent,
+        xen::Dom0, //
+    },
+    pure::reset_plan::Rung, //
 };
-use kernel::{pci, prelude::*, str::CString};
+use kernel::{
+    pci,
+    prelude::*,
+    str::CString, //
+};
 
 /// Notifies Xen that the device was reset by `rung` and is restored.
 ///

@@ -2,22 +2,36 @@
 
 //! Resets that user space asks for.
 
-use super::{blockers, ladder, snapshot::Snapshot};
+use super::{
+    blockers,
+    ladder,
+    snapshot::Snapshot, //
+};
 use crate::{
     device::{
         claimed::Claimed,
         registry,
-        workers::{self, Wait},
+        workers::{
+            self,
+            Wait, //
+        },
     },
     kapi::clock,
     pure::{
         bdf_grammar::Pattern,
-        reset_batch::{divide, Part, Task},
+        reset_batch::{
+            divide,
+            Part,
+            Task, //
+        },
         reset_state::ResetState,
-        time::Time,
+        time::Time, //
     },
 };
-use kernel::{prelude::*, sync::Arc};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// Resets all claimed devices that the addresses cover, and tells Xen.
 ///

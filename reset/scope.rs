@@ -3,18 +3,36 @@
 //! What a planned reset reaches: the devices themselves, to be reserved, locked and reset.
 
 use super::{
-    execute::{execute, Done, Failed, How, Member},
-    snapshot::{self, Snapshot},
+    execute::{
+        execute,
+        Done,
+        Failed,
+        How,
+        Member, //
+    },
+    snapshot::{
+        self,
+        Snapshot, //
+    },
 };
 use crate::{
     device::claimed::Claimed,
-    kapi::pci::{DeviceLocks, Unlocked},
-    pure::{reset_plan::Rung, topology::Reset},
+    kapi::pci::{
+        DeviceLocks,
+        Unlocked, //
+    },
+    pure::{
+        reset_plan::Rung,
+        topology::Reset, //
+    },
 };
 use kernel::{
     pci,
     prelude::*,
-    sync::{aref::ARef, Arc},
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// What a reset reaches.
@@ -46,7 +64,7 @@ impl ResetScope {
         Ok(Self { bridge, members })
     }
 
-    /// Tells whether both are the same devices, as they were claimed.
+    /// Returns `true` if both are the same devices, as they were claimed.
     pub(super) fn is(&self, other: &Self) -> bool {
         let bridges = match (&self.bridge, &other.bridge) {
             (Some(one), Some(two)) => one.is(two),
@@ -91,7 +109,7 @@ impl ResetScope {
         Ok(devices)
     }
 
-    /// Tells whether no device has come that the reset would reach as well. (None can go, because
+    /// Returns `true` if no device has come that the reset would reach as well. (None can go, because
     /// their locks are held; and a virtual function comes only by the lock of its physical one.)
     fn is_all(&self) -> bool {
         let Some(bridge) = &self.bridge else {

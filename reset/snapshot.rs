@@ -6,14 +6,35 @@
 //! locks that keep it so are held.
 
 use crate::{
-    device::{claimed::Claimed, registry},
-    kapi::pci::{listed_methods, DeviceExt, DriverKind, Header, PciDevices, PortDriver, Unlocked},
-    pure::topology::{Function, FunctionKind, Owner, ResetOptOut, Secondary, Topology},
+    device::{
+        claimed::Claimed,
+        registry, //
+    },
+    kapi::pci::{
+        listed_methods,
+        DeviceExt,
+        DriverKind,
+        Header,
+        PciDevices,
+        PortDriver,
+        Unlocked, //
+    },
+    pure::topology::{
+        Function,
+        FunctionKind,
+        Owner,
+        ResetOptOut,
+        Secondary,
+        Topology, //
+    },
 };
 use kernel::{
     pci,
     prelude::*,
-    sync::{aref::ARef, Arc},
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
 };
 
 /// One device of a snapshot.
@@ -142,7 +163,7 @@ impl Snapshot {
     }
 }
 
-/// Tells whether the device has virtual functions at the moment.
+/// Returns `true` if the device has virtual functions at the moment.
 pub(crate) fn has_virtual_functions(device: &pci::Device) -> bool {
     PciDevices::while_they_change().any(|other| other.is_virtual_function_of(device))
 }

@@ -11,21 +11,46 @@
 
 use crate::{
     backend::aer_notify,
-    device::{claimed::Claimed, registry},
-    hypercall::{self, ResetKind},
+    device::{
+        claimed::Claimed,
+        registry, //
+    },
+    hypercall::{
+        self,
+        ResetKind, //
+    },
     kapi::{
         log::log_limited,
-        pci::{Command, ConfigAccess, DeviceExt, Locked},
+        pci::{
+            Command,
+            ConfigAccess,
+            DeviceExt,
+            Locked, //
+        },
     },
     pure::{
         device_state::Holder,
         domid::DomId,
-        error_recovery::{self, Channel, ErsResult, Next, Resets},
-        reset_state::ResetState,
+        error_recovery::{
+            self,
+            Channel,
+            ErsResult,
+            Next,
+            Resets, //
+        },
+        reset_state::ResetState, //
     },
-    reset::{request::reset_later, settling},
+    reset::{
+        request::reset_later,
+        settling, //
+    },
 };
-use kernel::{pci, prelude::*, sync::Arc, time::delay::fsleep};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::Arc,
+    time::delay::fsleep, //
+};
 
 /// Returns the domain that uses the device.
 fn user(device: &pci::Device) -> Option<DomId> {

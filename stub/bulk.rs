@@ -8,18 +8,34 @@
 use crate::{
     device::{
         ordered_log::LogBatch,
-        registry, slots,
-        workers::{for_all, Wait},
-        NAME,
+        registry,
+        slots,
+        workers::{
+            for_all,
+            Wait, //
+        },
+        NAME, //
     },
     kapi::{
         global::global,
         log::log_limited,
-        pci::{attach, release_driver, DeviceExt, DriverKind, PciDevices, PortDriver, Unlocked},
+        pci::{
+            attach,
+            release_driver,
+            DeviceExt,
+            DriverKind,
+            PciDevices,
+            PortDriver,
+            Unlocked, //
+        },
     },
-    pure::bdf_grammar::Pattern,
+    pure::bdf_grammar::Pattern, //
 };
-use kernel::{pci, prelude::*, sync::aref::ARef};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// Claims the listed devices without a driver that the addresses cover. What is claimed
 /// already is left as it is.
@@ -72,6 +88,11 @@ global! {
     static DEFERRED(DEFERRED_DEVICES): Mutex<Option<KVec<ARef<pci::Device>>>> = None;
 }
 
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    DEFERRED.init();
+}
+
 /// While this lives, no device is claimed, but the wanted ones are collected.
 pub(crate) struct DeferredClaims(());
 
@@ -99,7 +120,7 @@ impl Drop for DeferredClaims {
     }
 }
 
-/// Collects a wanted device, if that is what is done now; tells whether it is.
+/// Collects a wanted device, if that is what is done now; returns `true` if it is.
 pub(super) fn defer(device: &pci::Device) -> bool {
     let mut guard = DEFERRED.lock();
     let Some(devices) = guard.as_mut() else {

@@ -7,24 +7,53 @@ use crate::{
     backend,
     device::{
         claimed::Claimed,
-        ordered_log::{Level, LogBatch},
-        registry,
+        ordered_log::{
+            Level,
+            LogBatch, //
+        },
+        registry, //
     },
     fault,
-    gsi::{self, Gsi},
+    gsi::{
+        self,
+        Gsi, //
+    },
     hypercall,
     kapi::{
-        pci::{ConfigAccess, DeviceExt, Enabled, Header, Locked, Registered, SavedState},
-        xen::{self, Dom0},
+        pci::{
+            ConfigAccess,
+            DeviceExt,
+            Enabled,
+            Header,
+            Locked,
+            Registered,
+            SavedState, //
+        },
+        xen::{
+            self,
+            Dom0, //
+        },
     },
     pure::{
         claim_step::ClaimStep,
-        reset_plan::{Rung, Unproven},
-        reset_state::ResetState,
+        reset_plan::{
+            Rung,
+            Unproven, //
+        },
+        reset_state::ResetState, //
     },
-    reset::function_level::{self, Outcome},
+    reset::function_level::{
+        self,
+        Outcome, //
+    },
 };
-use kernel::{device::Core, pci, prelude::*, sync::Arc, types::ScopeGuard};
+use kernel::{
+    device::Core,
+    pci,
+    prelude::*,
+    sync::Arc,
+    types::ScopeGuard, //
+};
 
 /// The driver's hold on a claimed device.
 pub(crate) struct Claim {

@@ -8,15 +8,32 @@
 //! longer listed.
 
 use crate::{
-    device::{slots, NAME},
+    device::{
+        slots,
+        NAME, //
+    },
     kapi::{
         global::global,
-        notifier::{BusListener, BusRegistration},
-        pci::{override_driver, withdraw_override, DeviceExt, Header, Registered, Unlocked},
+        notifier::{
+            BusListener,
+            BusRegistration, //
+        },
+        pci::{
+            override_driver,
+            withdraw_override,
+            DeviceExt,
+            Header,
+            Registered,
+            Unlocked, //
+        },
     },
-    pure::sbdf::Sbdf,
+    pure::sbdf::Sbdf, //
 };
-use kernel::{pci, prelude::*, sync::aref::ARef};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// A device that this driver has reserved for itself.
 struct Reserved {
@@ -28,6 +45,11 @@ struct Reserved {
 global! {
     /// Those that are not claimed yet; `None` while none shall be reserved.
     static RESERVED(RESERVED_DEVICES): Mutex<Option<KVec<Reserved>>> = None;
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    RESERVED.init();
 }
 
 /// The reservations, held as long as the driver is; dropping it ends them.

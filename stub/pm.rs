@@ -8,9 +8,15 @@
 
 use crate::{
     backend,
-    device::{pm, registry},
-    kapi::notifier::{PmListener, PmRegistration},
-    pure::device_state::Holder,
+    device::{
+        pm,
+        registry, //
+    },
+    kapi::notifier::{
+        PmListener,
+        PmRegistration, //
+    },
+    pure::device_state::Holder, //
 };
 use kernel::prelude::*;
 

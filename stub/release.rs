@@ -5,15 +5,33 @@
 use super::claim::Claim;
 use crate::{
     device::{
-        ordered_log::{Level, LogBatch},
-        registry,
+        ordered_log::{
+            Level,
+            LogBatch, //
+        },
+        registry, //
     },
     hypercall,
-    kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
-    pure::{device_state::Holder, reset_plan::Unproven},
-    reset::{function_level, Failed},
+    kapi::pci::{
+        ConfigAccess,
+        DeviceExt,
+        Header,
+        Locked, //
+    },
+    pure::{
+        device_state::Holder,
+        reset_plan::Unproven, //
+    },
+    reset::{
+        function_level,
+        Failed, //
+    },
 };
-use kernel::{device::Core, pci, prelude::*};
+use kernel::{
+    device::Core,
+    pci,
+    prelude::*, //
+};
 
 /// Releases the device. Called by the driver core, which holds the device's lock.
 ///

@@ -6,13 +6,28 @@
 //! to serve them. Either way a claimed one that no guest uses is released.
 
 use crate::{
-    device::{claimed::Claimed, registry, workers},
+    device::{
+        claimed::Claimed,
+        registry,
+        workers, //
+    },
     kapi::{
-        notifier::{BusListener, BusRegistration},
-        pci::{release_driver, DeviceExt, Unlocked},
+        notifier::{
+            BusListener,
+            BusRegistration, //
+        },
+        pci::{
+            release_driver,
+            DeviceExt,
+            Unlocked, //
+        },
     },
 };
-use kernel::{pci, prelude::*, sync::Arc};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::Arc, //
+};
 
 /// The registration, held as long as the driver is.
 pub(crate) type SriovWatch = BusRegistration<PhysicalFunctions>;

@@ -3,17 +3,34 @@
 //! Attributes in the directory `pciback` of each claimed device.
 
 use crate::{
-    device::{claimed::Claimed, registry},
+    device::{
+        claimed::Claimed,
+        registry, //
+    },
     hypercall::Notified,
     kapi::{
-        attr::{attribute_groups, DeviceShow, Page},
-        pci::DeviceExt,
+        attr::{
+            attribute_groups,
+            DeviceShow,
+            Page, //
+        },
+        pci::DeviceExt, //
     },
-    pure::{canary::Proof, reset_plan::Rung},
-    reset::blockers,
+    pure::{
+        canary::Proof,
+        reset_plan::Rung, //
+    },
+    reset::blockers, //
 };
-use core::{ffi::CStr, fmt::Write};
-use kernel::{pci, prelude::*, sync::Arc};
+use core::{
+    ffi::CStr,
+    fmt::Write, //
+};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::Arc, //
+};
 
 /// Finds what is known of the device.
 fn claimed(device: &pci::Device) -> Result<Arc<Claimed>> {

@@ -5,16 +5,28 @@
 use super::{
     parse::patterns,
     settings::{
-        AllowInterruptControl, IrqHandlerState, IrqHandlers, KeepPermissive, Permissive, Quirks,
-        Restrictive,
+        AllowInterruptControl,
+        IrqHandlerState,
+        IrqHandlers,
+        KeepPermissive,
+        Permissive,
+        Quirks,
+        Restrictive, //
     },
 };
 use crate::{
     backend,
     device::slots,
-    kapi::attr::{attribute_groups, DriverStore, LargeShow},
+    kapi::attr::{
+        attribute_groups,
+        DriverStore,
+        LargeShow, //
+    },
     reset::request::reset_devices,
-    stub::{bulk, hotplug},
+    stub::{
+        bulk,
+        hotplug, //
+    },
 };
 use core::ffi::CStr;
 use kernel::prelude::*;

@@ -4,7 +4,11 @@
 
 use crate::{
     kapi::log::log_limited,
-    pure::bdf_grammar::{List, Malformed, Pattern},
+    pure::bdf_grammar::{
+        List,
+        Malformed,
+        Pattern, //
+    },
 };
 use kernel::prelude::*;
 

@@ -5,17 +5,33 @@
 
 use super::parse::malformed;
 use crate::{
-    device::{claimed::Claimed, registry, settings::Flags},
+    device::{
+        claimed::Claimed,
+        registry,
+        settings::Flags, //
+    },
     kapi::{
-        attr::{DriverStore, LargeShow},
-        log::log_limited,
+        attr::{
+            DriverStore,
+            LargeShow, //
+        },
+        log::log_limited, //
     },
     pure::{
-        bdf_grammar::parse_pattern, config_field::parse_quirk, sbdf::Sbdf, text_window::TextWindow,
+        bdf_grammar::parse_pattern,
+        config_field::parse_quirk,
+        sbdf::Sbdf,
+        text_window::TextWindow, //
     },
 };
-use core::{ffi::CStr, fmt::Write};
-use kernel::{pci, prelude::*};
+use core::{
+    ffi::CStr,
+    fmt::Write, //
+};
+use kernel::{
+    pci,
+    prelude::*, //
+};
 
 /// Says that no claimed device has the address.
 fn not_claimed(file: &str, address: impl kernel::fmt::Display, error: Error) -> Error {

@@ -7,7 +7,10 @@
 //! doesn't restore it. The next time that Xen is told of the device it would take it for one that
 //! isn't in its list yet, and enter it a second time.
 
-use super::{raw, Locked};
+use super::{
+    raw,
+    Locked, //
+};
 use kernel::bindings;
 
 /// Offset of the ATS Control register in its capability, and its enable bit.

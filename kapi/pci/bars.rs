@@ -2,12 +2,22 @@
 
 //! Where a function decodes memory and I/O.
 
-use super::{raw, DeviceExt, Locked};
+use super::{
+    raw,
+    DeviceExt,
+    Locked, //
+};
 use crate::{
     kapi::fault,
-    pure::base_address::{holds, Space},
+    pure::base_address::{
+        holds,
+        Space, //
+    },
 };
-use kernel::{bindings, prelude::*};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
 
 /// How many Base Address Registers an endpoint has (PCI 3.0 sec 6.2.5).
 const COUNT: usize = 6;
@@ -29,7 +39,7 @@ impl Bars {
         Self(bars)
     }
 
-    /// Tells whether the registers hold what the kernel gave to the device
+    /// Returns `true` if the registers hold what the kernel gave to the device
     /// (`pci_std_update_resource()` writes it).
     fn are_as_assigned(self, locked: &Locked<'_>) -> bool {
         let Self(bars) = self;
@@ -80,7 +90,7 @@ impl Locked<'_> {
         self.has_addresses().then_some(()).ok_or(EIO)
     }
 
-    /// Tells whether the device, which is awake, has the addresses that the kernel gave it.
+    /// Returns `true` if the device, which is awake, has the addresses that the kernel gave it.
     pub(super) fn has_addresses(&self) -> bool {
         // Those of a virtual function are its physical one's.
         self.device().is_virtual_function() || Bars::read(self).are_as_assigned(self)

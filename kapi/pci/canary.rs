@@ -2,10 +2,20 @@
 
 //! Leaving marks in a device before a reset and looking for them after it.
 
-use super::{raw, CfgLocked};
+use super::{
+    raw,
+    CfgLocked, //
+};
 use crate::{
-    kapi::xen::{self, Dom0, Dom0Kind},
-    pure::canary::{Proof, Register},
+    kapi::xen::{
+        self,
+        Dom0,
+        Dom0Kind, //
+    },
+    pure::canary::{
+        Proof,
+        Register, //
+    },
 };
 use kernel::bindings;
 

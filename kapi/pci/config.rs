@@ -2,7 +2,10 @@
 
 //! The Command register: what a function decodes, and whether it masters the bus.
 
-use super::{raw, Locked};
+use super::{
+    raw,
+    Locked, //
+};
 use crate::kapi::fault;
 use kernel::bindings;
 
@@ -52,7 +55,7 @@ impl Command {
         Self(self.0 | MASTER)
     }
 
-    /// Tells whether this decodes what `other` does.
+    /// Returns `true` if this decodes what `other` does.
     pub(crate) fn decodes_like(self, other: Self) -> bool {
         (self.0 ^ other.0) & DECODE == 0
     }

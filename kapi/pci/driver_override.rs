@@ -4,9 +4,18 @@
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
-use super::{raw_dev, Locked};
+use super::{
+    raw_dev,
+    Locked, //
+};
 use crate::kapi::fault;
-use kernel::{bindings, error::to_result, ffi, pci, prelude::*};
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::c_char,
+    pci,
+    prelude::*, //
+};
 
 /// Sets the device's `driver_override`, so that no driver of another name takes it.
 ///
@@ -47,19 +56,19 @@ impl Locked<'_> {
     }
 }
 
-/// Tells whether a `driver_override` is this name.
+/// Returns `true` if a `driver_override` is this name.
 ///
 /// # Safety
 ///
 /// The name must be that of a device's `driver_override`, whose lock is held.
-unsafe fn is_name(name: *const ffi::c_char, driver: &CStr) -> bool {
+unsafe fn is_name(name: *const c_char, driver: &CStr) -> bool {
     // SAFETY: One that isn't null is a C string, which the lock keeps as it is.
     !name.is_null() && unsafe { CStr::from_char_ptr(name) } == driver
 }
 
 /// Shows `look` the pointer to the device's `driver_override` under its lock, a spinlock: user space
 /// may replace the string at any other time.
-fn with_override<T>(device: &pci::Device, look: impl FnOnce(&mut *const ffi::c_char) -> T) -> T {
+fn with_override<T>(device: &pci::Device, look: impl FnOnce(&mut *const c_char) -> T) -> T {
     let dev = raw_dev(device);
     // SAFETY: The device is valid; the lock protects the string and the pointer to it.
     unsafe {

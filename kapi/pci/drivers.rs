@@ -6,7 +6,16 @@
 
 use super::raw_dev;
 use crate::kapi::fault;
-use kernel::{bindings, error::to_result, ffi, pci, prelude::*};
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    pci,
+    prelude::*, //
+};
 
 /// Has a registered PCI driver, by its name, probe a device, like a write to its file `bind`.
 /// Sleeps until the device's lock is free and the probe has ended.
@@ -59,15 +68,15 @@ where
     /// To be called by `bus_for_each_drv()`: `data` is a `Search`, used by nobody else.
     unsafe extern "C" fn visit<T, F>(
         driver: *mut bindings::device_driver,
-        data: *mut ffi::c_void,
-    ) -> ffi::c_int
+        data: *mut c_void,
+    ) -> c_int
     where
         F: FnMut(*mut bindings::device_driver) -> Option<T>,
     {
         // SAFETY: By the caller's promise.
         let search = unsafe { &mut *data.cast::<Search<T, F>>() };
         search.found = (search.look)(driver);
-        ffi::c_int::from(search.found.is_some())
+        c_int::from(search.found.is_some())
     }
 
     let mut search = Search { look, found: None };

@@ -2,15 +2,26 @@
 
 //! An enabled PCI device.
 
-use super::{raw, Command, Locked};
+use super::{
+    raw,
+    Command,
+    Locked, //
+};
 use crate::kapi::fault;
-use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::{bindings, error::to_result, prelude::*};
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
 
 /// A device on which `pci_enable_device()` was called, and how its Command register was before.
 pub(crate) struct Enabled {
     found: Command,
-    counted: AtomicBool,
+    counted: Atomic<bool>,
 }
 
 impl Enabled {
@@ -35,14 +46,14 @@ impl Enabled {
         }
         Ok(Self {
             found,
-            counted: AtomicBool::new(true),
+            counted: Atomic::new(true),
         })
     }
 
     /// Gives the enable count back; the decode stays on (turning it off under a guest or Xen is
     /// what XSA-120 was about). May be called again, to no effect.
     pub(crate) fn disable(&self, locked: &Locked<'_>) {
-        if self.counted.swap(false, Ordering::Relaxed) {
+        if self.counted.xchg(false, Relaxed) {
             // SAFETY: Pairs with the successful `pci_enable_device()` of `new`.
             unsafe { bindings::pci_disable_device(raw(locked.device())) };
         }

@@ -5,9 +5,16 @@
 //! When the kernel has found an error it leaves these registers alone until the recovery is over
 //! (`pcie_do_recovery()` clears those of the one function that reported it, at its end).
 
-use super::{raw, Locked};
+use super::{
+    raw,
+    Locked, //
+};
 use crate::pure::error_recovery::Signs;
-use kernel::{bindings, ffi::c_int, pci};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    pci, //
+};
 
 /// Device Status, in the PCI Express capability.
 const DEVICE_STATUS: c_int = bindings::PCI_EXP_DEVSTA as c_int;
@@ -19,7 +26,7 @@ const ERRORS: u16 = (bindings::PCI_EXP_DEVSTA_CED
     | bindings::PCI_EXP_DEVSTA_URD) as u16;
 
 impl Locked<'_> {
-    /// Tells whether the function shows an uncorrectable error, or can't be asked. Errors that are
+    /// Returns `true` if the function shows an uncorrectable error, or can't be asked. Errors that are
     /// not those of one function are shown for a virtual one by its physical one (PCIe r6.0 sec
     /// 6.2.4).
     pub(crate) fn shows_an_error(&self) -> bool {

@@ -2,9 +2,18 @@
 
 //! The configuration of a device that goes on being used by its driver, over a reset: a bridge's.
 
-use super::{raw, CfgLocked, Command};
+use super::{
+    raw,
+    CfgLocked,
+    Command, //
+};
 use crate::kapi::fault;
-use kernel::{bindings, error::to_result, ffi::c_int, prelude::*};
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
 
 /// Bits of Slot Control that have a port tell of cards that come and go and of links that go up and
 /// down (PCIe r6.0 sec 7.5.3.10), and the status of the latter two (sec 7.5.3.11).

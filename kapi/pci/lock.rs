@@ -3,8 +3,17 @@
 //! Locks of a PCI device, and the tokens that prove that they are held.
 
 use super::raw;
-use core::{marker::PhantomData, ops::Deref};
-use kernel::{bindings, device::Core, pci, prelude::*, sync::aref::ARef};
+use core::{
+    marker::PhantomData,
+    ops::Deref, //
+};
+use kernel::{
+    bindings,
+    device::Core,
+    pci,
+    prelude::*,
+    sync::aref::ARef, //
+};
 
 /// A device whose lock (`struct device.mutex`) is held: no driver is bound or unbound, and no other
 /// holder resets it.

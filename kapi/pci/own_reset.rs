@@ -2,11 +2,17 @@
 
 //! What is known of a device before the kernel resets it by itself.
 
-use super::{raw, DeviceExt, Header, Locked, Unlocked};
+use super::{
+    raw,
+    DeviceExt,
+    Header,
+    Locked,
+    Unlocked, //
+};
 use kernel::bindings;
 
 impl Locked<'_> {
-    /// Tells whether the kernel would reset the bus for this device alone, as
+    /// Returns `true` if the kernel would reset the bus for this device alone, as
     /// `pci_parent_bus_reset()` decides it: nobody else is on it.
     pub(crate) fn is_alone_on_its_bus(&self) -> bool {
         let device = self.device();
@@ -25,7 +31,7 @@ impl Locked<'_> {
             && !device.never_reset_bus()
     }
 
-    /// Tells whether the device needs no time after a reset, so that the kernel gives it none.
+    /// Returns `true` if the device needs no time after a reset, so that the kernel gives it none.
     pub(crate) fn is_immediately_ready(&self) -> bool {
         // SAFETY: The device is valid; the bit is set when it is found.
         unsafe { bindings::pci_dev::imm_ready_raw(raw(self.device())) != 0 }

@@ -2,12 +2,22 @@
 
 //! Waiting for a device to come back from a reset.
 
-use super::{raw, Command, Locked, Unlocked};
+use super::{
+    raw,
+    Command,
+    Locked,
+    Unlocked, //
+};
 use crate::kapi::fault;
 use kernel::{
     bindings,
     prelude::*,
-    time::{delay::fsleep, Delta, Instant, Monotonic},
+    time::{
+        delay::fsleep,
+        Delta,
+        Instant,
+        Monotonic, //
+    },
 };
 
 /// The low half of a Vendor ID read from a device that asks for more time, where its root port
@@ -18,7 +28,7 @@ const RETRY: u32 = 0x0001;
 const LONGEST_PAUSE: Delta = Delta::from_millis(256);
 
 impl Locked<'_> {
-    /// Tells whether the device answers with its own registers.
+    /// Returns `true` if the device answers with its own registers.
     pub(crate) fn is_ready(&self) -> bool {
         let mut id = u32::MAX;
         // SAFETY: The device is valid. A failed access leaves all ones.

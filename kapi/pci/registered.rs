@@ -5,9 +5,22 @@
 //! A reference keeps the memory of a device, not what belongs to it: when it is removed, its
 //! directory in sysfs goes, and a virtual function gives back its physical one.
 
-use super::{raw, raw_dev, DeviceExt, Locked};
-use core::{marker::PhantomData, ops::Deref};
-use kernel::{bindings, device::Core, pci, prelude::*};
+use super::{
+    raw,
+    raw_dev,
+    DeviceExt,
+    Locked, //
+};
+use core::{
+    marker::PhantomData,
+    ops::Deref, //
+};
+use kernel::{
+    bindings,
+    device::Core,
+    pci,
+    prelude::*, //
+};
 
 /// A device that is in the kernel's list of devices and in sysfs, and isn't removed while this
 /// lives.
@@ -97,7 +110,7 @@ impl Locked<'_> {
         self.registered()?.physical_function()
     }
 
-    /// Tells whether the device answers a read of its vendor ID (for a virtual function, which has
+    /// Returns `true` if the device answers a read of its vendor ID (for a virtual function, which has
     /// none, whether its physical function does). One that may have been removed doesn't.
     pub(crate) fn is_present(&self) -> bool {
         let there = crate::kapi::fault::point("pci_device_is_present").and(self.check_there());

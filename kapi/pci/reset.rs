@@ -2,12 +2,28 @@
 
 //! Resetting hardware, without saving before or restoring after.
 
-use super::{raw, slot, CfgLocked, DeviceExt, Header, Locked};
+use super::{
+    raw,
+    slot,
+    CfgLocked,
+    DeviceExt,
+    Header,
+    Locked, //
+};
 use crate::{
     kapi::fault,
-    pure::reset_method::{Listed, Method},
+    pure::reset_method::{
+        Listed,
+        Method, //
+    },
 };
-use kernel::{bindings, error::to_result, pci, prelude::*};
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::c_int,
+    pci,
+    prelude::*, //
+};
 
 /// `PCI_D0` (include/linux/pci.h): the device is on.
 const PCI_D0: bindings::pci_power_t = 0;
@@ -98,7 +114,7 @@ impl CfgLocked<'_> {
         timed_out(unsafe { bindings::pci_bridge_secondary_bus_reset(raw(self.device())) })
     }
 
-    /// Tells whether what is below this bridge is in a hot-plug slot that can be reset. `inside`
+    /// Returns `true` if what is below this bridge is in a hot-plug slot that can be reset. `inside`
     /// must be one of the devices directly below it.
     pub(crate) fn can_reset_slot(&self, inside: &CfgLocked<'_>) -> bool {
         slot::can_reset(self, inside)
@@ -117,7 +133,7 @@ impl CfgLocked<'_> {
     }
 }
 
-fn timed_out(result: kernel::ffi::c_int) -> Result {
+fn timed_out(result: c_int) -> Result {
     match to_result(result) {
         Err(error) if error == ENOTTY => Err(ETIMEDOUT),
         other => other,

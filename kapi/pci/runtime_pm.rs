@@ -4,7 +4,11 @@
 
 use super::raw_dev;
 use core::marker::PhantomData;
-use kernel::{bindings, ffi::c_int, pci};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    pci, //
+};
 
 /// While this lives, neither the device nor any bridge above it is suspended at run time.
 pub(crate) struct RuntimePm<'a> {

@@ -3,8 +3,15 @@
 //! All PCI devices there are, with none coming or going if that matters.
 
 use super::Registered;
-use core::{marker::PhantomData, ptr::NonNull};
-use kernel::{bindings, pci, sync::aref::ARef};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    bindings,
+    pci,
+    sync::aref::ARef, //
+};
 
 /// While this lives, no PCI device is added or removed (`pci_lock_rescan_remove()`).
 pub(crate) struct RescanRemoveLock(PhantomData<*mut ()>);

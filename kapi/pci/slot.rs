@@ -8,10 +8,21 @@
 //!
 //! C header: [`include/linux/pci_hotplug.h`](srctree/include/linux/pci_hotplug.h)
 
-use super::{raw, CfgLocked, DeviceExt};
-use kernel::{bindings, ffi, pci};
+use super::{
+    raw,
+    CfgLocked,
+    DeviceExt, //
+};
+use kernel::{
+    bindings,
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    pci, //
+};
 
-type ResetSlot = unsafe extern "C" fn(*mut HotplugSlot, bool) -> ffi::c_int;
+type ResetSlot = unsafe extern "C" fn(*mut HotplugSlot, bool) -> c_int;
 
 /// `struct hotplug_slot_ops`, as far as needed. (The kernel's bindings don't have it; layout.c
 /// checks this against the C header when the module is built.)
@@ -27,7 +38,7 @@ struct HotplugSlot {
     ops: *const Operations,
     pci_slot: *mut bindings::pci_slot,
     owner: *mut bindings::module,
-    mod_name: *const ffi::c_char,
+    mod_name: *const c_char,
 }
 
 /// Finds the hot-plug side of the slot that a device is in.
@@ -63,7 +74,7 @@ unsafe fn operation(device: &pci::Device) -> Option<(*mut HotplugSlot, ResetSlot
     }
 }
 
-/// Tells whether the slot that `inside` is in, which must be directly below `bridge`, can be reset.
+/// Returns `true` if the slot that `inside` is in, which must be directly below `bridge`, can be reset.
 pub(super) fn can_reset(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> bool {
     // SAFETY: The bridge's lock is held.
     is_below(bridge, inside) && unsafe { operation(inside.device()) }.is_some()
@@ -86,7 +97,7 @@ fn is_below(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> bool {
 
 /// Resets the slot that `inside` is in, which must be directly below `bridge`. Returns what its
 /// driver returned, `None` if there is no slot that can be reset.
-pub(super) fn reset(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> Option<ffi::c_int> {
+pub(super) fn reset(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> Option<c_int> {
     if !is_below(bridge, inside) {
         return None;
     }

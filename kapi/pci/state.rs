@@ -2,16 +2,35 @@
 
 //! Saved configuration space.
 
-use super::{ats::AtsControl, bars::Bars, raw, CfgLocked, Command, Locked};
-use crate::kapi::{fault, global::global};
+use super::{
+    ats::AtsControl,
+    bars::Bars,
+    raw,
+    CfgLocked,
+    Command,
+    Locked, //
+};
+use crate::kapi::{
+    fault,
+    global::global, //
+};
 use core::ptr::NonNull;
-use kernel::{bindings, error::to_result, prelude::*};
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*, //
+};
 
 global! {
     /// Held while a configuration is written back: the kernel also sets up power saving of the
     /// link there, in registers of the port above (`pci_restore_aspm_l1ss_state()`), which other
     /// devices below the port share, and whose lock cannot be taken after theirs.
     static RESTORING(RESTORING_STATE): Mutex<()> = ();
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    RESTORING.init();
 }
 
 /// A copy of a device's configuration: the header and the capabilities that the kernel knows how

@@ -6,10 +6,23 @@
 //! pointer that the device doesn't keep valid.
 
 use super::{
-    drivers::find_driver, listed_methods, raw, raw_dev, slot, DeviceExt, Header, PciDevices,
+    drivers::find_driver,
+    listed_methods,
+    raw,
+    raw_dev,
+    slot,
+    DeviceExt,
+    Header,
+    PciDevices, //
 };
 use crate::pure::reset_method::Method;
-use kernel::{bindings, ffi, pci, prelude::*, str::CString};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    pci,
+    prelude::*,
+    str::CString, //
+};
 
 /// The kinds of drivers that a device can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +52,7 @@ impl PortDriver {
 
 /// Questions about any device, at any time.
 pub(crate) trait Unlocked: DeviceExt {
-    /// Tells whether both are the same device.
+    /// Returns `true` if both are the same device.
     fn is(&self, other: &pci::Device) -> bool;
 
     /// Returns what kind of driver the device has.
@@ -48,22 +61,22 @@ pub(crate) trait Unlocked: DeviceExt {
     /// Returns the name of its driver, if it has one.
     fn driver_name(&self) -> Option<CString>;
 
-    /// Tells whether this is a virtual function of `other`.
+    /// Returns `true` if this is a virtual function of `other`.
     fn is_virtual_function_of(&self, other: &pci::Device) -> bool;
 
-    /// Tells whether the device is in a hot-plug slot of `bridge`, the one above it, that can be
+    /// Returns `true` if the device is in a hot-plug slot of `bridge`, the one above it, that can be
     /// reset, as far as that can be told.
     fn is_in_slot_of(&self, bridge: &pci::Device) -> bool;
 
-    /// Tells whether the kernel knows that the device doesn't survive a bus reset.
+    /// Returns `true` if the kernel knows that the device doesn't survive a bus reset.
     fn never_reset_bus(&self) -> bool;
 
-    /// Tells whether the kernel offered any reset method when it found the device, as far as that
+    /// Returns `true` if the kernel offered any reset method when it found the device, as far as that
     /// can be told from what it offers them for (not for `device_specific` and `acpi`, unless
     /// there were others besides).
     fn was_offered_method(&self) -> bool;
 
-    /// Tells whether the kernel gave the device up: it was pulled out.
+    /// Returns `true` if the kernel gave the device up: it was pulled out.
     fn is_disconnected(&self) -> bool;
 }
 
@@ -132,7 +145,7 @@ impl Unlocked for pci::Device {
     }
 }
 
-/// Tells whether a flag is set that a quirk sets when the device is found.
+/// Returns `true` if a flag is set that a quirk sets when the device is found.
 fn has_flag(device: &pci::Device, flag: bindings::pci_dev_flags) -> bool {
     // CAST: The flags asked for are in the lower bits.
     let flag = flag as bindings::pci_dev_flags_t;
@@ -182,17 +195,17 @@ pub(crate) fn check_reset_methods() -> Result {
     Ok(())
 }
 
-/// Tells whether the function has a Function Level Reset (PCIe r6.0 sec 7.5.3.3).
+/// Returns `true` if the function has a Function Level Reset (PCIe r6.0 sec 7.5.3.3).
 fn is_flr_capable(device: &pci::Device) -> bool {
     // SAFETY: The device is valid; the field is set when it is found.
     unsafe { (*raw(device)).devcap & bindings::PCI_EXP_DEVCAP_FLR != 0 }
 }
 
 /// Returns where the function's power management capability is, if it has one.
-fn power_management(device: &pci::Device) -> Option<ffi::c_int> {
+fn power_management(device: &pci::Device) -> Option<c_int> {
     // SAFETY: The device is valid; the field is set when it is found.
     let at = unsafe { (*raw(device)).pm_cap };
-    (at != 0).then(|| ffi::c_int::from(at))
+    (at != 0).then(|| c_int::from(at))
 }
 
 /// As `pcie_reset_flr()` decides it.
@@ -207,9 +220,9 @@ fn offers_af_flr(device: &pci::Device) -> bool {
     // SAFETY: The device is valid. A failed read leaves 0 or all ones; of the latter, the look for
     // the capability would have failed before.
     unsafe {
-        let at = bindings::pci_find_capability(raw(device), bindings::PCI_CAP_ID_AF as ffi::c_int);
+        let at = bindings::pci_find_capability(raw(device), bindings::PCI_CAP_ID_AF as c_int);
         if at != 0 {
-            let at = ffi::c_int::from(at).saturating_add(bindings::PCI_AF_CAP as ffi::c_int);
+            let at = c_int::from(at).saturating_add(bindings::PCI_AF_CAP as c_int);
             bindings::pci_read_config_byte(raw(device), at, &mut capability);
         }
     }
@@ -225,7 +238,7 @@ fn offers_pm(device: &pci::Device) -> bool {
     if has_flag(device, bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_PM_RESET) {
         return false;
     }
-    let at = at.saturating_add(bindings::PCI_PM_CTRL as ffi::c_int);
+    let at = at.saturating_add(bindings::PCI_PM_CTRL as c_int);
     let mut control = u16::MAX;
     // SAFETY: The device is valid. From one that doesn't answer, all ones are read, in which case
     // nothing is offered.

@@ -3,12 +3,21 @@
 //! A device on xenbus, as its backend sees it.
 
 use super::raw;
-use crate::pure::{domid::DomId, xenbus::State};
-use core::{
-    ptr::NonNull,
-    sync::atomic::{AtomicU32, Ordering},
+use crate::pure::{
+    domid::DomId,
+    xenbus::State, //
 };
-use kernel::{bindings, ffi::c_int, prelude::*, str::CString};
+use core::ptr::NonNull;
+use kernel::{
+    bindings,
+    ffi::c_int,
+    prelude::*,
+    str::CString,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
 
 /// A device on xenbus, with a reference to it.
 ///
@@ -84,8 +93,8 @@ impl XenbusDevice {
     pub(crate) fn show_state(&self, state: State) {
         // SAFETY: The device is valid by the type invariant, so is the pointer, and it is aligned.
         // Xenbus reads and writes it plainly, without a lock, as one integer.
-        let shown = unsafe { AtomicU32::from_ptr(&raw mut (*self.raw.as_ptr()).state) };
-        shown.store(state.number(), Ordering::Relaxed);
+        let shown = unsafe { Atomic::from_ptr(&raw mut (*self.raw.as_ptr()).state) };
+        shown.store(state.number(), Relaxed);
     }
 
     /// Writes an error to the log and to xenstore (`error/.../error`).

@@ -2,16 +2,25 @@
 
 //! The registration of a backend, and the callbacks that xenbus makes.
 
-use super::{device::XenbusDevice, raw};
+use super::{
+    device::XenbusDevice,
+    raw, //
+};
 use crate::kapi::fault;
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
     error::to_result,
-    ffi::{c_int, c_uint},
+    ffi::{
+        c_int,
+        c_uint, //
+    },
     prelude::*,
     sync::Arc,
-    types::Opaque,
+    types::Opaque, //
 };
 
 /// The driver's side of a device on xenbus.

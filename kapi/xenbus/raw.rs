@@ -3,10 +3,18 @@
 //! Structures and functions of xenbus, which the kernel's bindings lack. `kapi/layout.c` checks
 //! the layouts against the header.
 
-use core::mem::{offset_of, size_of};
+use core::mem::{
+    offset_of,
+    size_of, //
+};
 use kernel::{
     bindings,
-    ffi::{c_char, c_int, c_uint, c_void},
+    ffi::{
+        c_char,
+        c_int,
+        c_uint,
+        c_void, //
+    },
 };
 
 /// `struct xenbus_watch`.

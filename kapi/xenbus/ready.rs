@@ -4,13 +4,23 @@
 //!
 //! dom0 starts it long after modules can be loaded. Whoever talks to it before waits until then.
 
-use crate::kapi::notifier::{Chain, NotifierRegistration};
+use crate::kapi::notifier::{
+    Chain,
+    NotifierRegistration, //
+};
 use core::marker::PhantomData;
-use kernel::{bindings, ffi, prelude::*};
+use kernel::{
+    bindings,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    prelude::*, //
+};
 
 extern "C" {
     // include/xen/xenbus.h
-    fn register_xenstore_notifier(block: *mut bindings::notifier_block) -> ffi::c_int;
+    fn register_xenstore_notifier(block: *mut bindings::notifier_block) -> c_int;
     fn unregister_xenstore_notifier(block: *mut bindings::notifier_block);
 }
 
@@ -30,7 +40,7 @@ pub(crate) struct Xenstore<T: XenstoreListener>(PhantomData<T>);
 // SAFETY: `unregister` undoes `register`, and waits, as the chain is a blocking one. A block that
 // was told at once isn't on the chain, and then nothing is undone.
 unsafe impl<T: XenstoreListener> Chain for Xenstore<T> {
-    unsafe fn register(block: *mut bindings::notifier_block) -> ffi::c_int {
+    unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: By the caller's promise. (The result may be that of the call.)
         unsafe { register_xenstore_notifier(block) }.min(0)
     }
@@ -40,7 +50,7 @@ unsafe impl<T: XenstoreListener> Chain for Xenstore<T> {
         unsafe { unregister_xenstore_notifier(block) };
     }
 
-    unsafe fn called(_: u32, _: *mut ffi::c_void) -> Option<Result> {
+    unsafe fn called(_: u32, _: *mut c_void) -> Option<Result> {
         T::ready();
         Some(Ok(()))
     }

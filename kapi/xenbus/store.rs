@@ -7,12 +7,18 @@
 
 use super::raw;
 use crate::kapi::fault;
-use core::{ops::Deref, ptr::NonNull};
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
 use kernel::{
     bindings,
-    error::{from_err_ptr, to_result},
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     ffi::c_char,
-    prelude::*,
+    prelude::*, //
 };
 
 /// A transaction, or none: what is read and written through it.

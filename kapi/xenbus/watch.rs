@@ -4,11 +4,20 @@
 
 use super::raw;
 use crate::kapi::fault;
-use core::{
-    marker::PhantomData,
-    sync::atomic::{AtomicBool, Ordering},
+use core::marker::PhantomData;
+use kernel::{
+    bindings,
+    container_of,
+    error::to_result,
+    ffi::c_char,
+    prelude::*,
+    sync::atomic::{
+        Acquire,
+        Atomic,
+        Release, //
+    },
+    types::Opaque, //
 };
-use kernel::{bindings, container_of, error::to_result, ffi::c_char, prelude::*, types::Opaque};
 
 /// What is told.
 pub(crate) trait Watcher: 'static {
@@ -39,7 +48,7 @@ pub(crate) struct WatchRegistration<T: Watcher> {
 struct Watch {
     #[pin]
     raw: Opaque<raw::XenbusWatch>,
-    armed: AtomicBool,
+    armed: Atomic<bool>,
 }
 
 // SAFETY: The watch is only handed to xenbus, which serialises its use; the flag is atomic.
@@ -69,7 +78,7 @@ impl<T: Watcher> WatchRegistration<T> {
             }
             Err(error) => return Err(error),
         };
-        watch.armed.store(true, Ordering::Release);
+        watch.armed.store(true, Release);
         // What changed before is looked at now.
         T::changed();
         Ok(Self {
@@ -92,7 +101,7 @@ impl<T: Watcher> WatchRegistration<T> {
                     // SAFETY: `slot` is valid for a write.
                     unsafe { slot.write(watch) };
                 }),
-                armed: AtomicBool::new(false),
+                armed: Atomic::new(false),
             }),
             GFP_KERNEL,
         )
@@ -119,7 +128,7 @@ impl<T: Watcher> WatchRegistration<T> {
         // SAFETY: By the caller's promise; the lock is held that this is written under, at least
         // where it is increased. So one event waits at most, and the queue cannot be made to grow.
         let waits = unsafe { (&raw const (*watch).nr_pending).read_volatile() } > 0;
-        !waits && outer.armed.load(Ordering::Acquire)
+        !waits && outer.armed.load(Acquire)
     }
 
     /// # Safety

@@ -8,11 +8,24 @@
 #![deny(unsafe_code)]
 
 use crate::kapi::{
-    attr::{DriverAttribute, Pointers},
+    attr::{
+        DriverAttribute,
+        Pointers, //
+    },
     global::Global,
-    pci::{ConfigAccess, DeviceExt, DeviceLocks, Locked, RescanRemoveLock},
+    pci::{
+        ConfigAccess,
+        DeviceExt,
+        DeviceLocks,
+        Locked,
+        RescanRemoveLock, //
+    },
 };
-use kernel::{device::Core, pci, prelude::*};
+use kernel::{
+    device::Core,
+    pci,
+    prelude::*, //
+};
 
 fn a_device_outlives_its_locks(locks: DeviceLocks) {
     let Some(first) = locks.get(0) else { return };

@@ -10,7 +10,10 @@
 
 use crate::kapi::{
     attr::Pointers,
-    xen::{Dom0, Dom0Kind},
+    xen::{
+        Dom0,
+        Dom0Kind, //
+    },
 };
 use kernel::bindings;
 

@@ -8,14 +8,38 @@
 #![forbid(unsafe_code)]
 
 use crate::kapi::{
-    attr::{DeviceAttribute, DriverAttribute, Group, Groups},
+    attr::{
+        DeviceAttribute,
+        DriverAttribute,
+        Group,
+        Groups, //
+    },
     device_file::NumberFile,
-    gsi_hook::{GsiHook, GsiSource},
-    pci::{CfgLocked, ConfigAccess, DeviceLocks, Locked, Registered, RescanRemoveLock},
-    physdev::{physdev_op, PrepareMsix},
-    xen::{Dom0, Dom0Kind},
+    gsi_hook::{
+        GsiHook,
+        GsiSource, //
+    },
+    pci::{
+        CfgLocked,
+        ConfigAccess,
+        DeviceLocks,
+        Locked,
+        Registered,
+        RescanRemoveLock, //
+    },
+    physdev::{
+        physdev_op,
+        PrepareMsix, //
+    },
+    xen::{
+        Dom0,
+        Dom0Kind, //
+    },
 };
-use kernel::{pci, prelude::*};
+use kernel::{
+    pci,
+    prelude::*, //
+};
 
 fn needs_send<T: Send>() {}
 

@@ -204,7 +204,7 @@ pub(crate) const ENDS: [&str; 10] = [
     "", "0", ".0", ":0.0", ":0:0.0", "0.0", "0:0.0", "*", ".*", "*.*",
 ];
 
-/// Tells whether something makes a text a right one.
+/// Returns `true` if something makes a text a right one.
 fn is_begin(text: &[u8], ends: &[String], is_right: impl Fn(&[u8]) -> bool) -> bool {
     let mut ends = ends.iter().map(|end| [text, end.as_bytes()].concat());
     ends.any(|whole| is_right(&whole))

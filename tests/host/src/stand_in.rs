@@ -25,6 +25,8 @@ impl<T> Mutex<T> {
         Self(std::sync::Mutex::new(value))
     }
 
+    pub(crate) fn init(&self) {}
+
     pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
         self.0
             .lock()

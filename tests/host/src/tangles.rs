@@ -109,7 +109,7 @@ fn could_reach(all: &[Function], reset: Reset) -> BTreeSet<usize> {
     }
 }
 
-/// Tells whether a function may be touched for the sake of another.
+/// Returns `true` if a function may be touched for the sake of another.
 fn is_harmless(all: &[Function], index: usize, reset: Reset, target: usize) -> bool {
     let function = &all[index];
     let wide = matches!(reset, Reset::Below { .. });

@@ -11,24 +11,57 @@ use crate::{
     device::workers::spawn,
     kapi::{
         attr::{
-            attribute_groups, DeviceAttribute, DriverAttribute, DriverStore, Groups, LargeShow,
+            attribute_groups,
+            DeviceAttribute,
+            DriverAttribute,
+            DriverStore,
+            Groups,
+            LargeShow, //
         },
-        notifier::{BusListener, BusRegistration},
+        notifier::{
+            BusListener,
+            BusRegistration, //
+        },
         pci::{
-            attach, CfgLocked, DeviceExt, DeviceLocks, Locked, PciDevices, Registered, SavedState,
+            attach,
+            CfgLocked,
+            DeviceExt,
+            DeviceLocks,
+            Locked,
+            PciDevices,
+            Registered,
+            SavedState, //
         },
-        pci_driver::{Adapter, Attributes, StubDriver},
-        xen::DomainOwner,
+        pci_driver::{
+            Adapter,
+            Attributes,
+            StubDriver, //
+        },
+        xen::DomainOwner, //
     },
     pure::{
         domid::DomId,
-        error_recovery::{Channel, ErsResult},
+        error_recovery::{
+            Channel,
+            ErsResult, //
+        },
     },
-    sysfs,
+    sysfs, //
 };
-use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
-    device::Core, device_id::IdArray, driver, pci, prelude::*, sync::aref::ARef, ThisModule,
+    device::Core,
+    device_id::IdArray,
+    driver,
+    pci,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+    },
+    ThisModule, //
 };
 
 const NAME: &CStr = c"misuse";
@@ -44,6 +77,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        KEPT.init();
         try_pin_init!(Self {
             driver <- driver::Registration::new(NAME, module),
             watcher <- BusRegistration::new(),
@@ -67,11 +101,7 @@ impl pci::Driver for Misuse {
         (): &'bound (),
     ) -> impl PinInit<(), Error> + 'bound {
         // An error that nothing else answers with.
-        Err::<(), _>(if HASTY.load(Ordering::Relaxed) {
-            EXDEV
-        } else {
-            ENODEV
-        })
+        Err::<(), _>(if HASTY.load(Relaxed) { EXDEV } else { ENODEV })
     }
 }
 
@@ -165,7 +195,7 @@ fn look(device: ARef<pci::Device>) -> Result {
 }
 
 /// Whether devices that appear are wanted at once.
-static HASTY: AtomicBool = AtomicBool::new(false);
+static HASTY: Atomic<bool> = Atomic::new(false);
 
 /// `haste`: "1" has the driver attached to devices that appear, as soon as they are in the bus's
 /// list; "0" no more.
@@ -175,7 +205,7 @@ impl DriverStore for Haste {
     const NAME: &'static CStr = c"haste";
 
     fn store(text: &[u8]) -> Result {
-        HASTY.store(text == b"1", Ordering::Relaxed);
+        HASTY.store(text == b"1", Relaxed);
         Ok(())
     }
 }
@@ -185,7 +215,7 @@ pub(crate) struct Watcher;
 
 impl BusListener for Watcher {
     fn added(device: Registered<'_>) {
-        if !HASTY.load(Ordering::Relaxed) {
+        if !HASTY.load(Relaxed) {
             return;
         }
         let device: ARef<pci::Device> = (&*device).into();

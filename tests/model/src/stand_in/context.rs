@@ -46,7 +46,7 @@ pub(crate) fn world() -> World {
     WORLD.get()
 }
 
-/// Tells, now and then, that it happens.
+/// Returns `true` now and then.
 pub(crate) fn by_chance() -> bool {
     below(4) == 0
 }

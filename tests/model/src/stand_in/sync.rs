@@ -76,6 +76,9 @@ impl<T> Mutex<T> {
         Self(theirs::Mutex::new(value))
     }
 
+    /// For globals, which are initialised for each schedule without being asked.
+    pub(crate) fn init(&self) {}
+
     #[track_caller]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         might_sleep();
@@ -91,6 +94,9 @@ impl<T> SpinLock<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(theirs::Mutex::new(value))
     }
+
+    /// For globals, which are initialised for each schedule without being asked.
+    pub(crate) fn init(&self) {}
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         let theirs = Some(take(&self.0));
@@ -180,7 +186,7 @@ impl CondVar {
         guard.without(|held, _| self.0.wait(held).expect("no holder has failed"));
     }
 
-    /// Tells whether a signal came.
+    /// Returns `true` if a signal came.
     pub(crate) fn wait_interruptible<T>(&self, guard: &mut Guard<'_, T>) -> bool {
         let signal = world().signals && by_chance();
         if signal {
@@ -223,6 +229,25 @@ fn doze<'a, T>(
     drop(held);
     shuttle::thread::yield_now();
     take(lock)
+}
+
+/// `kernel::sync::atomic`, for what is decided by no order.
+pub(crate) mod atomic {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    pub(crate) struct Relaxed;
+
+    pub(crate) struct Atomic<T>(AtomicBool, core::marker::PhantomData<T>);
+
+    impl Atomic<bool> {
+        pub(crate) const fn new(value: bool) -> Self {
+            Self(AtomicBool::new(value), core::marker::PhantomData)
+        }
+
+        pub(crate) fn xchg(&self, value: bool, _: Relaxed) -> bool {
+            self.0.swap(value, Ordering::Relaxed)
+        }
+    }
 }
 
 /// `kernel::sync::aref`.

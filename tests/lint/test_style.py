@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lint of the style, against good and bad lines."""
+
+from style import faults
+
+GOOD = """
+use super::raw;
+use crate::{
+    kapi::pci::{
+        CfgLocked,
+        DeviceExt, //
+    },
+    pure::sbdf::Sbdf, //
+};
+use kernel::{
+    ffi::c_int,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+/// Returns `true` if it is. Xen tells why.
+fn is(it: c_int) -> bool {}
+"""
+
+
+def lines(source: str) -> list[int]:
+    """The lines that are found."""
+    return [number for number, _ in faults(source)]
+
+
+def test_good_lines_pass() -> None:
+    """What the guidelines show is fine."""
+    assert lines(GOOD) == []
+
+
+def test_imports_side_by_side() -> None:
+    """Two on a line, also in an inner list."""
+    assert lines("use kernel::{pci, prelude::*};\n") == [1]
+    assert lines("use crate::{\n    pure::{a, b},\n    gsi, //\n};\n") == [2]
+
+
+def test_the_empty_comment() -> None:
+    """Without it rustfmt would join the lines."""
+    assert lines("use crate::{\n    gsi,\n    pure,\n};\n") == [3]
+
+
+def test_words() -> None:
+    """One rule a line."""
+    assert lines("use core::sync::atomic::AtomicBool;\n") == [1]
+    assert lines("fn f() -> ffi::c_int {}\n") == [1]
+    assert lines("/// Tells whether it is.\n") == [1]
