@@ -8,13 +8,21 @@
 #![deny(unsafe_code)]
 
 pub(crate) mod aer;
+mod ats;
+mod bars;
+pub(crate) mod bridge_state;
+pub(crate) mod canary;
 pub(crate) mod claimed;
+pub(crate) mod command;
+pub(crate) mod enabled;
 mod fmt;
 pub(crate) mod ordered_log;
 pub(crate) mod pm;
+mod ready;
 pub(crate) mod record;
 pub(crate) mod registry;
 pub(crate) mod reservation;
+pub(crate) mod saved_state;
 pub(crate) mod settings;
 pub(crate) mod slots;
 pub(crate) mod workers;

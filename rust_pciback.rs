@@ -119,10 +119,10 @@ impl InPlaceModule for PciBack {
 /// Initialises the locks of all global values, before anything that could use one is registered.
 /// (They are global because attributes, notifiers and hooks come without a pointer of ours.)
 fn init_locks() {
-    kapi::pci::init_locks();
     device::ordered_log::init_locks();
     device::pm::init_locks();
     device::registry::init_locks();
+    device::saved_state::init_locks();
     device::slots::init_locks();
     device::workers::init_locks();
     gsi::files::init_locks();

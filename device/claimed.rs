@@ -8,6 +8,7 @@ use super::{
         KernelReset,
         ResetRecord, //
     },
+    saved_state::SavedState,
     settings::Settings, //
 };
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
         pci::{
             DeviceExt,
             Header,
-            SavedState,
             Unlocked, //
         },
         xen::{

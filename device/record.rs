@@ -2,12 +2,12 @@
 
 //! What is known of a device's last reset, and of one that the kernel is carrying out.
 
+use super::{
+    canary::Canaries,
+    saved_state::Quiet, //
+};
 use crate::{
     hypercall::Notified,
-    kapi::pci::{
-        Canaries,
-        Quiet, //
-    },
     pure::{
         canary::Proof,
         reset_method::Listed,

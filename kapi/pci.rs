@@ -7,20 +7,15 @@
 //!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
-mod ats;
-mod bars;
-mod canary;
 mod config;
 mod driver_override;
 mod drivers;
-mod enabled;
 mod error_status;
-mod live_state;
 mod lock;
 mod own_reset;
-mod ready;
 mod registered;
 mod reset;
+mod resource;
 mod runtime_pm;
 mod scan;
 mod slot;
@@ -28,8 +23,6 @@ mod state;
 mod unlocked;
 
 pub(crate) use self::{
-    canary::Canaries,
-    config::Command,
     driver_override::{
         override_driver,
         withdraw_override, //
@@ -38,8 +31,6 @@ pub(crate) use self::{
         attach,
         release_driver, //
     },
-    enabled::Enabled,
-    live_state::LiveState,
     lock::{
         CfgLocked,
         ConfigAccess,
@@ -48,16 +39,13 @@ pub(crate) use self::{
     },
     registered::Registered,
     reset::listed_methods,
+    resource::Assigned,
     runtime_pm::RuntimePm,
     scan::{
         PciDevices,
         RescanRemoveLock, //
     },
-    state::{
-        init_locks,
-        Quiet,
-        SavedState, //
-    },
+    state::StoredState,
     unlocked::{
         check_reset_methods,
         DriverKind,

@@ -93,7 +93,7 @@ impl Facts {
 }
 
 impl Guess {
-    /// says whether, with what the marks say, it is known what the reset made of the device.
+    /// Returns `true` if, with what the canaries say, it is known what the reset made of the device.
     pub(crate) const fn is_known(self, proof: Proof) -> bool {
         self.sure || !matches!(proof, Proof::Unknown)
     }

@@ -8,15 +8,19 @@
 //! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
 
 use crate::{
+    device::{
+        bridge_state::BridgeState,
+        canary::Canaries,
+        saved_state::{
+            Quiet,
+            SavedState, //
+        },
+    },
     fault,
     kapi::pci::{
-        Canaries,
         CfgLocked,
         DeviceExt,
-        LiveState,
-        Quiet,
         RuntimePm,
-        SavedState,
         SecondaryLink, //
     },
     pure::{
@@ -140,7 +144,7 @@ pub(crate) struct Done {
 /// What a member needs after the reset.
 enum Prepared {
     Ours(Quiet, Canaries),
-    Bridge(LiveState),
+    Bridge(BridgeState),
 }
 
 /// How long to wait for a member that didn't answer before the reset: if the reset brought it back,
@@ -220,7 +224,7 @@ pub(crate) fn execute(
 
 /// Saves the configurations of the bridges among the members, `None` for the others; of all or of
 /// none. `saved` has room for all members.
-fn save_bridges(members: &[Member<'_>], saved: &mut KVec<Option<LiveState>>) -> Result {
+fn save_bridges(members: &[Member<'_>], saved: &mut KVec<Option<BridgeState>>) -> Result {
     for member in members {
         if member.state.is_some() {
             append(saved, None);
@@ -228,12 +232,12 @@ fn save_bridges(members: &[Member<'_>], saved: &mut KVec<Option<LiveState>>) -> 
         }
         // One that doesn't wake shows as one that doesn't answer.
         let _ = member.device.wake();
-        match member.device.save_live() {
+        match member.device.save_bridge() {
             Ok(state) => append(saved, Some(state)),
             Err(error) => {
                 for (member, state) in members.iter().zip(saved.drain_all()) {
                     if let Some(state) = state {
-                        member.device.resume(state);
+                        member.device.resume_bridge(state);
                     }
                 }
                 return Err(error);
@@ -250,10 +254,10 @@ fn append<T>(vector: &mut KVec<T>, item: T) {
 }
 
 /// Quiesces a member, and leaves marks in it unless it is a bridge, whose configuration was saved.
-fn prepare(member: &Member<'_>, bridge: Option<LiveState>) -> Prepared {
+fn prepare(member: &Member<'_>, bridge: Option<BridgeState>) -> Prepared {
     let device = &member.device;
     if let Some(state) = bridge {
-        device.quiesce_live();
+        device.quiesce_bridge();
         return Prepared::Bridge(state);
     }
     // One that doesn't wake, or is gone, is lost already; a reset of its bus may bring it back.
@@ -290,9 +294,9 @@ fn finish(
             Ok(proof)
         }
         (Prepared::Bridge(state), _) => {
-            device.restore_live(&state);
+            device.restore_saved_bridge(&state);
             fsleep(settling(device.device()));
-            device.resume(state);
+            device.resume_bridge(state);
             came_back.map_err(Failed::at("return"))?;
             Ok(Proof::Unknown)
         }

@@ -15,14 +15,16 @@ use super::{
     snapshot, //
 };
 use crate::{
-    device::record::ResetRecord,
+    device::{
+        record::ResetRecord,
+        saved_state::SavedState, //
+    },
     kapi::{
         pci::{
             listed_methods,
             CfgLocked,
             DeviceExt,
-            Header,
-            SavedState, //
+            Header, //
         },
         xen::Dom0, //
     },

@@ -13,6 +13,7 @@ use crate::{
     backend::aer_notify,
     device::{
         claimed::Claimed,
+        command::Command,
         registry, //
     },
     hypercall::{
@@ -22,7 +23,6 @@ use crate::{
     kapi::{
         log::log_limited,
         pci::{
-            Command,
             ConfigAccess,
             DeviceExt,
             Locked, //

@@ -7,11 +7,13 @@ use crate::{
     backend,
     device::{
         claimed::Claimed,
+        enabled::Enabled,
         ordered_log::{
             Level,
             LogBatch, //
         },
-        registry, //
+        registry,
+        saved_state::SavedState, //
     },
     fault,
     gsi::{
@@ -23,11 +25,9 @@ use crate::{
         pci::{
             ConfigAccess,
             DeviceExt,
-            Enabled,
             Header,
             Locked,
-            Registered,
-            SavedState, //
+            Registered, //
         },
         xen::{
             self,

@@ -1,62 +1,106 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The Command register: what a function decodes, and whether it masters the bus.
+//! Registers of a device whose lock is held: its configuration space, and capabilities in it.
+//!
+//! `kernel::pci::ConfigSpace` is for devices that are bound to the driver. UPSTREAM(config-space):
+//! the same for any device whose lock is held.
+//!
+//! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
 use super::{
     raw,
     Locked, //
 };
-use crate::kapi::fault;
-use kernel::bindings;
+use kernel::{
+    bindings,
+    ffi::c_int, //
+};
 
-/// Bits of the Command register (PCI 3.0 sec 6.2.2).
-const DECODE: u16 = (bindings::PCI_COMMAND_IO | bindings::PCI_COMMAND_MEMORY) as u16;
-const MASTER: u16 = bindings::PCI_COMMAND_MASTER as u16;
-const INTX_DISABLE: u16 = bindings::PCI_COMMAND_INTX_DISABLE as u16;
-/// Offset of the register.
-const COMMAND: i32 = bindings::PCI_COMMAND as i32;
+/// Access to the configuration space. What can't be read (the device doesn't answer, or is gone) is
+/// all ones, and what can't be written is lost: so no call fails.
+///
+/// # Examples
+///
+/// ```ignore
+/// let line = locked.read_u8(bindings::PCI_INTERRUPT_LINE as c_int);
+/// locked.write_u8(bindings::PCI_INTERRUPT_LINE as c_int, line);
+/// ```
+impl Locked<'_> {
+    /// Reads a register of 8 bits.
+    pub(crate) fn read_u8(&self, offset: c_int) -> u8 {
+        let mut value = u8::MAX;
+        // SAFETY: The device is valid. A failed access leaves all ones.
+        unsafe { bindings::pci_read_config_byte(raw(self.device()), offset, &mut value) };
+        value
+    }
 
-/// A value of the Command register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Command(u16);
-
-impl Command {
-    /// What a device is told before a reset: to decode nothing, to master nothing and to raise no
-    /// INTx, as the kernel does (`pci_dev_save_and_disable()`).
-    ///
-    /// Xen needs the decode off for a reason of its own: its vPCI ignores writes to the BARs of a
-    /// device that decodes, so restoring them would fail silently. The restore that must follow
-    /// turns the decode on again.
-    pub(crate) const QUIET: Self = Self(INTX_DISABLE);
-
-    /// Reads the register; `None` from a device that doesn't answer.
-    pub(crate) fn read(locked: &Locked<'_>) -> Option<Self> {
-        fault::point("read of Command").ok()?;
+    /// Reads a register of 16 bits.
+    pub(crate) fn read_u16(&self, offset: c_int) -> u16 {
         let mut value = u16::MAX;
-        // SAFETY: The device is valid. A failed access leaves all ones, which is what a device
-        // that is gone reads as, and no register of this kind can be; so the result needs no look.
-        unsafe { bindings::pci_read_config_word(raw(locked.device()), COMMAND, &mut value) };
-        (value != u16::MAX).then_some(Self(value))
+        // SAFETY: As above.
+        unsafe { bindings::pci_read_config_word(raw(self.device()), offset, &mut value) };
+        value
     }
 
-    /// Writes the register; lost on a device that doesn't answer.
-    pub(crate) fn write(self, locked: &Locked<'_>) {
+    /// Reads a register of 32 bits.
+    pub(crate) fn read_u32(&self, offset: c_int) -> u32 {
+        let mut value = u32::MAX;
+        // SAFETY: As above.
+        unsafe { bindings::pci_read_config_dword(raw(self.device()), offset, &mut value) };
+        value
+    }
+
+    /// Writes a register of 8 bits.
+    pub(crate) fn write_u8(&self, offset: c_int, value: u8) {
         // SAFETY: The device is valid, and its lock keeps drivers from writing at the same time.
-        unsafe { bindings::pci_write_config_word(raw(locked.device()), COMMAND, self.0) };
+        unsafe { bindings::pci_write_config_byte(raw(self.device()), offset, value) };
     }
 
-    /// Returns the value with bus mastering off and all else as it is.
-    pub(crate) fn without_master(self) -> Self {
-        Self(self.0 & !MASTER)
+    /// Writes a register of 16 bits.
+    pub(crate) fn write_u16(&self, offset: c_int, value: u16) {
+        // SAFETY: As above.
+        unsafe { bindings::pci_write_config_word(raw(self.device()), offset, value) };
     }
 
-    /// Returns the value with bus mastering on and all else as it is.
-    pub(super) fn with_master(self) -> Self {
-        Self(self.0 | MASTER)
+    /// Reads a register of the PCI Express capability; 0 or all ones where there is none.
+    pub(crate) fn read_express(&self, offset: u32) -> u16 {
+        let mut value = 0;
+        // SAFETY: The device is valid. A failed read leaves 0 or all ones.
+        unsafe {
+            bindings::pcie_capability_read_word(raw(self.device()), offset as c_int, &mut value)
+        };
+        value
     }
 
-    /// Returns `true` if this decodes what `other` does.
-    pub(crate) fn decodes_like(self, other: Self) -> bool {
-        (self.0 ^ other.0) & DECODE == 0
+    /// Writes a register of the PCI Express capability, where the device has it.
+    pub(crate) fn write_express(&self, offset: u32, value: u16) {
+        // SAFETY: The device is valid, and its lock is held.
+        unsafe { bindings::pcie_capability_write_word(raw(self.device()), offset as c_int, value) };
+    }
+
+    /// Returns where the ATS capability is, if the device has it.
+    pub(crate) fn ats_capability(&self) -> Option<c_int> {
+        // SAFETY: The device is valid; the field is set when it is found.
+        let at = unsafe { (*raw(self.device())).ats_cap };
+        (at != 0).then(|| c_int::from(at))
+    }
+
+    /// Returns where the MSI-X capability is, if the device has it.
+    pub(crate) fn msix_capability(&self) -> Option<c_int> {
+        // SAFETY: As above.
+        let at = unsafe { (*raw(self.device())).msix_cap };
+        (at != 0).then(|| c_int::from(at))
+    }
+
+    /// Returns `true` if the device is a port that the kernel's hot-plug driver serves.
+    pub(crate) fn is_hotplug_port(&self) -> bool {
+        // SAFETY: The device is valid and its lock is held.
+        unsafe { bindings::pci_dev::is_pciehp_raw(raw(self.device())) != 0 }
+    }
+
+    /// Returns `true` if the kernel has turned bus mastering on and remembers it.
+    pub(crate) fn is_busmaster(&self) -> bool {
+        // SAFETY: The device is valid. The bit is set by who enables a device below.
+        unsafe { bindings::pci_dev::is_busmaster_raw(raw(self.device())) != 0 }
     }
 }

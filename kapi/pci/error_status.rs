@@ -37,7 +37,7 @@ impl Locked<'_> {
 
     /// Clears Device Status, so that nobody takes an error of the device's last user for one of the
     /// next. (The kernel does the same to the AER capability when it restores a configuration.)
-    pub(super) fn clear_device_status(&self) {
+    pub(crate) fn clear_device_status(&self) {
         // SAFETY: The device is valid. A device without the register is left alone, and one that
         // doesn't answer has nothing to clear.
         unsafe { bindings::pcie_capability_write_word(raw(self.device()), DEVICE_STATUS, ERRORS) };

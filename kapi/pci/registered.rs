@@ -97,7 +97,7 @@ impl Locked<'_> {
     /// # Errors
     ///
     /// - `ENODEV`: it is a virtual function that may have been removed: it has no driver.
-    pub(super) fn check_there(&self) -> Result {
+    pub(crate) fn check_there(&self) -> Result {
         if self.device().is_virtual_function() && self.registered().is_none() {
             return Err(ENODEV);
         }

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Saved configuration space.
+//! Enabling a device, and saving and restoring its configuration, as the kernel does it.
+//!
+//! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
 use super::{
-    ats::AtsControl,
-    bars::Bars,
     raw,
-    CfgLocked,
-    Command,
     Locked, //
 };
-use crate::kapi::{
-    fault,
-    global::global, //
-};
+use crate::kapi::fault;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -21,122 +16,114 @@ use kernel::{
     prelude::*, //
 };
 
-global! {
-    /// Held while a configuration is written back: the kernel also sets up power saving of the
-    /// link there, in registers of the port above (`pci_restore_aspm_l1ss_state()`), which other
-    /// devices below the port share, and whose lock cannot be taken after theirs.
-    static RESTORING(RESTORING_STATE): Mutex<()> = ();
+impl Locked<'_> {
+    /// Enables the device (`pci_enable_device()`), to be undone by [`disable`](Self::disable).
+    ///
+    /// # Errors
+    ///
+    /// - The errno of the kernel's function, such as `EINVAL` for a device whose BARs have no
+    ///   addresses.
+    pub(crate) fn enable(&self) -> Result {
+        fault::point("pci_enable_device")?;
+        // SAFETY: The device is valid and its lock is held.
+        to_result(unsafe { bindings::pci_enable_device(raw(self.device())) })
+    }
+
+    /// Gives an enable count back.
+    pub(crate) fn disable(&self) {
+        // SAFETY: The device is valid and its lock is held. Where nobody has enabled it the kernel
+        // warns: its count is wrong then, but nothing is freed.
+        unsafe { bindings::pci_disable_device(raw(self.device())) };
+    }
+
+    /// Saves the configuration in the kernel's own place for it (`pci_save_state()`).
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: the device may have been removed.
+    /// - The errno of the kernel's function.
+    pub(crate) fn save_state(&self) -> Result {
+        self.check_there()?;
+        // SAFETY: The device is valid and there, and its lock is held.
+        to_result(unsafe { bindings::pci_save_state(raw(self.device())) })
+    }
+
+    /// Restores what was saved there (`pci_restore_state()`); nothing, where nothing was.
+    ///
+    /// # Errors
+    ///
+    /// - `ENODEV`: the device may have been removed; nothing was written.
+    pub(crate) fn restore_state(&self) -> Result {
+        self.check_there()?;
+        // SAFETY: The device is valid and there, and its lock is held.
+        unsafe { bindings::pci_restore_state(raw(self.device())) };
+        Ok(())
+    }
+
+    /// Returns `true` if something was saved there.
+    pub(crate) fn has_saved_state(&self) -> bool {
+        // SAFETY: The device is valid; the bit is set and cleared by whoever holds its lock.
+        unsafe { bindings::pci_dev::state_saved_raw(raw(self.device())) != 0 }
+    }
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    RESTORING.init();
-}
-
-/// A copy of a device's configuration: the header and the capabilities that the kernel knows how
-/// to restore.
+/// A copy of a saved configuration: the header and the capabilities that the kernel knows how to
+/// restore.
+///
+/// # Examples
+///
+/// ```ignore
+/// locked.save_state()?;
+/// let stored = StoredState::of(&locked)?;
+/// // Whatever happens to the device in between:
+/// stored.load(&locked)?;
+/// locked.restore_state()?;
+/// ```
 ///
 /// # Invariants
 ///
 /// `state` owns a `struct pci_saved_state` made by `pci_store_saved_state()`.
-pub(crate) struct SavedState {
+pub(crate) struct StoredState {
     state: NonNull<bindings::pci_saved_state>,
-    command: Command,
-    bars: Bars,
 }
 
 // SAFETY: Plain memory, owned; any thread may free it.
-unsafe impl Send for SavedState {}
+unsafe impl Send for StoredState {}
 
 // SAFETY: Never written after it was made.
-unsafe impl Sync for SavedState {}
+unsafe impl Sync for StoredState {}
 
-impl SavedState {
-    /// Saves the configuration as it is now.
+impl StoredState {
+    /// Copies what was saved last.
     ///
     /// # Errors
     ///
-    /// - `EIO`: the device doesn't answer.
-    /// - `ENODEV`: it may have been removed.
-    /// - `ENOMEM`: no memory.
-    /// - The errno of `pci_save_state()`.
-    pub(crate) fn save(locked: &Locked<'_>) -> Result<Self> {
-        locked.check_there()?;
-        let command = Command::read(locked).ok_or(EIO)?;
-        fault::point("pci_save_state")?;
-        // SAFETY: The device is valid and there, and its lock is held.
-        to_result(unsafe { bindings::pci_save_state(raw(locked.device())) })?;
+    /// - `ENOMEM`: no memory, or nothing was saved.
+    pub(crate) fn of(locked: &Locked<'_>) -> Result<Self> {
         fault::point("pci_store_saved_state")?;
-        // SAFETY: As above. Null means no memory: a state was just saved.
+        // SAFETY: The device is valid and its lock is held. Null means no memory, or no state.
         let stored = unsafe { bindings::pci_store_saved_state(raw(locked.device())) };
         // INVARIANT: A non-null result is ours to free.
         Ok(Self {
             state: NonNull::new(stored).ok_or(ENOMEM)?,
-            command,
-            bars: Bars::read(locked),
         })
     }
 
-    /// Writes the saved configuration back, BARs before the Command register, and once more if the
-    /// device didn't take it. One that doesn't take it then decodes nothing: its addresses may be
-    /// somebody else's.
+    /// Copies it back to the kernel's own place.
     ///
     /// # Errors
     ///
     /// - `EINVAL`: the kernel keeps other capabilities of the device than those saved.
-    /// - `EIO`: the device doesn't answer, or didn't take its BARs or decode bits back.
-    /// - `ENODEV`: it may have been removed; nothing was written.
-    pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
-        locked.check_there()?;
-        self.write_back(locked, &quiet)
-            .or_else(|_| self.write_back(locked, &quiet))
-            .inspect_err(|_| Command::QUIET.write(locked))
-    }
-
-    fn write_back(&self, locked: &Locked<'_>, quiet: &Quiet) -> Result {
-        // The reset may have turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI
-        // ignores writes to the BARs of a device that decodes.
-        Command::QUIET.write(locked);
+    pub(crate) fn load(&self, locked: &Locked<'_>) -> Result {
         fault::point("pci_load_saved_state")?;
         // SAFETY: The device is valid, its lock is held, and by the type invariant so is the state.
         to_result(unsafe {
             bindings::pci_load_saved_state(raw(locked.device()), self.state.as_ptr())
-        })?;
-        {
-            let _restoring = RESTORING.lock();
-            // SAFETY: As above, and the device is there, as `restore` has seen.
-            unsafe { bindings::pci_restore_state(raw(locked.device())) };
-        }
-        if let Some(ats) = &quiet.ats {
-            ats.restore(locked);
-        }
-        locked.clear_device_status();
-        match Command::read(locked) {
-            Some(now) if now.decodes_like(self.command) && Bars::read(locked) == self.bars => {
-                Ok(())
-            }
-            _ => Err(EIO),
-        }
+        })
     }
 }
 
-/// A device that was quiesced, and what must be put right again that its saved state doesn't know.
-#[must_use]
-pub(crate) struct Quiet {
-    ats: Option<AtsControl>,
-}
-
-impl CfgLocked<'_> {
-    /// Has the device decode nothing, master nothing and raise no INTx, until its state is
-    /// restored.
-    pub(crate) fn quiesce(&self) -> Quiet {
-        let ats = AtsControl::enabled(self);
-        Command::QUIET.write(self);
-        Quiet { ats }
-    }
-}
-
-impl Drop for SavedState {
+impl Drop for StoredState {
     fn drop(&mut self) {
         // SAFETY: By the type invariant this owns the memory, which came from kzalloc().
         unsafe { bindings::kfree(self.state.as_ptr().cast()) };

@@ -8,7 +8,10 @@
 #![deny(unsafe_code)]
 
 use crate::{
-    device::workers::spawn,
+    device::{
+        saved_state::SavedState,
+        workers::spawn, //
+    },
     kapi::{
         attr::{
             attribute_groups,
@@ -29,8 +32,7 @@ use crate::{
             DeviceLocks,
             Locked,
             PciDevices,
-            Registered,
-            SavedState, //
+            Registered, //
         },
         pci_driver::{
             Adapter,

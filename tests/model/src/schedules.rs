@@ -11,9 +11,9 @@ mod reservation;
 mod workers;
 
 use crate::{
-    device::{claimed::Claimed, record::ResetRecord},
+    device::{claimed::Claimed, record::ResetRecord, saved_state::SavedState},
     kapi::xen::Dom0,
-    pci::{Device, SavedState},
+    pci::Device,
     prelude::GFP_KERNEL,
     pure::{reset_plan::Rungs, sbdf::Sbdf},
     stand_in::context::{begin, World},

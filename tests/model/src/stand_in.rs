@@ -34,6 +34,18 @@ pub(crate) mod hypercall {
     pub(crate) struct Notified;
 }
 
+/// `crate::device::canary`.
+pub(crate) mod canary {
+    pub(crate) struct Canaries;
+}
+
+/// `crate::device::saved_state`.
+pub(crate) mod saved_state {
+    pub(crate) struct SavedState;
+
+    pub(crate) struct Quiet;
+}
+
 /// `crate::device::aer`.
 pub(crate) mod aer {
     /// What is remembered of a device's errors.

@@ -37,12 +37,6 @@ pub(crate) enum Header {
     Normal,
 }
 
-pub(crate) struct SavedState;
-
-pub(crate) struct Canaries;
-
-pub(crate) struct Quiet;
-
 pub(crate) trait DeviceExt {}
 
 pub(crate) trait Unlocked {}

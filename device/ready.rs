@@ -2,13 +2,14 @@
 
 //! Waiting for a device to come back from a reset.
 
-use super::{
-    raw,
-    Command,
-    Locked,
-    Unlocked, //
+use super::command::Command;
+use crate::kapi::{
+    fault,
+    pci::{
+        Locked,
+        Unlocked, //
+    },
 };
-use crate::kapi::fault;
 use kernel::{
     bindings,
     prelude::*,
@@ -30,15 +31,7 @@ const LONGEST_PAUSE: Delta = Delta::from_millis(256);
 impl Locked<'_> {
     /// Returns `true` if the device answers with its own registers.
     pub(crate) fn is_ready(&self) -> bool {
-        let mut id = u32::MAX;
-        // SAFETY: The device is valid. A failed access leaves all ones.
-        unsafe {
-            bindings::pci_read_config_dword(
-                raw(self.device()),
-                bindings::PCI_VENDOR_ID as i32,
-                &mut id,
-            )
-        };
+        let id = self.read_u32(bindings::PCI_VENDOR_ID as i32);
         // A virtual function's ID reads as all ones at any time; its Command register doesn't.
         id & 0xffff != RETRY && Command::read(self).is_some()
     }

@@ -2,15 +2,9 @@
 
 //! An enabled PCI device.
 
-use super::{
-    raw,
-    Command,
-    Locked, //
-};
-use crate::kapi::fault;
+use super::command::Command;
+use crate::kapi::pci::Locked;
 use kernel::{
-    bindings,
-    error::to_result,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -37,10 +31,7 @@ impl Enabled {
     pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {
         locked.wake()?;
         let found = Command::read(locked).ok_or(EIO)?;
-        fault::point("pci_enable_device")?;
-        // SAFETY: The device is valid and its lock is held.
-        to_result(unsafe { bindings::pci_enable_device(raw(locked.device())) })
-            .inspect_err(|_| found.write(locked))?;
+        locked.enable().inspect_err(|_| found.write(locked))?;
         if let Some(now) = Command::read(locked) {
             now.without_master().write(locked);
         }
@@ -54,8 +45,7 @@ impl Enabled {
     /// what XSA-120 was about). May be called again, to no effect.
     pub(crate) fn disable(&self, locked: &Locked<'_>) {
         if self.counted.xchg(false, Relaxed) {
-            // SAFETY: Pairs with the successful `pci_enable_device()` of `new`.
-            unsafe { bindings::pci_disable_device(raw(locked.device())) };
+            locked.disable();
         }
     }
 

@@ -2,15 +2,14 @@
 
 //! Leaving marks in a device before a reset and looking for them after it.
 
-use super::{
-    raw,
-    CfgLocked, //
-};
 use crate::{
-    kapi::xen::{
-        self,
-        Dom0,
-        Dom0Kind, //
+    kapi::{
+        pci::CfgLocked,
+        xen::{
+            self,
+            Dom0,
+            Dom0Kind, //
+        },
     },
     pure::canary::{
         Proof,
@@ -24,7 +23,7 @@ pub(crate) struct Canaries([Option<(u16, u16)>; Register::ALL.len()]);
 
 impl CfgLocked<'_> {
     /// Returns a register's offset, if the device has it.
-    fn offset(&self, register: Register) -> Option<i32> {
+    fn canary_offset(&self, register: Register) -> Option<i32> {
         match register {
             Register::CacheLineSize => Some(bindings::PCI_CACHE_LINE_SIZE as i32),
             Register::InterruptLine => Some(bindings::PCI_INTERRUPT_LINE as i32),
@@ -35,45 +34,31 @@ impl CfgLocked<'_> {
                 None
             }
             Register::MsixFunctionMask => {
-                // SAFETY: The device is valid; the field is set when it is found.
-                let capability = unsafe { (*raw(self.device())).msix_cap };
                 let flags = bindings::PCI_MSIX_FLAGS as i32;
-                (capability != 0).then(|| i32::from(capability).saturating_add(flags))
+                Some(self.msix_capability()?.saturating_add(flags))
             }
         }
     }
 
     /// Reads a register; `None` if the device doesn't have it. A failed access reads as all ones.
-    fn read(&self, register: Register) -> Option<u16> {
-        let offset = self.offset(register)?;
-        let device = raw(self.device());
-        // SAFETY: The device is valid.
-        unsafe {
-            if register == Register::MsixFunctionMask {
-                let mut value = u16::MAX;
-                bindings::pci_read_config_word(device, offset, &mut value);
-                Some(value)
-            } else {
-                let mut value = u8::MAX;
-                bindings::pci_read_config_byte(device, offset, &mut value);
-                Some(u16::from(value))
-            }
-        }
+    fn read_canary_register(&self, register: Register) -> Option<u16> {
+        let offset = self.canary_offset(register)?;
+        Some(if register == Register::MsixFunctionMask {
+            self.read_u16(offset)
+        } else {
+            u16::from(self.read_u8(offset))
+        })
     }
 
-    fn write(&self, register: Register, value: u16) {
-        let Some(offset) = self.offset(register) else {
+    fn write_canary_register(&self, register: Register, value: u16) {
+        let Some(offset) = self.canary_offset(register) else {
             return;
         };
-        let device = raw(self.device());
-        // SAFETY: The device is valid, and nobody else writes to its configuration space.
-        unsafe {
-            if register == Register::MsixFunctionMask {
-                bindings::pci_write_config_word(device, offset, value);
-            } else {
-                // CAST: Values of these registers have 8 bits.
-                bindings::pci_write_config_byte(device, offset, value as u8);
-            }
+        if register == Register::MsixFunctionMask {
+            self.write_u16(offset, value);
+        } else {
+            // CAST: Values of these registers have 8 bits.
+            self.write_u8(offset, value as u8);
         }
     }
 
@@ -94,14 +79,14 @@ impl CfgLocked<'_> {
             if !fits(register) {
                 return None;
             }
-            let found = self.read(register)?;
+            let found = self.read_canary_register(register)?;
             let marked = register.marked(found)?;
-            self.write(register, marked);
-            let now = self.read(register)?;
+            self.write_canary_register(register, marked);
+            let now = self.read_canary_register(register)?;
             if register.bears(marked, now) {
                 return Some((found, marked));
             }
-            self.write(register, found);
+            self.write_canary_register(register, found);
             None
         }))
     }
@@ -114,14 +99,14 @@ impl CfgLocked<'_> {
                 continue;
             };
             left = left.saturating_add(1);
-            let Some(now) = self.read(register) else {
+            let Some(now) = self.read_canary_register(register) else {
                 continue;
             };
             if register.bears(marked, now) {
                 still_there = still_there.saturating_add(1);
             }
             if let Some(value) = register.cleaned(found, marked, now) {
-                self.write(register, value);
+                self.write_canary_register(register, value);
             }
         }
         Proof::of(left, still_there)

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Saved configuration space.
+
+use super::{
+    ats::AtsControl,
+    bars::Bars,
+    command::Command, //
+};
+use crate::kapi::{
+    fault,
+    global::global,
+    pci::{
+        CfgLocked,
+        Locked,
+        StoredState, //
+    },
+};
+use kernel::prelude::*;
+
+global! {
+    /// Held while a configuration is written back: the kernel also sets up power saving of the
+    /// link there, in registers of the port above (`pci_restore_aspm_l1ss_state()`), which other
+    /// devices below the port share, and whose lock cannot be taken after theirs.
+    static RESTORING(RESTORING_STATE): Mutex<()> = ();
+}
+
+/// Initialises the lock of this file, before anything else is called.
+pub(crate) fn init_locks() {
+    RESTORING.init();
+}
+
+/// A copy of a device's configuration, and what shows whether the device has taken it back.
+pub(crate) struct SavedState {
+    stored: StoredState,
+    command: Command,
+    bars: Bars,
+}
+
+impl SavedState {
+    /// Saves the configuration as it is now.
+    ///
+    /// # Errors
+    ///
+    /// - `EIO`: the device doesn't answer.
+    /// - `ENODEV`: it may have been removed.
+    /// - `ENOMEM`: no memory.
+    /// - The errno of `pci_save_state()`.
+    pub(crate) fn save(locked: &Locked<'_>) -> Result<Self> {
+        locked.check_there()?;
+        let command = Command::read(locked).ok_or(EIO)?;
+        fault::point("pci_save_state")?;
+        locked.save_state()?;
+        Ok(Self {
+            stored: StoredState::of(locked)?,
+            command,
+            bars: Bars::read(locked),
+        })
+    }
+
+    /// Writes the saved configuration back, BARs before the Command register, and once more if the
+    /// device didn't take it. One that doesn't take it then decodes nothing: its addresses may be
+    /// somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: the kernel keeps other capabilities of the device than those saved.
+    /// - `EIO`: the device doesn't answer, or didn't take its BARs or decode bits back.
+    /// - `ENODEV`: it may have been removed; nothing was written.
+    pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
+        locked.check_there()?;
+        self.write_back(locked, &quiet)
+            .or_else(|_| self.write_back(locked, &quiet))
+            .inspect_err(|_| Command::QUIET.write(locked))
+    }
+
+    fn write_back(&self, locked: &Locked<'_>, quiet: &Quiet) -> Result {
+        // The reset may have turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI
+        // ignores writes to the BARs of a device that decodes.
+        Command::QUIET.write(locked);
+        self.stored.load(locked)?;
+        {
+            let _restoring = RESTORING.lock();
+            locked.restore_state()?;
+        }
+        if let Some(ats) = &quiet.ats {
+            ats.restore(locked);
+        }
+        locked.clear_device_status();
+        match Command::read(locked) {
+            Some(now) if now.decodes_like(self.command) && Bars::read(locked) == self.bars => {
+                Ok(())
+            }
+            _ => Err(EIO),
+        }
+    }
+}
+
+/// A device that was quiesced, and what must be put right again that its saved state doesn't know.
+#[must_use]
+pub(crate) struct Quiet {
+    ats: Option<AtsControl>,
+}
+
+impl CfgLocked<'_> {
+    /// Has the device decode nothing, master nothing and raise no INTx, until its state is
+    /// restored.
+    pub(crate) fn quiesce(&self) -> Quiet {
+        let ats = AtsControl::enabled(self);
+        Command::QUIET.write(self);
+        Quiet { ats }
+    }
+}
