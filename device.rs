@@ -22,6 +22,7 @@ mod ready;
 pub(crate) mod record;
 pub(crate) mod registry;
 pub(crate) mod reservation;
+pub(crate) mod reset_methods;
 pub(crate) mod saved_state;
 pub(crate) mod settings;
 pub(crate) mod slots;

@@ -4,8 +4,10 @@
 //!
 //! This is the only part of the driver that may contain `unsafe` code; the rest denies it. A
 //! wrapper offers an API that cannot be misused from safe code, or takes a token (such as
-//! [`pci::Locked`]) that proves what the C function demands. Each could move into the `kernel`
-//! crate as it stands.
+//! [`pci::Locked`]) that proves what the C function demands. It decides nothing: what is done with
+//! it is decided in [`crate::device`] and above.
+//!
+//! What keeps a wrapper from the `kernel` crate is marked by `UPSTREAM(code)`.
 
 pub(crate) mod acpi;
 pub(crate) mod attr;

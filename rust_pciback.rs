@@ -29,6 +29,7 @@ use crate::{
     backend::Backend,
     device::{
         registry::Registry,
+        reset_methods::check_reset_methods,
         slots::Slots,
         workers::Workers, //
     },
@@ -36,10 +37,7 @@ use crate::{
         files::GsiFiles,
         hook::Hook, //
     },
-    kapi::{
-        pci::check_reset_methods,
-        pci_driver::Adapter, //
-    },
+    kapi::pci_driver::Adapter,
     params::HIDE,
     stub::{
         bulk::{

@@ -8,6 +8,7 @@ use super::{
         KernelReset,
         ResetRecord, //
     },
+    reset_methods::was_offered_method,
     saved_state::SavedState,
     settings::Settings, //
 };
@@ -16,8 +17,7 @@ use crate::{
         clock,
         pci::{
             DeviceExt,
-            Header,
-            Unlocked, //
+            Header, //
         },
         xen::{
             self,
@@ -152,7 +152,7 @@ impl Claimed {
             sbdf,
             dom0,
             gsi,
-            was_offered_method: device.was_offered_method(),
+            was_offered_method: was_offered_method(device),
             saved,
             books <- kernel::new_spinlock!(books),
             ended <- kernel::new_condvar!(),

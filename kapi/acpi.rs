@@ -2,6 +2,8 @@
 
 //! Reading what ACPI says of interrupt routing and proximity, and never changing it.
 //!
+//! UPSTREAM(acpi-subset): what the driver reads, and no more.
+//!
 //! C headers: [`include/acpi/acpixf.h`](srctree/include/acpi/acpixf.h),
 //! [`include/acpi/acrestyp.h`](srctree/include/acpi/acrestyp.h)
 
@@ -106,6 +108,14 @@ impl Node {
     /// # Errors
     ///
     /// - `EIO`: it has one, and ACPI can't evaluate it. (Its log says why.)
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// if let Some(table) = Node::of_bridge_above(device).ok_or(ENODEV)?.routing_table()? {
+    ///     let entry = table.entries().next();
+    /// }
+    /// ```
     pub(crate) fn routing_table(self) -> Result<Option<RoutingTable>> {
         /// `ACPI_ALLOCATE_BUFFER`: ACPICA allocates what it needs.
         const ALLOCATE: usize = usize::MAX;

@@ -7,6 +7,8 @@
 //! with the driver (or after `probe`) and removes them before the driver goes (before `unbind`),
 //! waiting for calls under way: so they may be called at any time in between, and never later.
 //!
+//! UPSTREAM(attr-drvdata): `show` and `store` get no driver data.
+//!
 //! C header: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
 
 use core::{
@@ -327,6 +329,22 @@ impl<A> Groups<A> {
 ///
 /// `attribute_groups!(NAME: AttributeKind, directory, [files], [large files]);` where the kind is that of
 /// the files, the directory is an `Option<&CStr>`, and each file is `NAME = expression`.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Reset;
+///
+/// impl DriverStore for Reset {
+///     const NAME: &'static CStr = c"reset";
+///
+///     fn store(text: &[u8]) -> Result {
+///         reset(text)
+///     }
+/// }
+///
+/// attribute_groups!(GROUPS: DriverAttribute, None, [RESET = DriverAttribute::write_only::<Reset>()], []);
+/// ```
 macro_rules! attribute_groups {
     ($name:ident: $kind:ident, $directory:expr, [$($file:ident = $build:expr),* $(,)?],
      [$($large:ident = $bin:expr),* $(,)?]) => {

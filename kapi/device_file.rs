@@ -2,6 +2,8 @@
 
 //! A read-only sysfs file of a device that shows one number.
 //!
+//! UPSTREAM(device-file): as for attributes.
+//!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
 use super::{
@@ -24,6 +26,13 @@ use kernel::{
 /// and waits for readers under way.
 ///
 /// The number is part of the file, so a read takes no lock and looks nothing up.
+///
+/// # Examples
+///
+/// ```ignore
+/// let file = NumberFile::new(device, c"gsi", 17)?; // `cat gsi` says 17.
+/// drop(file); // It is gone.
+/// ```
 pub(crate) struct NumberFile {
     inner: Pin<KBox<Inner>>,
     device: ARef<pci::Device>,

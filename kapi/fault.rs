@@ -9,6 +9,8 @@
 //! isn't an allocation.)
 //!
 //! The hypercall number `fail_physdev_op` answers with `fail_errno` each time.
+//!
+//! UPSTREAM(error-injection): `ALLOW_ERROR_INJECTION` does this for C functions.
 
 #![deny(unsafe_code)]
 

@@ -2,6 +2,8 @@
 
 //! The function behind privcmd's `IOCTL_PRIVCMD_PCIDEV_GET_GSI`.
 //!
+//! UPSTREAM(xen-bindings): include/xen/acpi.h is not in rust/bindings.
+//!
 //! C header: [`include/xen/acpi.h`](srctree/include/xen/acpi.h)
 
 use super::pci_driver::{

@@ -3,6 +3,8 @@
 //! Log lines: at a limited rate, where something outside the kernel can provoke them, and about a
 //! device that the driver may no longer have.
 //!
+//! UPSTREAM(ratelimit-init): the state is built by hand, its lock included.
+//!
 //! C headers: [`include/linux/ratelimit.h`](srctree/include/linux/ratelimit.h),
 //! [`include/linux/dev_printk.h`](srctree/include/linux/dev_printk.h)
 
@@ -18,6 +20,12 @@ use kernel::{
 };
 
 /// `log_limited!(dev_warn, device, "...", ...)`: the given macro, unless its limit is reached.
+///
+/// # Examples
+///
+/// ```ignore
+/// log_limited!(dev_warn, device, "malformed ({errno})\n");
+/// ```
 macro_rules! log_limited {
     ($macro:ident, $($arguments:tt)*) => {{
         static LIMIT: $crate::kapi::log::RateLimit =

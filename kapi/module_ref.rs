@@ -8,6 +8,13 @@ use super::param::this_module;
 use kernel::bindings;
 
 /// A reference; dropping it gives it back.
+///
+/// # Examples
+///
+/// ```ignore
+/// let module = ModuleRef::get(); // `None` if the module is about to go.
+/// drop(module);
+/// ```
 pub(crate) struct ModuleRef(());
 
 impl ModuleRef {

@@ -3,6 +3,8 @@
 //! Notifier blocks: being called by one of the kernel's chains. The chains here are that of the PCI
 //! bus, for devices and drivers that come and go, and that of power management.
 //!
+//! UPSTREAM(notifier-data): a registration has no private data.
+//!
 //! C headers: [`include/linux/notifier.h`](srctree/include/linux/notifier.h),
 //! [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h),
 //! [`include/linux/suspend.h`](srctree/include/linux/suspend.h)
@@ -136,6 +138,20 @@ impl<C: Chain> PinnedDrop for NotifierRegistration<C> {
 }
 
 /// What is told; every method may sleep.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Watcher;
+///
+/// impl BusListener for Watcher {
+///     fn added(device: Registered<'_>) {
+///         dev_info!(device, "appeared\n");
+///     }
+/// }
+///
+/// let watcher <- BusRegistration::<Watcher>::new();
+/// ```
 pub(crate) trait BusListener {
     /// A device was added to the PCI bus; no driver has seen it yet. The caller holds no lock of
     /// the device.

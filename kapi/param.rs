@@ -3,6 +3,8 @@
 //! String and switch module parameters, which `module!` doesn't have (it takes integers only, and
 //! none that can be changed).
 //!
+//! UPSTREAM(module-params): `module!` should have strings and switches that can be changed.
+//!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
 use core::cell::UnsafeCell;
@@ -112,6 +114,19 @@ impl NumberParam {
 }
 
 /// Declares a read-only string parameter: `string_param!(HIDE, "hide", "what it is");`
+///
+/// # Examples
+///
+/// ```ignore
+/// string_param!(
+///     /// What it is for.
+///     HIDE,
+///     "hide",
+///     "what modinfo says"
+/// );
+///
+/// let text: &[u8] = HIDE.value();
+/// ```
 macro_rules! string_param {
     ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal) => {
         $(#[$meta])*

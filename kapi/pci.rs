@@ -12,7 +12,6 @@ mod driver_override;
 mod drivers;
 mod error_status;
 mod lock;
-mod own_reset;
 mod registered;
 mod reset;
 mod resource;
@@ -47,7 +46,6 @@ pub(crate) use self::{
     },
     state::StoredState,
     unlocked::{
-        check_reset_methods,
         DriverKind,
         PortDriver,
         Unlocked, //

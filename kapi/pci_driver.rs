@@ -10,6 +10,8 @@
 //! [attached](super::pci::attach) later.
 //!
 //! The adapter here fills in those fields and lets the kernel's own adapter do the rest.
+//!
+//! UPSTREAM(probe-type): `probe_type` is changed while the driver is registered.
 
 use super::{
     attr::{

@@ -4,6 +4,8 @@
 //!
 //! Facts are those of Xen's public header xen/include/public/physdev.h; each structure's size is
 //! checked here.
+//!
+//! UPSTREAM(xen-helpers): hypercalls need a file in rust/helpers.
 
 use super::{
     fault,
@@ -117,6 +119,13 @@ const _: () = {
 /// Issues the command; returns what Xen returned: 0 or more, or a negative errno.
 ///
 /// Outside of Xen there would be nobody to call: `Dom0` proves that this is inside.
+///
+/// # Examples
+///
+/// ```ignore
+/// let dom0 = xen::initial_domain().ok_or(ENODEV)?;
+/// let errno = physdev_op(dom0, &mut PrepareMsix(name));
+/// ```
 pub(crate) fn physdev_op<T: Op>(_: Dom0, arg: &mut T) -> c_int {
     if let Some(answer) = fault::answer_of_xen(T::OP) {
         return answer;

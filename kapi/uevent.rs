@@ -2,6 +2,8 @@
 
 //! Telling user space that something changed about a device.
 //!
+//! UPSTREAM(uevent): `kobject_uevent_env()` has no wrapper.
+//!
 //! C header: [`include/linux/kobject.h`](srctree/include/linux/kobject.h)
 
 use super::fault;
@@ -23,6 +25,12 @@ const MOST: usize = 4;
 ///
 /// - `EINVAL`: more variables than there is room for.
 /// - The errno of `kobject_uevent_env()`, such as `ENOMEM`.
+///
+/// # Examples
+///
+/// ```ignore
+/// uevent::changed(device, &[CString::try_from_fmt(fmt!("STATE=clean"))?])?;
+/// ```
 pub(crate) fn changed(device: &pci::Device, variables: &[CString]) -> Result {
     let mut list = [core::ptr::null_mut(); MOST + 1];
     if variables.len() > MOST {

@@ -5,6 +5,8 @@
 //! The kernel's queues outlive the module, and nothing would keep it from being unloaded while one
 //! of them still returns from a function of the module. Destroying a queue waits for that.
 //!
+//! UPSTREAM(alloc-workqueue): `alloc_workqueue()` has no wrapper.
+//!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use super::fault;

@@ -2,6 +2,8 @@
 
 //! Which kind of Xen domain this kernel runs in, and which domain uses a device.
 //!
+//! UPSTREAM(xen-bindings): the headers of Xen are not in rust/bindings.
+//!
 //! C headers: [`include/xen/xen.h`](srctree/include/xen/xen.h),
 //! [`include/xen/pci.h`](srctree/include/xen/pci.h)
 
@@ -77,6 +79,13 @@ pub(crate) fn domain_of(device: &pci::Device) -> Option<DomId> {
 
 /// An entry in the kernel's books that a domain uses a device; dropping it takes it out. (In a PV
 /// dom0 the kernel maps the device's interrupts to that domain.)
+///
+/// # Examples
+///
+/// ```ignore
+/// let entry = DomainOwner::enter(device, domain)?;
+/// drop(entry); // The device is nobody's again.
+/// ```
 pub(crate) struct DomainOwner {
     device: ARef<pci::Device>,
     domain: DomId,

@@ -25,14 +25,16 @@ use crate::{
             KernelReset,
             ResetRecord, //
         },
-        registry, //
+        registry,
+        reset_methods::is_alone_on_its_bus, //
     },
     kapi::{
         log::log_limited,
         pci::{
             listed_methods,
             CfgLocked,
-            DeviceExt, //
+            DeviceExt,
+            Unlocked, //
         },
     },
     pure::{
@@ -74,7 +76,7 @@ pub(crate) fn prepare(device: &CfgLocked<'_>) {
         marks: device.plant_unsaved_canaries(),
         start,
         listed: listed_methods(device.device()),
-        alone: device.is_alone_on_its_bus(),
+        alone: is_alone_on_its_bus(device.device()),
     });
 }
 
@@ -89,7 +91,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
     let facts = Facts {
         listed: under_way.listed,
         micros,
-        immediate: device.is_immediately_ready(),
+        immediate: device.device().is_immediately_ready(),
         alone: under_way.alone,
     };
     let guess = facts.conclude();

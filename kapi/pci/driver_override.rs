@@ -2,6 +2,9 @@
 
 //! The `driver_override` of a device: the only driver that it may have.
 //!
+//! UPSTREAM(driver-override): device_match_driver_override() is an inline function, and nothing takes an override
+//! back.
+//!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
 use super::{
@@ -22,6 +25,13 @@ use kernel::{
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
+///
+/// # Examples
+///
+/// ```ignore
+/// override_driver(device, c"pciback")?;
+/// withdraw_override(device, c"pciback");
+/// ```
 pub(crate) fn override_driver(device: &pci::Device, driver: &CStr) -> Result {
     fault::point("__device_set_driver_override")?;
     let text = driver.to_bytes();

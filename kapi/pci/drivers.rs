@@ -29,6 +29,12 @@ use kernel::{
 ///   to be removed, or the driver doesn't want it.
 /// - `EBUSY`: the device has a driver.
 /// - Any other errno of the probe.
+///
+/// # Examples
+///
+/// ```ignore
+/// attach(device, c"pciback")?; // As `echo BDF > bind`.
+/// ```
 pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
     fault::point("device_driver_attach")?;
     let dev = raw_dev(device);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Locks of a PCI device, and the tokens that prove that they are held.
+//!
+//! UPSTREAM(device-core): a lock should yield a `Device<Core>`.
 
 use super::raw;
 use core::{
@@ -99,6 +101,15 @@ impl<'a> Deref for CfgLocked<'a> {
 
 /// The locks of several devices, and their user-space configuration accesses held back, as the
 /// kernel takes them for resets of a bus (`pci_bus_lock()`).
+///
+/// # Examples
+///
+/// ```ignore
+/// let locks = DeviceLocks::new(devices); // The bridge, then what is below it.
+/// for device in locks.iter() {
+///     device.wake()?;
+/// }
+/// ```
 pub(crate) struct DeviceLocks {
     devices: KVec<ARef<pci::Device>>,
     _not_send: PhantomData<*mut ()>,
@@ -148,6 +159,13 @@ impl Drop for DeviceLocks {
 /// For resets in driver callbacks, where the driver core holds the device's lock but nobody keeps
 /// user space from the registers of a device in reset. ([`DeviceLocks`] include this.) It holds on
 /// to the [`Locked`] that it was made of, and like that can't leave the thread that has the lock.
+///
+/// # Examples
+///
+/// ```ignore
+/// let access = ConfigAccess::block(&locked);
+/// let device: CfgLocked<'_> = access.cfg_locked();
+/// ```
 pub(crate) struct ConfigAccess<'a> {
     locked: &'a Locked<'a>,
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Resetting hardware, without saving before or restoring after.
+//!
+//! UPSTREAM(reset-methods): the kernel exports no way to run one given reset method, so the list of methods
+//! is rewritten meanwhile.
 
 use super::{
     raw,

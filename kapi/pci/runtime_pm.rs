@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Keeping a device, and so the bridges above it, from being suspended.
+//!
+//! UPSTREAM(runtime-pm): `pm_runtime_get_sync()` is an inline function and has no wrapper.
 
 use super::raw_dev;
 use core::marker::PhantomData;
@@ -11,6 +13,14 @@ use kernel::{
 };
 
 /// While this lives, neither the device nor any bridge above it is suspended at run time.
+///
+/// # Examples
+///
+/// ```ignore
+/// let active = RuntimePm::new(device);
+/// // Neither the device nor a bridge above it is suspended.
+/// drop(active);
+/// ```
 pub(crate) struct RuntimePm<'a> {
     dev: *mut bindings::device,
     _device: PhantomData<&'a pci::Device>,

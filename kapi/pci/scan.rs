@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! All PCI devices there are, with none coming or going if that matters.
+//!
+//! UPSTREAM(pci-get-device): neither `pci_get_device()` nor `pci_lock_rescan_remove()` has a wrapper.
 
 use super::Registered;
 use core::{
@@ -14,6 +16,13 @@ use kernel::{
 };
 
 /// While this lives, no PCI device is added or removed (`pci_lock_rescan_remove()`).
+///
+/// # Examples
+///
+/// ```ignore
+/// let no_changes = RescanRemoveLock::new();
+/// no_changes.for_each_device(|device| dev_info!(device, "is there\n"));
+/// ```
 pub(crate) struct RescanRemoveLock(PhantomData<*mut ()>);
 
 impl RescanRemoveLock {

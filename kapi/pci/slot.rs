@@ -6,6 +6,9 @@
 //! restoring (`pci_reset_bus()`), between which nobody can look at the hardware. So the slot
 //! driver's own function is called, as `pci_reset_hotplug_slot()` does.
 //!
+//! UPSTREAM(slot-ops): `struct hotplug_slot_ops` is mirrored, and called past `pci_reset_hotplug_slot()`,
+//! which is not exported.
+//!
 //! C header: [`include/linux/pci_hotplug.h`](srctree/include/linux/pci_hotplug.h)
 
 use super::{

@@ -2,6 +2,8 @@
 
 //! Enabling a device, and saving and restoring its configuration, as the kernel does it.
 //!
+//! UPSTREAM(saved-state): the bindings have the functions, and the kernel crate no wrapper.
+//!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
 use super::{

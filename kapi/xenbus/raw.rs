@@ -2,6 +2,8 @@
 
 //! Structures and functions of xenbus, which the kernel's bindings lack. `kapi/layout.c` checks
 //! the layouts against the header.
+//!
+//! UPSTREAM(xenbus-bindings): include/xen/xenbus.h is not in rust/bindings.
 
 use core::mem::{
     offset_of,

@@ -40,6 +40,15 @@ const TRIES: usize = 32;
 /// - Those of `action`; nothing was written.
 /// - `EAGAIN`: others write all the time.
 /// - xenstored's errno.
+///
+/// # Examples
+///
+/// ```ignore
+/// let online = transact(|transaction| {
+///     transaction.write(c"backend/pci/1/0", c"state", c"4")?;
+///     transaction.exists(c"backend/pci/1/0", c"online")
+/// })?;
+/// ```
 pub(crate) fn transact<T>(action: impl Fn(&Transaction) -> Result<T>) -> Result<T> {
     for _ in 0..TRIES {
         let transaction = Transaction::start()?;

@@ -29,7 +29,7 @@ mod driver {
     }
     #[path = ""]
     pub(crate) mod device {
-        pub(crate) use crate::stand_in::{aer, canary, saved_state, settings};
+        pub(crate) use crate::stand_in::{aer, canary, reset_methods, saved_state, settings};
         #[path = "device/claimed.rs"]
         pub(crate) mod claimed;
         #[path = "device/record.rs"]

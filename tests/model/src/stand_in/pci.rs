@@ -26,10 +26,6 @@ impl Device {
     pub(crate) fn header(&self) -> Header {
         Header::Normal
     }
-
-    pub(crate) fn was_offered_method(&self) -> bool {
-        true
-    }
 }
 
 #[derive(PartialEq, Eq)]
