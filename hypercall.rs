@@ -67,7 +67,7 @@ pub(crate) enum Notified {
     Done,
     /// This kind of dom0 doesn't tell Xen.
     NotNeeded,
-    /// Xen cannot be told: too old, or the segment has no name in its interface.
+    /// Xen can't be notified: too old, or the segment has no name in its interface.
     Impossible,
 }
 
@@ -109,7 +109,7 @@ fn xen_name(device: &pci::Device) -> Option<physdev::PciDevice> {
             if SAID.first() {
                 dev_warn!(
                     device,
-                    "segment above ffff: Xen is not told of such devices\n"
+                    "segment above ffff: Xen can not be notified of such devices\n"
                 );
             }
             None
@@ -238,7 +238,7 @@ fn msix(
     }
 }
 
-/// Tells Xen that the device was reset, so that vPCI forgets what it knew of it. The device's BARs
+/// Notifies Xen that the device was reset, so that vPCI forgets what it knew of it. The device's BARs
 /// must be restored: Xen reads them anew.
 ///
 /// Only a PVH dom0 tells, and only of a device for which [`ask_known`] succeeded.

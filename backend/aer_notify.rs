@@ -21,7 +21,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Has the toolstack told, in the background: by `aerState` in the directory of the guest's
+/// Notifies the toolstack, in the background: by `aerState` in the directory of the guest's
 /// devices, as the C driver does it, and by an event of the device.
 ///
 /// # Errors
@@ -36,7 +36,7 @@ pub(crate) fn aer_notify(claimed: &Arc<Claimed>, domain: DomId, channel: Channel
             log_limited!(
                 dev_err,
                 &claimed.device,
-                "domain {domain} is not told of the error ({})\n",
+                "the toolstack of domain {domain} is not notified of the error ({})\n",
                 error.to_errno()
             );
         }

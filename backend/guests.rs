@@ -105,7 +105,7 @@ fn scan() {
     if let Err(error) = retry(find_new) {
         log_limited!(
             pr_err,
-            "the list of guests with PCI devices can't be read ({})\n",
+            "can't read the list of guests with PCI devices from xenstore ({})\n",
             error.to_errno()
         );
     }

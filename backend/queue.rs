@@ -80,7 +80,7 @@ impl Drop for BackendQueue {
     }
 }
 
-/// Has work done in the background.
+/// Queues work.
 ///
 /// # Errors
 ///

@@ -136,7 +136,7 @@ impl Guest {
             if *error != EAGAIN {
                 log_limited!(
                     pr_err,
-                    "domain {}: its list of devices can't be followed ({})\n",
+                    "domain {}: can't read its list of devices from xenstore ({})\n",
                     self.domain,
                     error.to_errno()
                 );
@@ -425,7 +425,7 @@ const MOST_REFUSED: usize = 64;
 /// Operation not supported (include/uapi/asm-generic/errno.h); the kernel crate lacks it.
 const EOPNOTSUPP: i32 = 95;
 
-/// What a PV guest's frontend is told.
+/// The error in xenstore for a PV guest's frontend.
 const NO_OPERATIONS: &CStr = c"configuration space and interrupts of PV guests are not supported";
 
 /// The text for xenstore that says why a device is not exported.

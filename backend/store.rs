@@ -88,7 +88,7 @@ impl Drop for Open {
     }
 }
 
-/// Is told when xenstored is there.
+/// Called when xenstored is there.
 pub(super) struct Xenstored;
 
 impl ready::XenstoreListener for Xenstored {
@@ -112,7 +112,7 @@ pub(super) fn listen() -> bool {
             Ok(watch) => ear.watch = Some(watch),
             Err(error) => log_limited!(
                 pr_err,
-                "xenstore: guests' devices can't be watched ({})\n",
+                "xenstore: can't watch backend/pci ({})\n",
                 error.to_errno()
             ),
         }

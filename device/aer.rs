@@ -37,7 +37,7 @@ struct Books {
     resets: Resets,
     /// A reset is to come.
     pending: bool,
-    /// The toolstack is about to be told.
+    /// A notification of the toolstack is queued.
     notifying: bool,
     /// The claim has ended.
     ended: bool,
@@ -71,13 +71,13 @@ impl AerState {
         self.ended.notify_all();
     }
 
-    /// Returns `true` if the toolstack is to be told of an error: one message at a time is enough,
+    /// Returns `true` if the toolstack is to be notified of an error: one message at a time is enough,
     /// however many errors there are.
     pub(crate) fn begin_notifying(&self) -> bool {
         !core::mem::replace(&mut self.books.lock().notifying, true)
     }
 
-    /// The toolstack was told, or can't be.
+    /// The toolstack was notified, or can't be.
     pub(crate) fn notified(&self) {
         self.books.lock().notifying = false;
     }

@@ -55,7 +55,7 @@ impl Bars {
 }
 
 impl Locked<'_> {
-    /// Sees to it that the device is awake and has the addresses that the kernel gave it. A reset
+    /// Wakes the device and checks that it has the addresses that the kernel gave it. A reset
     /// that failed may have left it without.
     ///
     /// # Errors

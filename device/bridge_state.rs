@@ -107,7 +107,7 @@ impl CfgLocked<'_> {
         Ok(())
     }
 
-    /// Has a hot-plug port tell of events again, but not of those meanwhile, and leaves a saved
+    /// Turns the events of a hot-plug port on again, drops those meanwhile, and leaves a saved
     /// configuration behind as the port's driver did.
     pub(crate) fn resume_bridge(&self, state: BridgeState) {
         if let Some(control) = state.slot_control {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Leaving marks in a device before a reset and looking for them after it.
+//! Leaving canaries in a device before a reset and looking for them after it.
 
 use crate::{
     kapi::{
@@ -18,7 +18,7 @@ use crate::{
 };
 use kernel::bindings;
 
-/// The marks that a device bears: for each register, what was there and what is.
+/// The canaries that a device bears: for each register, what was there and what is.
 pub(crate) struct Canaries([Option<(u16, u16)>; Register::ALL.len()]);
 
 impl CfgLocked<'_> {
@@ -62,14 +62,14 @@ impl CfgLocked<'_> {
         }
     }
 
-    /// Leaves a mark in each register that takes one. The device must be quiet: no bus mastering,
+    /// Leaves a canary in each register that takes one. The device must be quiet: no bus mastering,
     /// no interrupts.
     pub(crate) fn plant_canaries(&self) -> Canaries {
         self.plant_canaries_in(|_| true)
     }
 
     /// The same, in registers only that the kernel doesn't save before a reset and write back after
-    /// it, marks and all.
+    /// it, canaries and all.
     pub(crate) fn plant_unsaved_canaries(&self) -> Canaries {
         self.plant_canaries_in(|register| !register.is_saved())
     }
@@ -80,32 +80,32 @@ impl CfgLocked<'_> {
                 return None;
             }
             let found = self.read_canary_register(register)?;
-            let marked = register.marked(found)?;
-            self.write_canary_register(register, marked);
+            let planted = register.with_canary(found)?;
+            self.write_canary_register(register, planted);
             let now = self.read_canary_register(register)?;
-            if register.bears(marked, now) {
-                return Some((found, marked));
+            if register.has_canary(planted, now) {
+                return Some((found, planted));
             }
             self.write_canary_register(register, found);
             None
         }))
     }
 
-    /// Looks for the marks and takes away those that are still there.
-    pub(crate) fn check_canaries(&self, marks: Canaries) -> Proof {
+    /// Looks for the canaries and takes away those that are still there.
+    pub(crate) fn check_canaries(&self, canaries: Canaries) -> Proof {
         let (mut left, mut still_there) = (0usize, 0usize);
-        for (register, mark) in Register::ALL.into_iter().zip(marks.0) {
-            let Some((found, marked)) = mark else {
+        for (register, canary) in Register::ALL.into_iter().zip(canaries.0) {
+            let Some((found, planted)) = canary else {
                 continue;
             };
             left = left.saturating_add(1);
             let Some(now) = self.read_canary_register(register) else {
                 continue;
             };
-            if register.bears(marked, now) {
+            if register.has_canary(planted, now) {
                 still_there = still_there.saturating_add(1);
             }
-            if let Some(value) = register.cleaned(found, marked, now) {
+            if let Some(value) = register.cleaned(found, planted, now) {
                 self.write_canary_register(register, value);
             }
         }

@@ -20,7 +20,7 @@ const COMMAND: i32 = bindings::PCI_COMMAND as i32;
 pub(crate) struct Command(u16);
 
 impl Command {
-    /// What a device is told before a reset: to decode nothing, to master nothing and to raise no
+    /// What is written to a device before a reset: no decode, no bus mastering and no
     /// INTx, as the kernel does (`pci_dev_save_and_disable()`).
     ///
     /// Xen needs the decode off for a reason of its own: its vPCI ignores writes to the BARs of a

@@ -30,7 +30,7 @@ pub(crate) struct ResetRecord {
     pub(crate) state: ResetState,
     /// How it was done; `None` if it never was.
     pub(crate) by: Option<Rung>,
-    /// What the marks say.
+    /// What the canaries say.
     pub(crate) proof: Option<Proof>,
     /// From the quiescing to the return of the hardware, in microseconds.
     pub(crate) micros: i64,
@@ -86,7 +86,7 @@ impl ResetRecord {
 /// A reset that the kernel carries out by itself: what is kept from before it to after it.
 pub(crate) struct KernelReset {
     pub(crate) quiet: Quiet,
-    pub(crate) marks: Canaries,
+    pub(crate) canaries: Canaries,
     pub(crate) start: Instant<Monotonic>,
     pub(crate) listed: Listed,
     pub(crate) alone: bool,

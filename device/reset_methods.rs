@@ -89,7 +89,7 @@ pub(crate) fn check_reset_methods() -> Result {
         if let Some(method) = listed.methods().find(|method| !has(*method)) {
             let errno = ENOEXEC.to_errno();
             pr_err!(
-                "{} lists the reset method {} and can't have it: this kernel numbers them otherwise ({errno})\n",
+                "{} lists the reset method {}, which it lacks: this kernel numbers reset methods differently ({errno})\n",
                 device.sbdf(),
                 method.name()
             );

@@ -103,7 +103,7 @@ pub(crate) struct Quiet {
 }
 
 impl CfgLocked<'_> {
-    /// Has the device decode nothing, master nothing and raise no INTx, until its state is
+    /// Turns decode, bus mastering and INTx of the device off, until its state is
     /// restored.
     pub(crate) fn quiesce(&self) -> Quiet {
         let ats = AtsControl::enabled(self);

@@ -49,7 +49,7 @@ impl Drop for Workers {
     }
 }
 
-/// Has work done in the background that may wait for hardware, but not for other such work.
+/// Queues work that may wait for hardware, but not for other such work.
 ///
 /// # Errors
 ///

@@ -54,7 +54,9 @@ impl GsiSource for ClaimedDevices {
         match answer {
             Ok(_) => {}
             Err(Refused::Gone) => return Err(ENODEV),
-            Err(Refused::Leaving) => return refused("its last guest's use is being ended", EAGAIN),
+            Err(Refused::Leaving) => {
+                return refused("it is being reset after its last guest", EAGAIN)
+            }
             Err(Refused::Reserved) => return refused("it is being reset", EAGAIN),
             Err(Refused::Unclean | Refused::UsedBy(_)) => {
                 return refused("see its pciback/state", EPERM);

@@ -137,7 +137,7 @@ impl<C: Chain> PinnedDrop for NotifierRegistration<C> {
     }
 }
 
-/// What is told; every method may sleep.
+/// The callbacks; each may sleep.
 ///
 /// # Examples
 ///
@@ -183,7 +183,7 @@ unsafe impl<T: BusListener> Chain for PciBus<T> {
     }
 
     unsafe fn called(action: u32, data: *mut c_void) -> Option<Result> {
-        let told: fn(&pci::Device) = match action {
+        let callback: fn(&pci::Device) = match action {
             bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE => {
                 // SAFETY: It is in sysfs by now. Whoever adds it holds pci_lock_rescan_remove(), so
                 // that it isn't removed before all were told, or has the virtual functions of a
@@ -198,7 +198,7 @@ unsafe impl<T: BusListener> Chain for PciBus<T> {
         // SAFETY: Notifiers of the PCI bus get a `struct device` that is embedded in a
         // `struct pci_dev`, valid for the duration of the call.
         let pdev = unsafe { &*container_of!(dev, bindings::pci_dev, dev).cast::<pci::Device>() };
-        told(pdev);
+        callback(pdev);
         Some(Ok(()))
     }
 }

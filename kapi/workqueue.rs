@@ -71,7 +71,7 @@ impl OwnQueue {
         })
     }
 
-    /// Has a function called by the queue.
+    /// Runs a function on the queue.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl OwnQueue {
         Ok(self.queue().try_spawn(GFP_KERNEL, work)?)
     }
 
-    /// Has a work item called by the queue, unless it waits to be called already.
+    /// Queues a work item, unless it is queued already.
     pub(crate) fn enqueue<T>(&self, item: Arc<T>)
     where
         T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static,

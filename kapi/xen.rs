@@ -41,7 +41,7 @@ impl Dom0 {
 pub(crate) enum Dom0Kind {
     /// Paravirtualised: the kernel talks to Xen about interrupts, config space is the hardware's.
     Pv,
-    /// PVH: Xen emulates the config space (vPCI) and must be told of resets and GSIs.
+    /// PVH: Xen emulates the config space (vPCI) and must be notified of resets and GSIs.
     Pvh,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Proof of a reset: marks left in registers that a true reset clears and that do nothing in a
+//! Proof of a reset: canaries left in registers that a true reset clears and that do nothing in a
 //! device that is quiet.
 //!
 //! Several are left where several can be: a method has reset nothing only if all of them are still
@@ -11,7 +11,7 @@ use super::{
     reset_plan::Rung, //
 };
 
-/// A register that can bear a mark.
+/// A register that can bear a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Register {
     /// Cache Line Size, of no effect in PCI Express and 0 after a reset (PCIe r6.0 sec 7.5.1.1.7);
@@ -41,7 +41,7 @@ impl Register {
         }
     }
 
-    /// Returns the bits of the register that the mark is in.
+    /// Returns the bits of the register that the canary is in.
     const fn mask(self) -> u16 {
         match self {
             Self::CacheLineSize | Self::InterruptLine => 0xff,
@@ -49,16 +49,16 @@ impl Register {
         }
     }
 
-    /// Returns the value to write as a mark over `found`; `None` where none would show, or nobody
+    /// Returns the value to write as a canary over `found`; `None` where none would show, or nobody
     /// answers.
-    pub(crate) const fn marked(self, found: u16) -> Option<u16> {
+    pub(crate) const fn with_canary(self, found: u16) -> Option<u16> {
         let mask = self.mask();
         match self {
             Self::CacheLineSize | Self::InterruptLine => {
                 // Neither value is one that hardware, firmware or the kernel puts there, and
                 // neither is what a missing device reads as.
-                let mark = if found & mask == 0x5a { 0xa5 } else { 0x5a };
-                Some((found & !mask) | mark)
+                let canary = if found & mask == 0x5a { 0xa5 } else { 0x5a };
+                Some((found & !mask) | canary)
             }
             // Marked already, or it would read as if nobody answered.
             Self::MsixFunctionMask if found & mask != 0 || found | mask == u16::MAX => None,
@@ -66,42 +66,44 @@ impl Register {
         }
     }
 
-    /// Returns the value to write after the look, if any: over a mark that is still there what was
+    /// Returns the value to write after the look, if any: over a canary that is still there what was
     /// `found` before; and a mask that was set is cleared even where it is gone, because Xen keeps
     /// account of it in a PV dom0.
-    pub(crate) const fn cleaned(self, found: u16, marked: u16, now: u16) -> Option<u16> {
+    pub(crate) const fn cleaned(self, found: u16, planted: u16, now: u16) -> Option<u16> {
         match self {
-            Self::CacheLineSize | Self::InterruptLine if self.bears(marked, now) => Some(found),
+            Self::CacheLineSize | Self::InterruptLine if self.has_canary(planted, now) => {
+                Some(found)
+            }
             Self::CacheLineSize | Self::InterruptLine => None,
             Self::MsixFunctionMask if now == u16::MAX => None,
             Self::MsixFunctionMask => Some(now & !self.mask()),
         }
     }
 
-    /// Returns `true` if the mark that `marked` has is in `now`. A register that reads as all ones is
-    /// one of a device that doesn't answer, and shows no mark.
-    pub(crate) const fn bears(self, marked: u16, now: u16) -> bool {
+    /// Returns `true` if the canary that `planted` has is in `now`. A register that reads as all ones is
+    /// one of a device that doesn't answer, and shows no canary.
+    pub(crate) const fn has_canary(self, planted: u16, now: u16) -> bool {
         let gone = match self {
             Self::CacheLineSize | Self::InterruptLine => 0xff,
             Self::MsixFunctionMask => u16::MAX,
         };
-        now != gone && now & self.mask() == marked & self.mask()
+        now != gone && now & self.mask() == planted & self.mask()
     }
 }
 
-/// What the marks say after a reset.
+/// What the canaries say after a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// A mark is gone: the device was reset.
+    /// A canary is gone: the device was reset.
     Proven,
-    /// All marks are still there: nothing was reset, whatever the method says.
+    /// All canaries are still there: nothing was reset, whatever the method says.
     Disproven,
-    /// No register took a mark.
+    /// No register took a canary.
     Unknown,
 }
 
 impl Proof {
-    /// Draws the conclusion from how many marks were left and how many are still there.
+    /// Draws the conclusion from how many canaries were left and how many are still there.
     pub(crate) const fn of(left: usize, still_there: usize) -> Self {
         if left == 0 {
             Self::Unknown
@@ -113,7 +115,7 @@ impl Proof {
     }
 
     /// Takes into account how the reset was done: the kernel's resets for single devices may save
-    /// the configuration space and put it back, marks and all (`reset_chelsio_generic_dev()`).
+    /// the configuration space and put it back, canaries and all (`reset_chelsio_generic_dev()`).
     pub(crate) const fn after(self, rung: Rung) -> Self {
         match (self, rung) {
             (Self::Disproven, Rung::Function(Method::DeviceSpecific)) => Self::Unknown,
@@ -153,14 +155,17 @@ mod tests {
     fn a_mark_shows_and_a_cleared_one_does_not() {
         for register in Register::ALL {
             for before in found(register) {
-                let Some(marked) = register.marked(before) else {
+                let Some(planted) = register.with_canary(before) else {
                     assert!(register == Register::MsixFunctionMask);
                     assert!(before == 0xbfff || before & 0x4000 != 0);
                     continue;
                 };
-                assert!(register.bears(marked, marked));
-                assert!(!register.bears(marked, before), "no mark over {before:#x}");
-                assert!(!register.bears(marked, 0));
+                assert!(register.has_canary(planted, planted));
+                assert!(
+                    !register.has_canary(planted, before),
+                    "no canary over {before:#x}"
+                );
+                assert!(!register.has_canary(planted, 0));
             }
         }
     }
@@ -181,14 +186,14 @@ mod tests {
 
     #[test]
     fn a_device_that_is_gone_bears_no_mark() {
-        assert!(!Register::CacheLineSize.bears(0x5a, 0xff));
-        assert!(!Register::InterruptLine.bears(0x5a, 0xff));
-        assert!(!Register::MsixFunctionMask.bears(0x4000, 0xffff));
+        assert!(!Register::CacheLineSize.has_canary(0x5a, 0xff));
+        assert!(!Register::InterruptLine.has_canary(0x5a, 0xff));
+        assert!(!Register::MsixFunctionMask.has_canary(0x4000, 0xffff));
     }
 
     #[test]
     fn msix_marks_one_bit_and_leaves_the_rest() {
-        assert_eq!(Register::MsixFunctionMask.marked(0x8003), Some(0xc003));
+        assert_eq!(Register::MsixFunctionMask.with_canary(0x8003), Some(0xc003));
     }
 
     #[test]

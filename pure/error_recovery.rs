@@ -32,7 +32,7 @@ impl Channel {
     }
 }
 
-/// What the kernel is told (`pci_ers_result_t`).
+/// The answer to the kernel (`pci_ers_result_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErsResult {
     /// It can go on without a reset.
@@ -78,13 +78,13 @@ impl Signs {
 /// What is to be done about a device in which, or above which, an error was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
-    /// What the kernel is told.
+    /// The answer to the kernel.
     pub(crate) answer: ErsResult,
     /// The error is the device's, too: it has failed. If it isn't, the device goes on untouched.
     pub(crate) affected: bool,
     /// The device must stop writing to memory at once.
     pub(crate) silence: bool,
-    /// The guest that uses it loses it: the toolstack is told.
+    /// The guest that uses it loses it: the toolstack is notified.
     pub(crate) take_away: bool,
 }
 
@@ -107,7 +107,7 @@ pub(crate) const fn detected(channel: Channel, shows: bool, in_use: bool) -> Res
     }
 }
 
-/// What the kernel is told of a device, a bridge included, when an error was detected.
+/// The answer to the kernel for a device, a bridge included, when an error was detected.
 pub(crate) const fn answer(channel: Channel) -> ErsResult {
     match channel {
         Channel::Normal => ErsResult::CanRecover,

@@ -35,7 +35,7 @@ pub(crate) struct Facts {
 pub(crate) struct Guess {
     /// How, at the weakest.
     pub(crate) by: Rung,
-    /// Whether it is known that the device was reset at all, if marks say nothing.
+    /// Whether it is known that the device was reset at all, if canaries say nothing.
     pub(crate) sure: bool,
 }
 

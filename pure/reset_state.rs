@@ -5,7 +5,7 @@
 /// What the last reset made of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ResetState {
-    /// It was reset and restored, and Xen was told.
+    /// It was reset and restored, and Xen was notified.
     Clean,
     /// It went through a power-state reset, which cleans little.
     Weak,

@@ -4,8 +4,8 @@
 //!
 //! A snapshot is a slice; functions name each other by their index in it. It is put together from
 //! a system that goes on changing, so nothing here trusts it to be well-formed: indices may be out
-//! of range and bridges may form a ring, which ends a walk. Whoever says that it is where nothing
-//! can be may be anywhere, so it must let a reset pass wherever that is.
+//! of range and bridges may form a ring, which ends a walk. A function whose
+//! position makes no sense may be anywhere, so it blocks each reset unless it permits it.
 
 use super::{
     device_state::Holder,

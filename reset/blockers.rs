@@ -254,7 +254,7 @@ pub(super) fn still_leaving(target: &Claimed) -> Error {
     log_limited!(
         dev_warn,
         &target.device,
-        "reset_device: its last guest's use has not ended: try again ({})\n",
+        "reset_device: still being reset after its last guest: try again ({})\n",
         EAGAIN.to_errno()
     );
     EAGAIN

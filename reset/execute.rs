@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Carrying out one reset of one or several devices, whose locks are held: quiesce, leave marks,
-//! reset once, wait for each, look at the marks, restore each.
+//! Carrying out one reset of one or several devices, whose locks are held: quiesce, plant canaries,
+//! reset once, wait for each, check the canaries, restore each.
 //!
 //! Telling Xen comes after all of that (see [`hypercall::notify_reset`](crate::hypercall::notify_reset)):
-//! the order matters. After an FLR the BARs read 0; were Xen told before they are restored, it
+//! the order matters. After an FLR the BARs read 0; were Xen notified before they are restored, it
 //! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
 
 use crate::{
@@ -159,7 +159,7 @@ const HUNG_PATIENCE: Delta = Delta::from_secs(1);
 /// Nothing was reset:
 ///
 /// - `ENOMEM`: no memory.
-/// - `EAGAIN`, step "last look": another device has come.
+/// - `EAGAIN`, step "recheck": another device has come.
 /// - `EIO`, step "presence check": a function whose own method is to be used doesn't answer.
 /// - The errno of the step "wake to D0" of such a function, or "save" of a bridge.
 pub(crate) fn execute(
@@ -188,7 +188,7 @@ pub(crate) fn execute(
         device.wake().map_err(Failed::at("wake to D0"))?;
     }
     if !undisturbed() {
-        return Err(Failed::at("last look")(EAGAIN));
+        return Err(Failed::at("recheck")(EAGAIN));
     }
     save_bridges(members, &mut bridges).map_err(Failed::at("save"))?;
 
@@ -253,7 +253,7 @@ fn append<T>(vector: &mut KVec<T>, item: T) {
     let _ = vector.push_within_capacity(item);
 }
 
-/// Quiesces a member, and leaves marks in it unless it is a bridge, whose configuration was saved.
+/// Quiesces a member, and plants canaries in it unless it is a bridge, whose configuration was saved.
 fn prepare(member: &Member<'_>, bridge: Option<BridgeState>) -> Prepared {
     let device = &member.device;
     if let Some(state) = bridge {
@@ -266,7 +266,7 @@ fn prepare(member: &Member<'_>, bridge: Option<BridgeState>) -> Prepared {
     Prepared::Ours(quiet, device.plant_canaries())
 }
 
-/// Waits for a member, looks at its marks and restores it.
+/// Waits for a member, checks its canaries and restores it.
 fn finish(
     member: &Member<'_>,
     prepared: Prepared,
@@ -278,12 +278,12 @@ fn finish(
         .wait_until_ready(patience)
         .and_then(|()| fault::come_back(device.device().sbdf()));
     match (prepared, member.state) {
-        (Prepared::Ours(quiet, marks), Some(state)) => {
-            let proof = device.check_canaries(marks);
+        (Prepared::Ours(quiet, canaries), Some(state)) => {
+            let proof = device.check_canaries(canaries);
             // Restored in any case: one that comes back later shall find its addresses.
             let restored = state.restore(device, quiet);
             match result {
-                // The hardware as a whole didn't come back. This one has, if a mark is gone.
+                // The hardware as a whole didn't come back. This one has, if a canary is gone.
                 Err(error) if error != ETIMEDOUT || proof != Proof::Proven => {
                     return Err(Failed::at("reset")(error));
                 }

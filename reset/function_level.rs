@@ -50,7 +50,7 @@ pub(crate) struct Outcome {
 }
 
 /// Goes down the function-level methods that are listed for the device until one is not seen to
-/// reset nothing; of those that are, `unproven` is told. `state` is restored after each. A bridge
+/// reset nothing; `unproven` is called for each that did. `state` is restored after each. A bridge
 /// has none: a reset of it would reach what is below.
 ///
 /// # Errors
@@ -95,7 +95,7 @@ pub(crate) fn reset(
     Ok(outcome)
 }
 
-/// Tells Xen of a reset, if there was one that is not known to be none, and notes what it knows.
+/// Notifies Xen of a reset, unless it is known to have reset nothing, and notes what Xen knows.
 ///
 /// # Errors
 ///

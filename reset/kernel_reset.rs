@@ -73,7 +73,7 @@ pub(crate) fn prepare(device: &CfgLocked<'_>) {
     let quiet = device.quiesce();
     *claimed.kernels_reset.lock() = Some(KernelReset {
         quiet,
-        marks: device.plant_unsaved_canaries(),
+        canaries: device.plant_unsaved_canaries(),
         start,
         listed: listed_methods(device.device()),
         alone: is_alone_on_its_bus(device.device()),
@@ -97,7 +97,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
     let guess = facts.conclude();
     // The kernel has waited for it.
     let came_back = device.is_ready();
-    let proof = device.check_canaries(under_way.marks);
+    let proof = device.check_canaries(under_way.canaries);
     let restored = claimed.saved.restore(device, under_way.quiet);
     let record = match restored {
         _ if !came_back => failed(&claimed, guess.by, "return", ETIMEDOUT),

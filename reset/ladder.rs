@@ -55,9 +55,9 @@ const TRIES: usize = 3;
 enum Step {
     /// No other rung is tried.
     Ended(Result),
-    /// It is not: try the next.
+    /// This rung failed: try the next.
     GoDown(Rungs, Option<Error>),
-    /// There is no other rung, or none that may be used.
+    /// No rung is left, or none that may be used.
     NoWay(Plan, Snapshot),
     /// The hierarchy changed meanwhile.
     Changed,
@@ -97,7 +97,7 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
             Step::Changed => {
                 tries = tries.saturating_add(1);
                 if tries == TRIES {
-                    log_failure(&target.device, None, &Failed::at("last look")(EAGAIN));
+                    log_failure(&target.device, None, &Failed::at("recheck")(EAGAIN));
                     return Err(EAGAIN);
                 }
             }
@@ -108,7 +108,7 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
 /// Plans, locks and carries out the next rung. After one that `failed`, a weak one is left out: the
 /// device would not be what it seems.
 fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Result<Step, Failed> {
-    let snapshot = Snapshot::take().map_err(Failed::at("look-round"))?;
+    let snapshot = Snapshot::take().map_err(Failed::at("snapshot"))?;
     let Some(index) = index_of(&snapshot, target) else {
         return Ok(Step::Ended(Err(blockers::not_claimed(target.sbdf))));
     };
@@ -130,7 +130,7 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
         return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
     }
     let locks = DeviceLocks::new(scope.to_lock().map_err(Failed::at("preparation"))?);
-    if !still_so(target, tried, reset, &scope).map_err(Failed::at("second look"))? {
+    if !still_so(target, tried, reset, &scope).map_err(Failed::at("recheck"))? {
         return Ok(Step::Changed);
     }
     let outcome = scope.reset(&locks, reset, target);

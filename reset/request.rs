@@ -182,7 +182,7 @@ fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
     }
 }
 
-/// Has a claimed device reset in the background, if it is `still_wanted` when there is time for it.
+/// Resets a claimed device in the background, if it is `still_wanted` when its turn comes.
 /// What comes of it is in the device's record and, when it fails, in the log.
 ///
 /// # Errors

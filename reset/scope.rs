@@ -125,7 +125,7 @@ impl ResetScope {
     /// # Errors
     ///
     /// - `EIO`, step "presence check": the target was pulled out.
-    /// - `ENODEV`, step "last look": the target is not among what is locked.
+    /// - `ENODEV`, step "recheck": the target is not among what is locked.
     /// - `ENOMEM`: no memory.
     /// - As for [`execute`].
     pub(super) fn reset(
@@ -134,7 +134,7 @@ impl ResetScope {
         reset: Reset,
         target: &Claimed,
     ) -> Result<(Rung, Done), Failed> {
-        let gone = || Failed::at("last look")(ENODEV);
+        let gone = || Failed::at("recheck")(ENODEV);
         let skip = usize::from(self.bridge.is_some());
         let mut members = KVec::with_capacity(self.members.len(), GFP_KERNEL)
             .map_err(|_| Failed::at("preparation")(ENOMEM))?;

@@ -106,13 +106,13 @@ fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
         log_limited!(
             dev_err,
             device,
-            "domain {domain} is not told of the error ({})\n",
+            "the toolstack of domain {domain} is not notified of the error ({})\n",
             error.to_errno()
         );
     }
 }
 
-/// The link was reset, and with it the device: its configuration is restored, and Xen told.
+/// The link was reset, and with it the device: so its configuration is restored and Xen notified.
 pub(super) fn slot_reset(device: &Locked<'_>) -> ErsResult {
     let Some(claimed) = registry::find(device.device().sbdf()) else {
         return ErsResult::Disconnect;
@@ -170,7 +170,7 @@ pub(super) fn resume(device: &Locked<'_>) {
         Some(Next::GiveUp) => log_limited!(
             dev_err,
             pdev,
-            "errors go on after {} resets: it stays failed; see to the card and its slot, then write its \
+            "errors go on after {} resets: it stays failed; check the card and its slot, then write its \
              address to reset_device\n",
             Resets::LIMIT
         ),
@@ -178,7 +178,7 @@ pub(super) fn resume(device: &Locked<'_>) {
     }
 }
 
-/// Has the device reset in the background, unless somebody else does so before, or gets it.
+/// Resets the device in the background, unless somebody else resets or gets it before.
 fn reset_after(claimed: Arc<Claimed>, millis: u32) {
     let device = claimed.device.clone();
     let still_wanted = move |claimed: &Arc<Claimed>| {

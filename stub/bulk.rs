@@ -108,7 +108,10 @@ impl DeferredClaims {
         let devices = DEFERRED.lock().take().unwrap_or_default();
         drop(self);
         if let Err(ENOMEM) = claim_all(&devices) {
-            pr_err!("hide=: devices may be unclaimed ({})\n", ENOMEM.to_errno());
+            pr_err!(
+                "hide=: some devices may not have been claimed ({})\n",
+                ENOMEM.to_errno()
+            );
         }
     }
 }

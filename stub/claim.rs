@@ -203,7 +203,7 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
     Ok(Claim { claimed, enabled })
 }
 
-/// The reset and Xen's being told of it; a device that cannot be reset by itself is let pass.
+/// Resets the device and notifies Xen. A device without a method of its own passes.
 fn reset(
     locked: &Locked<'_>,
     dom0: Dom0,
@@ -226,7 +226,7 @@ fn reset(
     })?;
     take(
         ClaimStep::Notify,
-        "Xen refused to hear of the reset",
+        "Xen refused the notification of the reset",
         || function_level::notify_xen(&mut outcome.record, dom0, locked.device()),
     )?;
     Ok(outcome)

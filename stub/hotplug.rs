@@ -110,7 +110,7 @@ impl BusListener for HotplugWatcher {
         if let Err(error) = reserve(&device, listed) {
             dev_warn!(
                 device,
-                "listed, but another driver may take it first ({})\n",
+                "listed, but driver_override not set: another driver may bind first ({})\n",
                 error.to_errno()
             );
         }

@@ -59,12 +59,12 @@ impl BusListener for PhysicalFunctions {
     }
 }
 
-/// Has a virtual function released, if no guest uses it.
+/// Releases a virtual function in the background, if no guest uses it.
 fn release_later(claimed: Arc<Claimed>) {
     if let Some(domain) = claimed.holder().domain() {
         dev_warn!(
             &claimed.device,
-            "its physical function loses its driver while domain {domain} uses this one\n"
+            "its physical function is unbound from its driver while domain {domain} uses this one\n"
         );
         return;
     }

@@ -17,7 +17,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Has a registered PCI driver, by its name, probe a device, like a write to its file `bind`.
+/// Binds a registered PCI driver, by its name, to a device, like a write to its file `bind`.
 /// Sleeps until the device's lock is free and the probe has ended.
 ///
 /// As for that file the bus is asked first (`bind_store()`): it offers no device that isn't set up
@@ -98,7 +98,7 @@ where
     search.found
 }
 
-/// Has the driver core release the device from its driver. Sleeps until its lock is free and the
+/// Unbinds the device from its driver. Sleeps until its lock is free and the
 /// driver is done with it, so the caller must hold no device's lock and be in no notifier.
 pub(crate) fn release_driver(device: &pci::Device) {
     // SAFETY: The device is valid; one without a driver, or that was removed, is left alone.

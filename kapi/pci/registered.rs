@@ -90,7 +90,7 @@ impl Locked<'_> {
         (!driver.is_null()).then(|| unsafe { Registered::assume(self.device()) })
     }
 
-    /// Sees to it that the device still has what the kernel's functions use: they go from a virtual
+    /// Checks that the device still has what the kernel's functions use: they go from a virtual
     /// function to its physical one, and to the bridge above that (`pci_upstream_bridge()`). What
     /// any other device needs for them lives as long as it does.
     ///

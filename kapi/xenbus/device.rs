@@ -88,7 +88,7 @@ impl XenbusDevice {
         self.other_domain
     }
 
-    /// Has xenbus know the state that its directory says: sysfs shows it, and when the driver has
+    /// Sets the state that xenbus believes the device to be in: sysfs shows it, and when the driver has
     /// let go of the device, xenbus closes what is not yet closed. Not to be called after that.
     pub(crate) fn show_state(&self, state: State) {
         // SAFETY: The device is valid by the type invariant, so is the pointer, and it is aligned.

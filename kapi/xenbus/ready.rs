@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Being told when xenstored is there.
+//! A notifier for xenstored, which starts long after modules can be loaded.
 //!
 //! dom0 starts it long after modules can be loaded. Whoever talks to it before waits until then.
 
@@ -24,13 +24,13 @@ extern "C" {
     fn unregister_xenstore_notifier(block: *mut bindings::notifier_block);
 }
 
-/// Who is told.
+/// What is called.
 pub(crate) trait XenstoreListener {
     /// xenstored answers from now on.
     fn ready();
 }
 
-/// A registered [XenstoreListener`]; it is told at once if xenstored is there already. Dropping it
+/// A registered [`XenstoreListener`]; it is told at once if xenstored is there already. Dropping it
 /// unregisters and waits for calls under way.
 pub(crate) type XenstoreRegistration<T> = NotifierRegistration<Xenstore<T>>;
 

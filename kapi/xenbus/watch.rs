@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Being told when something in xenstore changes.
+//! Watches: callbacks for changes in xenstore.
 
 use super::raw;
 use crate::kapi::fault;
@@ -19,7 +19,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What is told.
+/// What is called.
 pub(crate) trait Watcher: 'static {
     /// The node or directory that is watched, with all that is in it. A relative path is below the
     /// domain's own directory.

@@ -24,13 +24,13 @@ pub(crate) use stand_in::{kapi, prelude, rbtree};
 #[cfg(test)]
 mod batch;
 #[cfg(test)]
+mod faulty_devices;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
 mod guests;
 #[cfg(test)]
 mod hide;
-#[cfg(test)]
-mod liars;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -56,9 +56,9 @@ fn registers() -> impl Strategy<Value = Register> {
 /// As kapi/pci/mark.rs leaves a mark; returns what was there and what was written.
 fn leave_mark(register: Register, hardware: &mut Hardware) -> Option<(u16, u16)> {
     let found = hardware.read();
-    let marked = register.marked(found)?;
+    let marked = register.with_canary(found)?;
     hardware.write(marked);
-    if register.bears(marked, hardware.read()) {
+    if register.has_canary(marked, hardware.read()) {
         return Some((found, marked));
     }
     hardware.write(found);
@@ -75,7 +75,7 @@ fn check_canaries(
     if let Some(value) = register.cleaned(found, marked, now) {
         hardware.write(value);
     }
-    Proof::of(1, usize::from(register.bears(marked, now)))
+    Proof::of(1, usize::from(register.has_canary(marked, now)))
 }
 
 proptest! {
