@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Fixtures: a dom0 for each kind of machine that tests ask for.
+"""Fixtures: a dom0 for each spec of machine that tests ask for.
 
 A test names its machine with a mark, and gets it as the fixture `dom0`:
 
@@ -7,7 +7,7 @@ A test names its machine with a mark, and gets it as the fixture `dom0`:
     @pytest.mark.dom0("vfs", "pvh", "pv")             run it in each flavour
     @pytest.mark.dom0("main", xl=True, fresh=True)    with the toolstack; not a used one
 
-Tests of one kind of machine share it and run in one worker, so each must leave it
+Tests of one spec of machine share it and run in one worker, so each must leave it
 as it was. After every test the console is searched for what it must not show;
 `@pytest.mark.klog_allow(REGEX...)` names what a test expects.
 
@@ -29,9 +29,9 @@ from typing import Any
 
 import pytest
 from lab import klog
-from lab.kind import Kind
 from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
 from lab.machine import Dom0
+from lab.machine_spec import MachineSpec
 from lab.paths import shown
 
 TIERS = ("test", "all", "debug")
@@ -42,19 +42,19 @@ class Pool:
     """At most one machine at a time in each worker: they are big and slow."""
 
     def __init__(self) -> None:
-        self._kind: Kind | None = None
+        self._spec: MachineSpec | None = None
         self._dom0: Dom0 | None = None
 
-    def get(self, kind: Kind, fresh: bool) -> Dom0:
-        """The running machine if it is of this kind and well, else a new one."""
-        if fresh or kind != self._kind or self._dom0 is None or not self._dom0.alive:
+    def get(self, spec: MachineSpec, fresh: bool) -> Dom0:
+        """The running machine if it is of this spec and well, else a new one."""
+        if fresh or spec != self._spec or self._dom0 is None or not self._dom0.alive:
             self.drop()
-            self._dom0, self._kind = kind.boot(), kind
+            self._dom0, self._spec = spec.boot(), spec
         return self._dom0
 
     def drop(self) -> None:
         """End the machine: nobody else shall have it."""
-        machine, self._dom0, self._kind = self._dom0, None, None
+        machine, self._dom0, self._spec = self._dom0, None, None
         if machine is not None:
             leaks = leaks_at_last(machine)
             machine.stop()
@@ -72,16 +72,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One run of the test for each flavour, all of a kind in one worker."""
+    """One run of the test for each flavour, all of a spec in one worker."""
     mark = metafunc.definition.get_closest_marker("dom0")
     if mark is None or "dom0" not in metafunc.fixturenames:
         return
     topology, *flavours = mark.args
     options = {key: value for key, value in mark.kwargs.items() if key not in ("fresh", "pv_cpus")}
     cpus = {"pv": {"cpus": mark.kwargs.get("pv_cpus", 1)}}
-    kinds = [Kind(topology, flavour, **options, **cpus.get(flavour, {})) for flavour in flavours or ["pvh"]]
+    specs = [MachineSpec(topology, flavour, **options, **cpus.get(flavour, {})) for flavour in flavours or ["pvh"]]
     params = [
-        pytest.param(kind, id=str(kind), marks=pytest.mark.xdist_group(str(kind))) for kind in kinds if kind.exists
+        pytest.param(spec, id=str(spec), marks=pytest.mark.xdist_group(str(spec))) for spec in specs if spec.exists
     ]
     metafunc.parametrize("dom0", params, indirect=True)
 
@@ -96,7 +96,7 @@ def is_in_tier(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out other tiers, and keep tests of one kind together, whatever files they are in."""
+    """Leave out other tiers, and keep tests of one spec together, whatever files they are in."""
     left_out = [item for item in items if not is_in_tier(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         callspec = getattr(item, "callspec", None)
         return str(callspec.params.get("dom0", "")) if callspec else ""
 
-    items.sort(key=kind_of)  # stable: the order within a kind is that of the files
+    items.sort(key=kind_of)  # stable: the order within a spec is that of the files
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def say(text: str) -> None:
     print(f"\n== {text}", flush=True)
 
 
-def claim(dom0: Dom0, bdf: str) -> None:
+def show_claim(dom0: Dom0, bdf: str) -> None:
     """Take a device from its driver and give it to pciback."""
     for text, file in (
         (bdf, f"{DEVICES}/{bdf}/driver/unbind"),
@@ -82,7 +82,7 @@ def reset(dom0: Dom0, name: str, bdf: str, address: str = "") -> Row:
     return Row(f"{name} {address}", method, took, gsi, told)
 
 
-def give_back(dom0: Dom0, bdf: str, driver: str) -> None:
+def show_give_back(dom0: Dom0, bdf: str, driver: str) -> None:
     """Release a device; its own driver takes it again and works."""
     dom0.check(f"echo {bdf} > {DRIVER}/unbind; echo {bdf} > {DRIVER}/remove_slot")
     dom0.check(f"echo {bdf} > /sys/bus/pci/drivers_probe")
@@ -112,7 +112,7 @@ def show(dom0: Dom0) -> list[Row]:
     say("claim an igb, an nvme and an e1000e, as a toolstack does")
     bdfs = {name: dom0.bdf(name) for name in CLAIMED}
     for bdf in bdfs.values():
-        claim(dom0, bdf)
+        show_claim(dom0, bdf)
 
     say("reset them")
     rows = [reset(dom0, name, bdf) for name, bdf in bdfs.items()]
@@ -120,12 +120,12 @@ def show(dom0: Dom0) -> list[Row]:
     say("a device of two functions, of which only one is claimed")
     pair = {name: dom0.bdf(name) for name in PAIR}
     first, second = pair.values()
-    claim(dom0, first)
+    show_claim(dom0, first)
     rows.append(reset(dom0, "pair.0", first))
     print(f"  cat {DEVICES}/{first}/pciback/reset_blockers")
     print("    " + attribute(dom0, f"{DEVICES}/{first}/pciback/reset_blockers"))
     say("the same with both: a wildcard resets them together")
-    claim(dom0, second)
+    show_claim(dom0, second)
     rows.append(reset(dom0, "pair", first, f"{first.rpartition('.')[0]}.*"))
 
     say(f"the GSI of every device that has one: cat {DEVICES}/*/gsi")
@@ -134,7 +134,7 @@ def show(dom0: Dom0) -> list[Row]:
 
     say("give them back to their drivers, unload the module")
     for name, bdf in {**bdfs, **pair}.items():
-        give_back(dom0, bdf, {**CLAIMED, **PAIR}[name])
+        show_give_back(dom0, bdf, {**CLAIMED, **PAIR}[name])
     dom0.check("rmmod rust_pciback")
     return rows
 

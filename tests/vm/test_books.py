@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from lab.liar import Liar
+from lab.faulty_device import FaultyDevice
 from lab.machine import Dom0
 from lab.toolstack import (
     CLOSED,
@@ -163,14 +163,14 @@ def test_a_directory_comes_back_at_once(dom0: Dom0, claimed: list[str]) -> None:
 
 
 @pytest.fixture
-def slow(dom0: Dom0) -> Iterator[tuple[str, str, Liar]]:
+def slow(dom0: Dom0) -> Iterator[tuple[str, str, FaultyDevice]]:
     """The module with two claimed devices; the first takes, from now on, as long to come back from its
     reset as the test wants."""
     with assignable(dom0, ("liar0", "igb0")) as (bdf, igb):
-        liar = dom0.liars["liar0"]
-        liar.after_flr = Liar.die
-        yield bdf, igb, liar
-        liar.heal()
+        faulty_device = dom0.faulty_devices["liar0"]
+        faulty_device.after_flr = FaultyDevice.die
+        yield bdf, igb, faulty_device
+        faulty_device.heal()
 
 
 def leaving(dom0: Dom0, guest: PciBackend, bdf: str) -> None:
@@ -181,10 +181,10 @@ def leaving(dom0: Dom0, guest: PciBackend, bdf: str) -> None:
 
 @pytest.mark.dom0("slow", "pvh", xl=True)
 @pytest.mark.klog_allow("is not given to a guest", "not ready")
-def test_what_is_leaving_is_for_nobody(dom0: Dom0, slow: tuple[str, str, Liar]) -> None:
+def test_what_is_leaving_is_for_nobody(dom0: Dom0, slow: tuple[str, str, FaultyDevice]) -> None:
     """While a device is being cleaned, it is not assignable, the GSI ioctl says to try again, and do_flr
     and the next guest wait until it is clean."""
-    bdf, _, liar = slow
+    bdf, _, faulty_device = slow
     guest = PciBackend(dom0, 7)
     guest.create(bdf)
     guest.wait("state", INITIALISED)
@@ -196,14 +196,14 @@ def test_what_is_leaving_is_for_nobody(dom0: Dom0, slow: tuple[str, str, Liar]) 
     following.wait("state", INIT_WAIT)
     assert shown(dom0, bdf, "used_by", "assignable") == ["7", "no"]
     assert dom0.check("cat /root/done") == ""
-    liar.after_flr = None
-    liar.revive()
+    faulty_device.after_flr = None
+    faulty_device.revive()
     wait_until(dom0, "[ -s /root/done ]")
     assert dom0.check("cat /root/done") == "0\n"
     following.wait("state", INITIALISED)
     assert following.error() == ""
     assert shown(dom0, bdf, "used_by") == ["8"]
-    assert liar.resets == 2, "one in the claim, one after the first guest: it was clean then"
+    assert faulty_device.resets == 2, "one in the claim, one after the first guest: it was clean then"
     following.remove()
     wait_idle(dom0, bdf)
     assert shown(dom0, bdf, "state", "assignable") == ["clean", "yes"]
@@ -213,10 +213,10 @@ def test_what_is_leaving_is_for_nobody(dom0: Dom0, slow: tuple[str, str, Liar]) 
 @pytest.mark.klog_allow(
     "reset_device: no reset method", "given back by domain", "which may still reach it", "not ready"
 )
-def test_a_slow_neighbour(dom0: Dom0, slow: tuple[str, str, Liar]) -> None:
+def test_a_slow_neighbour(dom0: Dom0, slow: tuple[str, str, FaultyDevice]) -> None:
     """Two devices of a guest are given back, and one takes long. The other is given to its native driver
     meanwhile: nothing is written to it any more."""
-    bdf, igb, liar = slow
+    bdf, igb, faulty_device = slow
     dom0.check(f"echo '' >/sys/bus/pci/devices/{igb}/reset_method")  # so that it would be restored at the end
     guest = PciBackend(dom0, 7)
     guest.create(igb, bdf)
@@ -226,8 +226,8 @@ def test_a_slow_neighbour(dom0: Dom0, slow: tuple[str, str, Liar]) -> None:
     command = dom0.check(f"setpci -s {igb} COMMAND")
     assert int(command, 16) & 0x6 == 0x6, "igb decodes and masters"
     assert shown(dom0, bdf, "used_by") == ["7"]
-    liar.after_flr = None
-    liar.revive()
+    faulty_device.after_flr = None
+    faulty_device.revive()
     wait_idle(dom0, bdf)
     assert dom0.check(f"setpci -s {igb} COMMAND") == command
     dom0.check(f"echo default >/sys/bus/pci/devices/{igb}/reset_method; echo {igb} >/sys/bus/pci/drivers/igb/unbind")

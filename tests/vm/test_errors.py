@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from lab.machine import Dom0
+from lab.pciback import load
 from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_shown, wait_until
 
 IN_BOTH = pytest.mark.dom0("errors", "pvh", "pv", xl=True)
@@ -110,7 +111,7 @@ def test_a_guest_loses_its_device(dom0: Dom0, card: list[str], error: str) -> No
 def test_what_is_below_a_claimed_bridge_goes_on(dom0: Dom0) -> None:
     """A bridge is claimed and dom0 uses what is below it: through errors of either kind it goes on
     forwarding, and mastering the bus."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     bridge, disk, beside = dom0.bdf("sw0"), dom0.bdf("nvme0"), dom0.bdf("beside0")
     dom0.check(f'{LIB} for d in {bridge} {beside}; do [ "$(give $d)" = 0 ] || exit; done')
     # The bridge's own driver took its bus mastering along; a driver below turns it on.

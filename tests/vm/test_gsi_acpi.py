@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from lab.machine import Dom0
+from lab.pciback import load, unload
 
 #: AML words for numbers.
 NUMBERS = {"Zero": 0, "One": 1}
@@ -73,14 +74,14 @@ def compare(dom0: Dom0, tmp_path: Path) -> int:
     source = disassemble(dom0.run("cat /sys/firmware/acpi/tables/DSDT").raw, tmp_path)
     table = routing(source)
     assert len(table) == 32 * 4, "32 devices with 4 pins each"
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     try:
         listing = dom0.check(
             "cd /sys/bus/pci/devices; for d in *; do "
             'echo $d $(readlink -f $d) $(od -An -v -tu1 -j 61 -N 1 $d/config) "$(cat $d/gsi 2>/dev/null)"; done'
         )
     finally:
-        dom0.check("rmmod rust_pciback")
+        unload(dom0)
     count = 0
     for line in listing.splitlines():
         bdf, path, pin, *gsi = line.split()

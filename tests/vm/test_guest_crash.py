@@ -5,7 +5,8 @@ import pytest
 from lab.endpoint import IGB
 from lab.guest import Guest
 from lab.machine import Dom0
-from lab.stub import DRIVER, RUST, config_space
+from lab.pciback import DRIVER
+from lab.stub import RUST, config_space
 
 
 def permissive(dom0: Dom0) -> list[str]:

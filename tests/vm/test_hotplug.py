@@ -3,8 +3,8 @@
 
 import pytest
 from lab.machine import Dom0
+from lab.pciback import DRIVER, claim, load, unload
 
-DRIVER = "/sys/bus/pci/drivers/pciback"
 #: Slot Control of QEMU's root port: capability at 0x54, register at 0x18, high byte.
 SLOT_CONTROL = 0x6D
 #: Its bits 10 (power controller: off) and 9-8 (power indicator: off 3, on 1), one byte up.
@@ -16,20 +16,12 @@ def sysfs(bdf: str) -> str:
     return f"/sys/bus/pci/devices/{bdf}"
 
 
-def claim(dom0: Dom0, bdf: str) -> None:
-    """Take a device from its driver, as libxl does."""
-    dom0.check(
-        f"d={sysfs(bdf)}; [ ! -e $d/driver ] || echo {bdf} >$d/driver/unbind;"
-        f"echo {bdf} >{DRIVER}/new_slot && echo {bdf} >{DRIVER}/bind"
-    )
-
-
 @pytest.mark.dom0("main", "pvh", "pv")
 def test_unplug_claimed(dom0: Dom0) -> None:
     """A claimed device is asked back: released, and gone; the next one in its place
     is claimed by its slot, without being told."""
     dom0.check("modprobe e1000")  # an older driver, which is asked before the stub
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     dom0.plug("e1000", "guest0", "rp-spare")
     bdf = dom0.bdf("guest0")
     dom0.wait_path(f"{sysfs(bdf)}/config")
@@ -45,13 +37,13 @@ def test_unplug_claimed(dom0: Dom0) -> None:
     dom0.wait_path(f"{sysfs(bdf)}/pciback")
     dom0.check(f"test $(cat {sysfs(bdf)}/gsi) -ge 16")
     dom0.unplug("guest1")
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
 
 
 @pytest.mark.dom0("main", "pvh", "pv")
 def test_gsi_of_a_newcomer(dom0: Dom0) -> None:
     """A device that comes after the module has a `gsi` file, and takes it along."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     dom0.plug("e1000", "guest0", "rp-spare")
     bdf = dom0.bdf("guest0")
     dom0.wait_path(f"{sysfs(bdf)}/gsi")
@@ -60,7 +52,7 @@ def test_gsi_of_a_newcomer(dom0: Dom0) -> None:
     assert dom0.check(f"cat {sysfs(bdf)}/gsi") == dom0.check(f"cat {sysfs(port)}/gsi")
     dom0.unplug("guest0")
     dom0.wait_path(sysfs(bdf), there=False)
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
 
 
 @pytest.mark.klog_allow("existing mapping", "Setup of vPCI failed: -17")
@@ -68,7 +60,7 @@ def test_gsi_of_a_newcomer(dom0: Dom0) -> None:
 def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
     """Xen 4.20 refuses a newcomer with MSI-X: its BARs are still 0 when Linux tells of
     it. A claim comes later, offers it again, and Xen takes it."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     mark = dom0.console.mark()
     dom0.plug("nvme", "guest0", "rp-spare", serial="late")
     bdf = dom0.bdf("guest0")
@@ -84,7 +76,7 @@ def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
     assert not any("vPCI failed" in line for line in dom0.console.since(mark))
     dom0.unplug("guest0")
     dom0.wait_path(sysfs(bdf), there=False)
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
 
 
 @pytest.mark.dom0("main", "pvh")  # In a PV dom0 the kernel waits a minute for the igb.
@@ -92,7 +84,7 @@ def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
 def test_surprise_removal(dom0: Dom0) -> None:
     """A claimed device stops answering and is then pulled out: its reset fails in the
     minute that the kernel waits for a slot, and its removal leaves nothing behind."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     bdf, port = dom0.bdf("igb0"), dom0.bdf("rp-igb0")
     claim(dom0, bdf)
     before = dom0.check(f"cd {sysfs(bdf)}; od -An -tx1 -N 4 config")
@@ -122,7 +114,7 @@ def test_surprise_removal(dom0: Dom0) -> None:
     dom0.check(f"echo 1 >{sysfs(bdf)}/remove", seconds=10)
     assert dom0.console.wait_for(f"pciback {bdf}: released: the device is gone", 10, mark)
     assert dom0.run(f"printf {bdf} | /tests/pbtool write {DRIVER}/reset_device").out == "19\n", "ENODEV"
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
 
 
 @pytest.mark.dom0("nested", "pvh", "pv")
@@ -131,7 +123,7 @@ def test_hotplug_below_a_reset_bus(dom0: Dom0) -> None:
     """A bus reset of a card with a switch: the switch's ports raise hot-plug interrupts on,
     for a device that goes and one that comes, and the endpoints work."""
     dom0.run("rmmod e1000")  # an older driver would be asked before the stub
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     names = ("side0", "nvme0", "deep0")
     for name in names:
         claim(dom0, dom0.bdf(name))
@@ -155,7 +147,7 @@ def test_hotplug_below_a_reset_bus(dom0: Dom0) -> None:
     assert dom0.check(f"cat {sysfs(deep)}/pciback/last_reset_method") == "bus\n"
     dom0.unplug("guest0")
     dom0.wait_path(sysfs(deep), there=False)
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
     for name in ("side0", "nvme0"):
         dom0.check(f"echo {dom0.bdf(name)} >/sys/bus/pci/drivers_probe")
     nvme = dom0.bdf("nvme0")

@@ -18,7 +18,7 @@ import pytest
 from lab import grammar
 from lab.grammar import Address, Function
 from lab.machine import Dom0
-from lab.stub import DRIVER
+from lab.pciback import DRIVER, load
 
 SEED = int(os.environ.get("PCIBACK_INPUT_SEED", "20261124"))
 BATCHES, BATCH = 20, 500
@@ -240,7 +240,7 @@ def claimed(dom0: Dom0) -> Iterator[Function]:
     """The module with one device claimed, whose resets are short; afterwards it has its driver back."""
     bdf = dom0.bdf("igb0")
     dom0.put_tests()
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     dom0.check(f"echo {bdf} >/sys/bus/pci/devices/{bdf}/driver/unbind")
     dom0.check(f"cd {DRIVER} && echo {bdf} >new_slot && echo {bdf} >bind")
     yield grammar.function(bdf)

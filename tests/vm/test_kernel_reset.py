@@ -6,11 +6,11 @@ xenopsd's first choice is that file.
 
 import pytest
 from lab.machine import Dom0
+from lab.pciback import DEVICES, DRIVER, load
 from lab.toolstack import shown
 
 #: The shell library, which is not to look for the devices of the lab: that takes a PVH dom0 seconds.
 LIB = "here=/tests FLR_DEVICES= PLAIN_DEVICES=; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
-DEVICES, DRIVER = "/sys/bus/pci/devices", "/sys/bus/pci/drivers/pciback"
 
 
 @pytest.mark.dom0("main", "pvh", "pv")
@@ -18,7 +18,7 @@ def test_the_kernels_reset(dom0: Dom0) -> None:
     """The driver knows of it, gives the device its configuration of before any guest, and tells Xen."""
     card, weak = dom0.bdf("igb0"), dom0.bdf("e1000e0")
     xen, proof = ("told", "unknown") if dom0.flavour == "pvh" else ("not-needed", "proven")
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     dom0.check(f'{LIB} for d in {card} {weak}; do [ "$(give $d)" = 0 ] || exit; done')
     # Not clean, to begin with.
     methods = f"{DEVICES}/{card}/reset_method"

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import pytest
 from lab.machine import Dom0
 from lab.paths import SLOWER
+from lab.pciback import DEVICES, DRIVER, claim, give_back, load, unload
 
-DRIVER = "/sys/bus/pci/drivers/pciback"
-DEVICES = "/sys/bus/pci/devices"
 SECONDS = 4 * SLOWER
 ROUNDS = 5
 FINE, EIO, EAGAIN, EBUSY, ENODEV, ENOTTY, ETIMEDOUT = "0", "5", "11", "16", "19", "25", "110"
@@ -64,22 +63,13 @@ def race(dom0: Dom0, loops: list[Loop]) -> None:
     raise AssertionError(f"never: { {name: sorted(words) for name, words in missing.items() if words} }")
 
 
-def claim(dom0: Dom0, *bdfs: str) -> None:
-    """Take devices from their drivers."""
-    for bdf in bdfs:
-        dom0.check(
-            f"d={DEVICES}/{bdf}; [ ! -e $d/driver ] || echo {bdf} >$d/driver/unbind;"
-            f"echo {bdf} >{DRIVER}/new_slot && echo {bdf} >{DRIVER}/bind"
-        )
-
-
-def give_back(dom0: Dom0, *bdfs: str) -> None:
+def tidy(dom0: Dom0, *bdfs: str) -> None:
     """To their drivers, whatever became of them, with the module unloaded."""
     dom0.run(f"for d in {' '.join(bdfs)}; do echo $d >{DRIVER}/remove_slot; done")
-    dom0.run("rmmod rust_pciback")
+    dom0.run("rmmod rust_pciback")  # unless a test has done so
     assert "rust_pciback" not in dom0.check("cat /proc/modules")
     for bdf in bdfs:
-        dom0.run(f"[ -e {DEVICES}/{bdf}/driver ] || echo {bdf} >/sys/bus/pci/drivers_probe")
+        give_back(dom0, bdf)
         mac = dom0.check(f"for i in $(seq 100); do cat {DEVICES}/{bdf}/net/*/address && break; usleep 100000; done")
         assert re.search("..:..:..:..:..:..", mac), bdf
 
@@ -93,7 +83,7 @@ def both(test: object) -> object:
 def test_resets_of_one_slot(dom0: Dom0) -> None:
     """Two of the same device, one of its neighbour, one of both: each waits for the others."""
     one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     claim(dom0, one, two)
     loops = [
         reset("same", one, set()),
@@ -105,14 +95,14 @@ def test_resets_of_one_slot(dom0: Dom0) -> None:
     race(dom0, loops)
     for bdf in (one, two):
         assert dom0.check(f"cat {DEVICES}/{bdf}/pciback/state") == "clean\n"
-    give_back(dom0, one, two)
+    tidy(dom0, one, two)
 
 
 @both
 def test_resets_and_claims(dom0: Dom0) -> None:
     """The neighbour is released and claimed all the time, and the device itself as well."""
     one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     claim(dom0, one, two)
 
     def comes_and_goes(bdf: str) -> str:
@@ -134,7 +124,7 @@ def test_resets_and_claims(dom0: Dom0) -> None:
     ]
     race(dom0, loops)
     dom0.check(f"echo {one} >{DRIVER}/reset_device; cat {DEVICES}/{two}/pciback/state")
-    give_back(dom0, one, two)
+    tidy(dom0, one, two)
 
 
 @both
@@ -162,14 +152,14 @@ def test_resets_and_unloading(dom0: Dom0) -> None:
         reader([one, two]),
     ]
     race(dom0, loops)
-    give_back(dom0, one, two)
+    tidy(dom0, one, two)
 
 
 @both
 def test_resets_and_methods(dom0: Dom0) -> None:
     """The administrator writes reset_method all the time; what he left holds at the end."""
     one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     claim(dom0, one, two)
     file = f"{DEVICES}/{two}/reset_method"
     # (That of function 0 cannot be restored: the kernel lists `bus` for the first of a bus only.)
@@ -182,7 +172,7 @@ def test_resets_and_methods(dom0: Dom0) -> None:
     race(dom0, loops)
     assert dom0.check(f"cat {file}") == "pm\n"
     dom0.check(f"echo {two} >{DRIVER}/reset_device")
-    give_back(dom0, one, two)
+    tidy(dom0, one, two)
 
 
 @both
@@ -190,7 +180,7 @@ def test_resets_and_methods(dom0: Dom0) -> None:
 def test_resets_and_removal(dom0: Dom0) -> None:
     """Both functions are asked back by the slot's button in the middle of resets."""
     one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     claim(dom0, one, two)
     dom0.check(
         f"(while [ -e {DEVICES}/{one} ]; do printf '{one} {two}' | /tests/pbtool write {DRIVER}/reset_device;"
@@ -202,4 +192,4 @@ def test_resets_and_removal(dom0: Dom0) -> None:
     answers = set(dom0.check("cat /run/answers").split())
     assert answers <= {FINE, EIO, EAGAIN, EBUSY, ENODEV, ENOTTY, ETIMEDOUT}, answers
     assert FINE in answers
-    dom0.check("rmmod rust_pciback", seconds=60)
+    unload(dom0, 60)

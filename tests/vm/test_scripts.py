@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lab.kind import Kind
 from lab.machine import Dom0
+from lab.machine_spec import MachineSpec
 from lab.paths import DOM0_TESTS, MODULE
 from lab.script import succeed
 
@@ -22,14 +22,14 @@ from lab.script import succeed
 SECONDS = 600
 
 
-def places(script: Path, word: str, default: list[str]) -> list[Kind]:
+def places(script: Path, word: str, default: list[str]) -> list[MachineSpec]:
     """Where a script runs, as its lines with that word say."""
     lines = re.findall(rf"^# {word}: (.*)$", script.read_text(), re.MULTILINE) or default
-    kinds = []
+    specs = []
     for topology, *words in map(str.split, lines):
         options = {name: int(value) for name, _, value in (word.partition("=") for word in words) if value}
-        kinds += [Kind(topology, word, **options) for word in words if "=" not in word]
-    return kinds
+        specs += [MachineSpec(topology, word, **options) for word in words if "=" not in word]
+    return specs
 
 
 def expects(script: Path) -> pytest.MarkDecorator:
@@ -40,17 +40,17 @@ def expects(script: Path) -> pytest.MarkDecorator:
 def runs() -> list[object]:
     """Each script in each of its machines, as parameters."""
 
-    def run(script: Path, kind: Kind, *marks: pytest.MarkDecorator) -> object:
-        marks = (pytest.mark.xdist_group(str(kind)), expects(script), *marks)
-        return pytest.param(script, kind, id=f"{script.stem}-{kind}", marks=marks)
+    def run(script: Path, spec: MachineSpec, *marks: pytest.MarkDecorator) -> object:
+        marks = (pytest.mark.xdist_group(str(spec)), expects(script), *marks)
+        return pytest.param(script, spec, id=f"{script.stem}-{spec}", marks=marks)
 
     scripts = sorted(DOM0_TESTS.glob("*.sh"))
-    usual = [run(script, kind) for script in scripts for kind in places(script, "lab", ["main pvh pv"]) if kind.exists]
+    usual = [run(script, spec) for script in scripts for spec in places(script, "lab", ["main pvh pv"]) if spec.exists]
     seldom = [
-        run(script, kind, pytest.mark.tier("all"))
+        run(script, spec, pytest.mark.tier("all"))
         for script in scripts
-        for kind in places(script, "tier all", [])
-        if kind.exists
+        for spec in places(script, "tier all", [])
+        if spec.exists
     ]
     return usual + seldom
 

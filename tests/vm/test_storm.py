@@ -18,6 +18,7 @@ from lab.history import Operation, parse
 from lab.machine import Dom0
 from lab.oracle import judge
 from lab.paths import LOGS, shown
+from lab.pciback import load, unload
 from lab.rules import Traits
 from lab.until import until
 
@@ -134,7 +135,7 @@ def test_storm(dom0: Dom0, figure: Callable[[str], None]) -> None:
     # first native use. (It is the same with the C driver.)
     serve(dom0)
     bdfs = " ".join(dom0.bdf(name) for name in DEVICES)
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
 
     def storm() -> None:
         dom0.run(f"/tests/storm {SEED} {SECONDS} {WORKERS} {bdfs} >/run/storm.log 2>&1", SECONDS + PATIENCE)
@@ -154,7 +155,7 @@ def test_storm(dom0: Dom0, figure: Callable[[str], None]) -> None:
     wrong = judge([*history, *weather.history], list(DEVICES.values()))
     assert not wrong, "\n".join([why, *map(str, wrong)])
 
-    dom0.check("rmmod rust_pciback", 60)
+    unload(dom0, 60)
     for name in DEVICES:
         dom0.check(f'{LIB} d={dom0.bdf(name)}; [ -n "$(pci_driver $d)" ] || echo $d >/sys/bus/pci/drivers_probe')
     assert say(dom0, "pci_driver") == drivers, why

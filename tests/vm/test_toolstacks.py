@@ -5,7 +5,8 @@ import pytest
 from lab.endpoint import E1000E, IGB, NVME, Endpoint
 from lab.machine import Dom0
 from lab.paths import DEBUG
-from lab.stub import DRIVER, RUST, C, Stub
+from lab.pciback import DRIVER
+from lab.stub import RUST, C, Stub
 
 BUS = "/sys/bus/pci"
 IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from lab.machine import Dom0
 from lab.paths import DEBUG, FAULTS_MODULE, MODULE
+from lab.pciback import load
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
 PARAMETERS = "/sys/module/rust_pciback/parameters"
@@ -74,7 +75,7 @@ CLAIMED = (
 @pytest.mark.klog_allow("probe with driver pciback failed")
 def test_all_errnos(dom0: Dom0, figure: Callable[[str], None]) -> None:
     """Each is handed on, or known to be none; nothing is left half done."""
-    dom0.check("insmod /root/faults/rust_pciback.ko")
+    load(dom0, module="/root/faults/rust_pciback.ko")
     bdf = dom0.bdf("igb0")
     dom0.check(f"{LIB} give {bdf}")
     operations = [PREPARE_MSIX] if dom0.flavour == "pv" else [DEVICE_ADD, PREPARE_MSIX, DEVICE_RESET, SETUP_GSI]

@@ -3,6 +3,7 @@
 
 import pytest
 from lab.machine import Dom0
+from lab.pciback import load, unload
 from lab.stub import driver
 
 IN_BOTH = pytest.mark.dom0("main", "pvh", "pv", xl=True)
@@ -18,7 +19,7 @@ def assignable(dom0: Dom0) -> list[str]:
 @IN_BOTH
 def test_add_list_remove(dom0: Dom0) -> None:
     """Each device becomes assignable and comes back to its driver."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     bdfs = {name: dom0.bdf(name) for name in DEVICES}
     for bdf in bdfs.values():
         dom0.check(f"xl pci-assignable-add {bdf[5:]}")
@@ -30,13 +31,13 @@ def test_add_list_remove(dom0: Dom0) -> None:
         assert driver(dom0, bdf) == DEVICES[name]
     assert assignable(dom0) == []
     assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots") == ""
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
 
 
 @IN_BOTH
 def test_add_twice_and_of_nothing(dom0: Dom0) -> None:
     """Adding again is no error; adding what is not there is, and harms nothing."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     bdf = dom0.bdf("e1000e0")
     dom0.check(f"xl pci-assignable-add {bdf}")
     again = dom0.run(f"xl pci-assignable-add {bdf}")
@@ -44,27 +45,27 @@ def test_add_twice_and_of_nothing(dom0: Dom0) -> None:
     assert not dom0.run("xl pci-assignable-add 0000:7f:00.0").ok
     assert assignable(dom0) == [bdf]
     dom0.check(f"xl pci-assignable-remove -r {bdf}")
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
 
 
 @IN_BOTH
 def test_device_works_after_xl(dom0: Dom0) -> None:
     """The disk has its name and the network card its address after the round trip."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     for name, file in (("nvme0", "nvme/nvme*/serial"), ("igb0", "net/*/address")):
         path = f"/sys/bus/pci/devices/{dom0.bdf(name)}/{file}"
         before = dom0.check(f"cat {path}")
         dom0.check(f"xl pci-assignable-add {dom0.bdf(name)}")
         dom0.check(f"xl pci-assignable-remove -r {dom0.bdf(name)}")
         assert dom0.check(f"for i in $(seq 100); do [ -e {path} ] && break; sleep 0.1; done; cat {path}") == before
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)
 
 
 @pytest.mark.dom0("shared", "pvh", "pv", xl=True)
 def test_two_functions(dom0: Dom0) -> None:
     """Two functions of a card that can be reset together only: libxl's write to do_flr is
     refused while one of them is dom0's, and resets both when they are assignable."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
     # As libxl__device_pci_reset() does it: one write of the address, without a newline.
     do_flr = f"printf %s {two} | /tests/pbtool write /sys/bus/pci/drivers/pciback/do_flr"
@@ -79,4 +80,4 @@ def test_two_functions(dom0: Dom0) -> None:
         assert dom0.check(f"cat {shown}/state {shown}/last_reset_method").split() == ["clean", "slot"]
         dom0.check(f"xl pci-assignable-remove -r {bdf[5:]}")
         assert driver(dom0, bdf) == "e1000e"
-    dom0.check("rmmod rust_pciback")
+    unload(dom0)

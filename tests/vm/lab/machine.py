@@ -15,7 +15,7 @@ from typing import Any
 
 from .agent import Agent, AgentError, Result
 from .console import Console
-from .liar import Liar
+from .faulty_device import FaultyDevice
 from .paths import (
     CMDLINE,
     DEBUG,
@@ -89,13 +89,13 @@ class Dom0:
         RUN.mkdir(parents=True, exist_ok=True)
         self.log = LOGS / f"{self.name}.log"
         self._dir = tempfile.TemporaryDirectory(prefix=f"{self.name}-", dir=RUN)
-        pairs = [socket.socketpair() for _ in range(1 + self.CHANNELS + len(self.topology.liars))]
+        pairs = [socket.socketpair() for _ in range(1 + self.CHANNELS + len(self.topology.faulty_devices))]
         theirs = [pair[1] for pair in pairs]
         #: By name, the functions whose behaviour is the test's.
-        self.liars: dict[str, Liar] = {}
-        for name, pair in zip(self.topology.liars, pairs[1 + self.CHANNELS :], strict=True):
-            self.liars[name] = Liar()
-            self.liars[name].serve(pair[0])
+        self.faulty_devices: dict[str, FaultyDevice] = {}
+        for name, pair in zip(self.topology.faulty_devices, pairs[1 + self.CHANNELS :], strict=True):
+            self.faulty_devices[name] = FaultyDevice()
+            self.faulty_devices[name].serve(pair[0])
         began = time.monotonic()
         self._qemu = subprocess.Popen(
             self._command([sock.fileno() for sock in theirs]),
@@ -103,7 +103,7 @@ class Dom0:
             stdout=subprocess.PIPE,
             stderr=(LOGS / f"{self.name}.qemu").open("w"),
             pass_fds=[sock.fileno() for sock in theirs],
-            env=os.environ | ({"LD_PRELOAD": str(NOKVM)} if self.liars else {}),
+            env=os.environ | ({"LD_PRELOAD": str(NOKVM)} if self.faulty_devices else {}),
         )
         for sock in theirs:
             sock.close()
@@ -212,7 +212,7 @@ class Dom0:
                 backing.write(self.topology.contents.get(disk, b""))
                 backing.truncate(length)
             args += ["-drive", f"file={path},format=raw,if=none,id={disk}"]
-        sockets = dict(zip(self.topology.liars, fds[1 + self.CHANNELS :], strict=True))
+        sockets = dict(zip(self.topology.faulty_devices, fds[1 + self.CHANNELS :], strict=True))
         if sockets:
             # Such a device's other end may share dom0's memory, which therefore must be a file.
             args += ["-object", f"memory-backend-memfd,id=lab-memory,size={size}M,share=on"]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from .machine import Dom0
 from .until import until
 
-DRIVER = "/sys/bus/pci/drivers/pciback"
-
 
 @dataclass(frozen=True)
 class Stub:

@@ -30,8 +30,8 @@ class Topology:
     devices: list[str] = field(default_factory=list)
     #: What dom0's command line must say.
     kernel: str = ""
-    #: Names of functions whose configuration space is the test's, see liar.py.
-    liars: list[str] = field(default_factory=list)
+    #: Names of functions whose configuration space is the test's, see faulty_device.py.
+    faulty_devices: list[str] = field(default_factory=list)
     _slot: int = 4
     _chassis: int = 0
 
@@ -90,9 +90,9 @@ class Topology:
             msix_qsize=vfs + 2,
         )
 
-    def liar(self, name: str) -> Topology:
-        """A function that breaks or lies as a test has it do (liar.py), alone on a root port."""
-        self.liars.append(name)
+    def faulty_device(self, name: str) -> Topology:
+        """A function that breaks or lies as a test has it do (faulty_device.py), alone on a root port."""
+        self.faulty_devices.append(name)
         # What QEMU is to know of its socket comes later, when there is one.
         return self.on_port("x-pci-proxy-dev", name, fd=f"@{name}")
 
@@ -227,17 +227,17 @@ def _guest() -> Topology:
     return t
 
 
-def _liars() -> Topology:
+def _faulty_devices() -> Topology:
     """Functions that break or lie."""
-    t = Topology("liars")
+    t = Topology("faulty_devices")
     for name in ("liar0", "liar1", "liar2"):
-        t.liar(name)
+        t.faulty_device(name)
     return t
 
 
 def _slow() -> Topology:
     """A function that takes as long for its reset as a test wants, and a good one."""
-    return Topology("slow").liar("liar0").on_port("igb", "igb0")
+    return Topology("slow").faulty_device("liar0").on_port("igb", "igb0")
 
 
 def _storm() -> Topology:
@@ -272,7 +272,7 @@ TOPOLOGIES = {
         _many,
         _vfs,
         _errors,
-        _liars,
+        _faulty_devices,
         _slow,
         _storm,
     )

@@ -3,9 +3,9 @@
 
 import pytest
 from lab.machine import Dom0
+from lab.pciback import DRIVER, claim, give_back, load, unload
 from lab.toolstack import INITIALISED, PciBackend, shown, wait_idle
 
-DRIVER = "/sys/bus/pci/drivers/pciback"
 NAMES = ("igb0", "nvme0", "e1000e0")
 #: All devices go to sleep, and the kernel waits a second instead of the processors' and firmware's sleep.
 #: (The next stage, `platform`, unbalances an interrupt of the kernel's own under Xen.)
@@ -13,23 +13,10 @@ NEARLY = "echo 1 >/sys/module/suspend/parameters/pm_test_delay; echo devices >/s
 CONFIG = "od -An -v -tx1 /sys/bus/pci/devices/{}/config"
 
 
-def claim(dom0: Dom0, bdf: str) -> None:
-    """Claim one device."""
-    unbind = f"[ ! -e /sys/bus/pci/devices/{bdf}/driver ] || echo {bdf} >/sys/bus/pci/devices/{bdf}/driver/unbind"
-    dom0.check(f"{unbind}; echo {bdf} >{DRIVER}/new_slot; echo {bdf} >{DRIVER}/bind")
-
-
-def give_back(dom0: Dom0, bdfs: list[str]) -> None:
-    """Unload, and have the native drivers take their devices."""
-    dom0.check("rmmod rust_pciback")
-    for bdf in bdfs:
-        dom0.check(f"echo {bdf} >/sys/bus/pci/drivers_probe; test -e /sys/bus/pci/devices/{bdf}/driver")
-
-
 @pytest.mark.dom0("main", "pvh", "pv")
 def test_idle_devices_sleep(dom0: Dom0) -> None:
     """Suspend to idle, all but the last part: the configuration is what it was, and resets work."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     bdfs = [dom0.bdf(name) for name in NAMES]
     for bdf in bdfs:
         claim(dom0, bdf)
@@ -39,7 +26,8 @@ def test_idle_devices_sleep(dom0: Dom0) -> None:
     for bdf in bdfs:
         dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
         assert shown(dom0, bdf, "state") == ["clean"]
-    give_back(dom0, bdfs)
+    unload(dom0)
+    give_back(dom0, *bdfs)
 
 
 @pytest.mark.dom0("main", "pv")
@@ -47,7 +35,7 @@ def test_idle_devices_sleep(dom0: Dom0) -> None:
 @pytest.mark.usefixtures("discard")
 def test_real_sleep(dom0: Dom0) -> None:
     """ACPI S3 of the host, in which the devices lose all they had."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     bdfs = [dom0.bdf(name) for name in ("igb0", "nvme0")]
     for bdf in bdfs:
         claim(dom0, bdf)
@@ -60,14 +48,15 @@ def test_real_sleep(dom0: Dom0) -> None:
     for bdf in bdfs:
         dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
         assert shown(dom0, bdf, "state") == ["clean"]
-    give_back(dom0, bdfs)
+    unload(dom0)
+    give_back(dom0, *bdfs)
 
 
 @pytest.mark.dom0("main", "pvh", xl=True)
 def test_a_guests_device_keeps_dom0_awake(dom0: Dom0) -> None:
     """Refused with EBUSY and a line that names the device, before anything sleeps; not any more when the
     guest has gone."""
-    dom0.check("insmod /root/rust_pciback.ko")
+    load(dom0)
     bdf = dom0.bdf("igb0")
     claim(dom0, bdf)
     guest = PciBackend(dom0, 7)
@@ -82,4 +71,5 @@ def test_a_guests_device_keeps_dom0_awake(dom0: Dom0) -> None:
     guest.remove()
     wait_idle(dom0, bdf)
     dom0.check("printf freeze | /tests/pbtool write /sys/power/state | grep -qx 0; echo none >/sys/power/pm_test", 120)
-    give_back(dom0, [bdf])
+    unload(dom0)
+    give_back(dom0, bdf)

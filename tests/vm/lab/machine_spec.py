@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kinds of machines: what a test asks for, and what may be shared."""
+"""Specifications of machines: what a test asks for, and what may be shared."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ UNLOAD_TO_THE_END = f'rmmod() {{ command rmmod "$@" && ({until(GONE, 10)}); }}; 
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a test asks for; tests with equal kinds share a machine."""
+class MachineSpec:
+    """What a test asks for; tests with equal specs share a machine."""
 
     topology: str
     flavour: str = "pvh"

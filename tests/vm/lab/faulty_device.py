@@ -31,7 +31,7 @@ MSI_X, POWER = 0x40, 0x50
 BAR_SIZE = 0x1000
 
 
-class Liar:
+class FaultyDevice:
     """The function. What it does wrong are attributes, which a test sets at any time."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Liar:
         #: All reads give all ones, and writes are lost.
         self.dead = False
         #: What an FLR does besides: called with the function, which is reset by then.
-        self.after_flr: Callable[[Liar], None] | None = None
+        self.after_flr: Callable[[FaultyDevice], None] | None = None
         #: FLR changes nothing.
         self.ignores_flr = False
         #: Writes to these offsets are lost.

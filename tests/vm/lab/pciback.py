@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The driver in a dom0: load it, take devices from their drivers, and give them back."""
+
+from __future__ import annotations
+
+from .machine import Dom0
+from .paths import SLOWER
+
+DRIVER = "/sys/bus/pci/drivers/pciback"
+DEVICES = "/sys/bus/pci/devices"
+MODULE = "/root/rust_pciback.ko"
+
+
+def load(dom0: Dom0, options: str = "", module: str = MODULE) -> None:
+    """Load the module."""
+    dom0.check(f"insmod {module} {options}".rstrip())
+
+
+def unload(dom0: Dom0, seconds: float = 30) -> None:
+    """Unload it, which releases what is claimed."""
+    dom0.check("rmmod rust_pciback", seconds * SLOWER)
+
+
+def claim(dom0: Dom0, *bdfs: str) -> None:
+    """Take devices from their drivers, as libxl does."""
+    for bdf in bdfs:
+        dom0.check(
+            f"d={DEVICES}/{bdf}; [ ! -e $d/driver ] || echo {bdf} >$d/driver/unbind;"
+            f"echo {bdf} >{DRIVER}/new_slot && echo {bdf} >{DRIVER}/bind"
+        )
+
+
+def give_back(dom0: Dom0, *bdfs: str) -> None:
+    """Have devices get their drivers back, whether the module is still loaded or not."""
+    for bdf in bdfs:
+        dom0.check(
+            f"d={DEVICES}/{bdf}; if [ -e {DRIVER} ]; then"
+            f" echo {bdf} >{DRIVER}/remove_slot 2>/dev/null;"
+            f" [ ! {DRIVER} -ef $d/driver ] || echo {bdf} >{DRIVER}/unbind; fi;"
+            f" [ -e $d/driver ] || echo {bdf} >/sys/bus/pci/drivers_probe; [ -e $d/driver ]"
+        )
