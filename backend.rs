@@ -17,6 +17,7 @@ mod guests;
 mod listing;
 mod queue;
 mod reconcile;
+mod refusal;
 mod store;
 
 pub(crate) use self::{

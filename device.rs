@@ -2,8 +2,12 @@
 
 //! What is known of claimed devices, and of the slots whose devices are to be claimed.
 //!
+//! [`claimed`] is one device, [`registry`] all of them, [`slots`] the list. [`saved_state`],
+//! [`bridge_state`], [`enabled`] and [`canary`] are what is kept of a device's registers, and how it
+//! is put back.
+//!
 //! Nothing here acts on its own: the callbacks of the driver core in [`crate::stub`], guests in
-//! [`crate::backend`] and resets in [`crate::reset`] ask and change what is kept here.
+//! [`crate::backend`] and resets in [`crate::reset`] ask for it.
 
 #![deny(unsafe_code)]
 

@@ -27,6 +27,7 @@ use super::{
         ListedDevice, //
     },
     queue,
+    refusal::refused,
     store::{
         self,
         retry, //
@@ -295,39 +296,6 @@ impl Guest {
         Ok(Outcome::Exported)
     }
 
-    /// Says that a listed device isn't exported: to the toolstack each time that it is `answered`,
-    /// in the log once.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    fn refuse(
-        &self,
-        uses: &mut Uses,
-        entry: &ListedDevice,
-        error: Error,
-        why: &'static str,
-        answered: bool,
-    ) -> Result {
-        let text = refused(entry, why)?;
-        if answered {
-            self.complain(error, &text);
-            return Ok(());
-        }
-        let refusal = (entry.device, error.to_errno());
-        if !uses.refused.contains(&refusal) && uses.refused.len() < MOST_REFUSED {
-            uses.refused.push(refusal, GFP_KERNEL)?;
-            let text = core::str::from_utf8(text.to_bytes()).unwrap_or("");
-            log_limited!(
-                pr_warn,
-                "domain {}: {text} ({})\n",
-                self.domain,
-                error.to_errno()
-            );
-        }
-        Ok(())
-    }
-
     /// Takes back those exports for which `ends` says so, in the background: what the toolstack adds
     /// meanwhile doesn't wait for it.
     ///
@@ -409,36 +377,13 @@ impl Guest {
     fn switch(&self, from: State, to: State) -> Result {
         self.while_bound(|_| listing::switch(&self.node, from, to))
     }
-
-    /// Complains to the toolstack, and in the log.
-    fn complain(&self, error: Error, text: &CStr) {
-        let _ = self.while_bound(|device| {
-            device.error(error, text);
-            Ok(())
-        });
-    }
 }
-
-/// How many refusals are remembered: no list is longer than some devices.
-const MOST_REFUSED: usize = 64;
 
 /// Operation not supported (include/uapi/asm-generic/errno.h); the kernel crate lacks it.
 const EOPNOTSUPP: i32 = 95;
 
 /// The error in xenstore for a PV guest's frontend.
 const NO_OPERATIONS: &CStr = c"configuration space and interrupts of PV guests are not supported";
-
-/// The text for xenstore that says why a device is not exported.
-///
-/// # Errors
-///
-/// - `ENOMEM`: no memory.
-fn refused(entry: &ListedDevice, why: &str) -> Result<CString> {
-    match entry.device {
-        Some(device) => CString::try_from_fmt(fmt!("{device} is not exported: {why}")),
-        None => CString::try_from_fmt(fmt!("a device is not exported: {why}")),
-    }
-}
 
 /// Schedules the guest of a directory.
 fn schedule(node: &CStr) {

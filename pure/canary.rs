@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_shows_and_a_cleared_one_does_not() {
+    fn a_canary_shows_and_a_cleared_one_does_not() {
         for register in Register::ALL {
             for before in found(register) {
                 let Some(planted) = register.with_canary(before) else {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_taken_away() {
+    fn a_canary_is_taken_away() {
         for register in [Register::CacheLineSize, Register::InterruptLine] {
             assert_eq!(register.cleaned(0x10, 0x5a, 0x5a), Some(0x10));
             assert_eq!(register.cleaned(0x10, 0x5a, 0), None);
@@ -185,19 +185,19 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_gone_bears_no_mark() {
+    fn a_device_that_is_gone_has_no_canary() {
         assert!(!Register::CacheLineSize.has_canary(0x5a, 0xff));
         assert!(!Register::InterruptLine.has_canary(0x5a, 0xff));
         assert!(!Register::MsixFunctionMask.has_canary(0x4000, 0xffff));
     }
 
     #[test]
-    fn msix_marks_one_bit_and_leaves_the_rest() {
+    fn msix_plants_one_bit_and_leaves_the_rest() {
         assert_eq!(Register::MsixFunctionMask.with_canary(0x8003), Some(0xc003));
     }
 
     #[test]
-    fn resets_for_single_devices_may_restore_marks() {
+    fn resets_for_single_devices_may_restore_canaries() {
         let specific = Rung::Function(Method::DeviceSpecific);
         assert_eq!(Proof::Disproven.after(specific), Proof::Unknown);
         assert_eq!(Proof::Proven.after(specific), Proof::Proven);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn one_mark_gone_is_proof() {
+    fn one_canary_gone_is_proof() {
         assert_eq!(Proof::of(0, 0), Proof::Unknown);
         for left in 1..=3 {
             assert_eq!(Proof::of(left, left), Proof::Disproven);
