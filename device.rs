@@ -4,7 +4,7 @@
 //!
 //! [`claimed`] is one device, [`registry`] all of them, [`slots`] the list. [`saved_state`],
 //! [`bridge_state`], [`enabled`] and [`canary`] are what is kept of a device's registers, and how it
-//! is put back.
+//! is put back; [`msix`] is where it has its MSI-X table.
 //!
 //! Nothing here acts on its own: the callbacks of the driver core in [`crate::stub`], guests in
 //! [`crate::backend`] and resets in [`crate::reset`] ask for it.
@@ -20,6 +20,7 @@ pub(crate) mod claimed;
 pub(crate) mod command;
 pub(crate) mod enabled;
 mod fmt;
+pub(crate) mod msix;
 pub(crate) mod ordered_log;
 pub(crate) mod pm;
 mod ready;

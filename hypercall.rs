@@ -8,6 +8,8 @@
 
 #![deny(unsafe_code)]
 
+pub(crate) mod msix;
+
 use crate::{
     kapi::{
         acpi::{
@@ -27,12 +29,16 @@ use crate::{
             Dom0Kind, //
         },
     },
-    pure::hypercall_answer::{
-        self as answer,
-        Answer, //
+    pure::{
+        domid::DomId,
+        hypercall_answer::{
+            self as answer,
+            Answer, //
+        },
     },
 };
 use kernel::{
+    error::to_result,
     ffi::c_int,
     pci,
     prelude::*,
@@ -181,6 +187,33 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Notified> {
     settle(answer::plain(ret), &SAID, "adding PCI devices")
 }
 
+/// Removes the device from Xen, with all that it recorded of it and set up for it, and adds it anew.
+/// No domain that had the device may be left: Xen would end that one's interrupts when they are
+/// another's already. Nor may it have virtual functions.
+///
+/// # Errors
+///
+/// - Xen's errno: it had no such device (`ENODEV`), or doesn't take it back.
+pub(crate) fn record_anew(dom0: Dom0, locked: &Locked<'_>) -> Result {
+    let name = xen_name(locked.device()).ok_or(ENODEV)?;
+    let removed = to_result(physdev_op(dom0, &mut physdev::PciDeviceRemove(name)));
+    // Xen has forgotten it even where it reports an error.
+    ask_known(dom0, locked)?;
+    removed
+}
+
+/// Returns `true` if Xen has no such domain, not even one that it is still taking apart.
+pub(crate) fn has_ended(dom0: Dom0, domain: DomId) -> bool {
+    /// `-ESRCH`.
+    const ESRCH: c_int = -3;
+    // What is no PIRQ is refused (`EINVAL`), after the domain was looked up.
+    let mut unmap = physdev::UnmapPirq {
+        domid: domain.number(),
+        pirq: -1,
+    };
+    physdev_op(dom0, &mut unmap) == ESRCH
+}
+
 /// Finds the device's proximity domain as the kernel does when it adds a device: the nearest
 /// `_PXM` upwards from the device itself, or from the first bridge above it that ACPI lists.
 fn proximity(locked: &Locked<'_>) -> Option<u32> {
@@ -193,49 +226,6 @@ fn proximity(locked: &Locked<'_>) -> Option<u32> {
         node = this.parent();
     }
     None
-}
-
-/// Lets Xen take over the device's MSI-X table, as a PV dom0 does before a guest gets the device.
-/// Does nothing for a device without MSI-X. (Xen answers a PVH dom0 with "not supported", which is
-/// as good: there vPCI sees to it.)
-///
-/// # Errors
-///
-/// - Xen's errno, such as `EBUSY` for a table that is in use.
-pub(crate) fn prepare_msix(dom0: Dom0, device: &pci::Device) -> Result<Notified> {
-    msix(device, |name| {
-        physdev_op(dom0, &mut physdev::PrepareMsix(name))
-    })
-}
-
-/// Undoes [`prepare_msix`].
-///
-/// # Errors
-///
-/// - Xen's errno.
-pub(crate) fn release_msix(dom0: Dom0, device: &pci::Device) -> Result<Notified> {
-    msix(device, |name| {
-        physdev_op(dom0, &mut physdev::ReleaseMsix(name))
-    })
-}
-
-/// Issues an operation on the MSI-X table of a device that has one. That every Xen refuses it to a
-/// PVH dom0 is no news for the log.
-fn msix(
-    device: &pci::Device,
-    operation: impl FnOnce(physdev::PciDevice) -> c_int,
-) -> Result<Notified> {
-    if !device.has_msix() {
-        return Ok(Notified::NotNeeded);
-    }
-    let Some(name) = xen_name(device) else {
-        return Ok(Notified::Impossible);
-    };
-    match answer::plain(operation(name)) {
-        Answer::Done => Ok(Notified::Done),
-        Answer::Unsupported => Ok(Notified::NotNeeded),
-        Answer::Refused(errno) => Err(Error::from_errno(errno)),
-    }
 }
 
 /// Notifies Xen that the device was reset, so that vPCI forgets what it knew of it. The device's BARs

@@ -18,7 +18,7 @@ mod ladder;
 mod notify;
 pub(crate) mod request;
 mod scope;
-mod snapshot;
+pub(crate) mod snapshot;
 
 pub(crate) use self::execute::{
     settling,

@@ -7,6 +7,7 @@
 pub(crate) mod aer;
 pub(crate) mod bulk;
 pub(crate) mod claim;
+mod guest_interrupts;
 pub(crate) mod hotplug;
 pub(crate) mod pm;
 mod release;

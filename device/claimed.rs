@@ -34,6 +34,7 @@ use crate::{
             Refused, //
         },
         domid::DomId,
+        guest_interrupts::Interrupts,
         reset_plan::{
             Rung,
             Rungs, //
@@ -95,8 +96,8 @@ pub(crate) struct Claimed {
     pub(crate) sbdf: Sbdf,
     /// The kind of dom0 that we are in.
     pub(crate) dom0: Dom0,
-    /// The GSI that its legacy interrupt pin reaches, if any.
-    pub(crate) gsi: Option<u32>,
+    /// Its interrupts.
+    pub(crate) interrupts: Interrupts,
     /// Whether the kernel offered a reset method when it found the device: if none is listed any
     /// more, the administrator emptied the list.
     pub(crate) was_offered_method: bool,
@@ -128,6 +129,8 @@ struct Books {
     state: DeviceState,
     last: ResetRecord,
     unproven: Rungs,
+    /// The last domain that used the device.
+    last_user: Option<DomId>,
 }
 
 impl Claimed {
@@ -135,7 +138,7 @@ impl Claimed {
     pub(crate) fn new(
         device: &pci::Device,
         dom0: Dom0,
-        gsi: Option<u32>,
+        interrupts: Interrupts,
         saved: SavedState,
         last: ResetRecord,
         unproven: Rungs,
@@ -146,12 +149,13 @@ impl Claimed {
             state: DeviceState::claimed(last.state, in_use, clock::now()),
             last,
             unproven,
+            last_user: None,
         };
         pin_init!(Self {
             device: device.into(),
             sbdf,
             dom0,
-            gsi,
+            interrupts,
             was_offered_method: was_offered_method(device),
             saved,
             books <- kernel::new_spinlock!(books),
@@ -275,9 +279,16 @@ impl Claimed {
         // The entry needs memory, and the lock of the books can't be held for that: so the state is
         // asked again.
         let (strict, now) = (STRICT_RESET.is_on(), clock::now());
-        let permitted = self.books.lock().state.list(domain, strict, now)?;
+        let mut books = self.books.lock();
+        let permitted = books.state.list(domain, strict, now)?;
+        books.last_user = Some(domain);
         *owner = Some(entry);
         Ok(permitted)
+    }
+
+    /// Returns the last domain that used the device.
+    pub(crate) fn last_user(&self) -> Option<DomId> {
+        self.books.lock().last_user
     }
 
     /// The domain gives the device back. Returns `true` if the device was the domain's.

@@ -115,6 +115,9 @@ pub(crate) trait DeviceExt {
     /// Returns `true` if the function is a virtual one.
     fn is_virtual_function(&self) -> bool;
 
+    /// Returns `true` if the function has an MSI capability.
+    fn has_msi(&self) -> bool;
+
     /// Returns `true` if the function has an MSI-X capability.
     fn has_msix(&self) -> bool;
 
@@ -169,6 +172,11 @@ impl DeviceExt for pci::Device {
     fn is_virtual_function(&self) -> bool {
         // SAFETY: The device is valid; the bit is set before a virtual function is added.
         unsafe { bindings::pci_dev::is_virtfn_raw(raw(self)) != 0 }
+    }
+
+    fn has_msi(&self) -> bool {
+        // SAFETY: The device is valid; the field is set when it is found.
+        unsafe { (*raw(self)).msi_cap != 0 }
     }
 
     fn has_msix(&self) -> bool {

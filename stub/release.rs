@@ -2,7 +2,10 @@
 
 //! Giving a device back: to its native driver, or because it or the module goes.
 
-use super::claim::Claim;
+use super::{
+    claim::Claim,
+    guest_interrupts, //
+};
 use crate::{
     device::{
         ordered_log::{
@@ -11,7 +14,7 @@ use crate::{
         },
         registry, //
     },
-    hypercall,
+    hypercall::msix,
     kapi::pci::{
         ConfigAccess,
         DeviceExt,
@@ -59,7 +62,18 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
         clean(&locked, claim, &lines);
     }
     // Also of a device that is gone: Xen keeps its own books.
-    match hypercall::release_msix(claim.claimed.dom0, device) {
+    if let Some(hold) = &claim.hold {
+        hold.let_go();
+        if present && locked.has_addresses() && hold.is_lost() {
+            guest_interrupts::mend(
+                &locked,
+                claim.claimed.dom0,
+                claim.claimed.last_user(),
+                &lines,
+            );
+        }
+    }
+    match msix::release(claim.claimed.dom0, device) {
         Err(error) if present => {
             let errno = error.to_errno();
             lines.write(

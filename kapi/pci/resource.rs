@@ -9,7 +9,11 @@ use super::{
     Locked, //
 };
 use crate::pure::base_address::Space;
-use kernel::bindings;
+use core::ops::RangeInclusive;
+use kernel::{
+    bindings,
+    ffi::c_ulong, //
+};
 
 /// What a Base Address Register is for, and the address that it should hold.
 pub(crate) struct Assigned {
@@ -17,6 +21,22 @@ pub(crate) struct Assigned {
     pub(crate) space: Space,
     /// The address, as the bus sees it.
     pub(crate) address: u64,
+}
+
+/// A resource of a device.
+struct Resource {
+    flags: c_ulong,
+    /// Its address for the processor.
+    start: bindings::resource_size_t,
+    /// Its addresses on the bus.
+    region: bindings::pci_bus_region,
+}
+
+impl Resource {
+    fn has(&self, flag: u32) -> bool {
+        // CAST: It is at least as wide.
+        self.flags & flag as c_ulong != 0
+    }
 }
 
 impl Locked<'_> {
@@ -32,6 +52,43 @@ impl Locked<'_> {
     /// }
     /// ```
     pub(crate) fn assigned(&self, bar: u8) -> Option<Assigned> {
+        let resource = self.resource(bar)?;
+        let space = if resource.has(bindings::IORESOURCE_IO) {
+            Space::Io
+        } else if resource.has(bindings::IORESOURCE_MEM_64) {
+            Space::Memory64
+        } else if resource.has(bindings::IORESOURCE_MEM) {
+            Space::Memory
+        } else {
+            return None;
+        };
+        if resource.has(bindings::IORESOURCE_PCI_FIXED) {
+            return None;
+        }
+        Some(Assigned {
+            space,
+            address: resource.region.start,
+        })
+    }
+
+    /// Returns the addresses of the device's memory that a Base Address Register is for, as the bus
+    /// sees them: first and last. `None` if there is no such register, it is for I/O, or the memory
+    /// has no address.
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// let (first, last) = locked.memory(0).ok_or(EIO)?.into_inner();
+    /// ```
+    pub(crate) fn memory(&self, bar: u8) -> Option<RangeInclusive<u64>> {
+        let resource = self.resource(bar)?;
+        (resource.has(bindings::IORESOURCE_MEM) && resource.start != 0)
+            .then_some(resource.region.start..=resource.region.end)
+    }
+
+    /// Returns what the kernel knows of a Base Address Register; `None` where there is none, or where
+    /// it has no address.
+    fn resource(&self, bar: u8) -> Option<Resource> {
         if u32::from(bar) >= bindings::PCI_STD_NUM_BARS {
             return None;
         }
@@ -43,29 +100,18 @@ impl Locked<'_> {
                 .cast::<bindings::resource>()
                 .add(usize::from(bar))
         };
-        // SAFETY: As above.
-        let flags = unsafe { (*resource).flags };
-        // CAST: usize is at least as wide.
-        let has = |flag: u32| flags & flag as usize != 0;
-        let space = if has(bindings::IORESOURCE_IO) {
-            Space::Io
-        } else if has(bindings::IORESOURCE_MEM_64) {
-            Space::Memory64
-        } else if has(bindings::IORESOURCE_MEM) {
-            Space::Memory
-        } else {
-            return None;
-        };
-        if has(bindings::IORESOURCE_UNSET) || has(bindings::IORESOURCE_PCI_FIXED) {
-            return None;
-        }
         let mut region = bindings::pci_bus_region { start: 0, end: 0 };
-        // SAFETY: The device holds a reference to its bus; the resource is read, the region
-        // written.
-        unsafe { bindings::pcibios_resource_to_bus((*device).bus, &mut region, resource) };
-        Some(Assigned {
-            space,
-            address: region.start,
-        })
+        // SAFETY: As above. The device holds a reference to its bus; the resource is read, the
+        // region written.
+        let (flags, start) = unsafe {
+            bindings::pcibios_resource_to_bus((*device).bus, &mut region, resource);
+            ((*resource).flags, (*resource).start)
+        };
+        let found = Resource {
+            flags,
+            start,
+            region,
+        };
+        (!found.has(bindings::IORESOURCE_UNSET)).then_some(found)
     }
 }

@@ -15,7 +15,11 @@ use crate::{
     kapi::xen::Dom0,
     pci::Device,
     prelude::GFP_KERNEL,
-    pure::{reset_plan::Rungs, sbdf::Sbdf},
+    pure::{
+        guest_interrupts::{GuestInterrupts, Interrupts},
+        reset_plan::Rungs,
+        sbdf::Sbdf,
+    },
     stand_in::context::{begin, World},
 };
 use shuttle::{
@@ -43,7 +47,10 @@ pub(crate) fn claimed(slot: u8) -> crate::sync::Arc<Claimed> {
         let claimed = Claimed::new(
             &device,
             Dom0,
-            None,
+            Interrupts {
+                gsi: None,
+                guest: GuestInterrupts::NONE,
+            },
             SavedState,
             ResetRecord::NONE,
             Rungs::default(),
