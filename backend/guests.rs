@@ -49,11 +49,6 @@ global! {
     static GUESTS(GUEST_TABLE): Mutex<Option<KVec<Arc<Guest>>>> = None;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    GUESTS.init();
-}
-
 /// Schedules all guests: something has changed that concerns their devices.
 pub(crate) fn schedule_all() {
     queue::schedule_scan();

@@ -44,11 +44,6 @@ global! {
     static QUEUE(BACKEND_QUEUE): Mutex<Option<Running>> = None;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    QUEUE.init();
-}
-
 /// The queue's life.
 pub(super) struct BackendQueue(());
 

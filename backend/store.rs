@@ -44,11 +44,6 @@ global! {
     };
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    EAR.init();
-}
-
 /// It is listened from when xenstored is there until this is dropped.
 ///
 /// The fields are dropped in this order.

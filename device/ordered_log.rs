@@ -51,11 +51,6 @@ global! {
     };
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    LOG.init();
-}
-
 /// An operation under way; lines wait until there is none.
 pub(crate) struct LogBatch(());
 

@@ -10,11 +10,6 @@ global! {
     static AWAKE(SYSTEM_IS_AWAKE): Mutex<bool> = true;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    AWAKE.init();
-}
-
 /// Does what must not happen while the system goes to sleep; `None` if it is about to.
 pub(crate) fn while_awake<T>(action: impl FnOnce() -> T) -> Option<T> {
     let awake = AWAKE.lock();

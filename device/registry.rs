@@ -22,6 +22,9 @@ use kernel::{
 global! {
     /// The claimed devices.
     static CLAIMED(CLAIMED_DEVICES): SpinLock<Option<RBTree<Sbdf, Arc<Claimed>>>> = None;
+
+    /// Addresses whose devices were released while domains used them, and not claimed since.
+    static RELEASED_IN_USE(RELEASED_ADDRESSES): Mutex<KVec<Sbdf>> = KVec::new();
 }
 
 /// The registry's life: from before the driver's registration to after its end.
@@ -42,17 +45,6 @@ impl Drop for Registry {
         let addresses = core::mem::take(&mut *RELEASED_IN_USE.lock());
         drop(addresses);
     }
-}
-
-global! {
-    /// Addresses whose devices were released while domains used them, and not claimed since.
-    static RELEASED_IN_USE(RELEASED_ADDRESSES): Mutex<KVec<Sbdf>> = KVec::new();
-}
-
-/// Initialises the locks of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    CLAIMED.init();
-    RELEASED_IN_USE.init();
 }
 
 /// Remembers that a device was released while a domain used it. Without memory that is forgotten;

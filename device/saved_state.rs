@@ -25,11 +25,6 @@ global! {
     static RESTORING(RESTORING_STATE): Mutex<()> = ();
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    RESTORING.init();
-}
-
 /// A copy of a device's configuration, and what shows whether the device has taken it back.
 pub(crate) struct SavedState {
     stored: StoredState,

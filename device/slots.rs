@@ -27,11 +27,6 @@ global! {
     static SLOTS(SLOT_LIST): Mutex<Option<RBTree<Bus, DevfnSet>>> = None;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    SLOTS.init();
-}
-
 /// Lists what the patterns cover. What is listed already stays listed.
 ///
 /// # Errors

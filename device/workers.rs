@@ -22,11 +22,6 @@ global! {
     static QUEUE(WORK_QUEUE): Mutex<Option<Arc<OwnQueue>>> = None;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    QUEUE.init();
-}
-
 /// The queue's life: from before the driver's registration to after its end.
 pub(crate) struct Workers(());
 

@@ -32,11 +32,6 @@ global! {
     static FILES(GSI_FILES): Mutex<Option<RBTree<usize, NumberFile>>> = None;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    FILES.init();
-}
-
 /// The `gsi` files; dropping it removes them all.
 ///
 /// The fields are dropped in this order: the notifier, still registered while the files go, finds

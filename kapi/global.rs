@@ -4,8 +4,10 @@
 //! ours (driver attributes, notifiers, privcmd's hook).
 //!
 //! `kernel::sync::global_lock!` leaves it to its user to initialise each lock once, before it is
-//! used, and so is `unsafe`. Here both are checked, so it can be left to safe code: the module's
-//! `init` initialises all before anything that could use them is registered.
+//! used, and so is `unsafe`. Here it can be left to safe code. [`global!`] also makes the function
+//! that initialises the locks of a file, all of them, and the compiler refuses a file whose function
+//! nobody calls: the module's `init` calls them before anything that could use a lock is registered.
+//! A lock that is taken sooner all the same is initialised then, so taking one never fails.
 //!
 //! UPSTREAM(global-lock-init): a lock class that needs no call would do without all this.
 
@@ -46,31 +48,33 @@ impl<B: GlobalLockBackend> Global<B> {
         }
     }
 
-    /// Initialises the lock. A second call does nothing.
+    /// Initialises the lock. Does nothing if that was done.
+    #[cold]
     pub(crate) fn init(&'static self) {
         if self.state.cmpxchg(NEW, BEING_INITIALISED, Relaxed).is_ok() {
             // SAFETY: Only one caller ever sees `NEW`, and there is one `Global` per lock, so this
-            // is called once; `lock` is the only other use, and refuses until `READY` is seen.
+            // is called once; `lock` is the only other use, and comes after `READY`.
             unsafe { self.lock.init() };
             self.state.store(READY, Release);
+        }
+        // Another caller may be at it, for some instructions; but while the module's `init` is, there
+        // is no other.
+        while self.state.load(Acquire) != READY {
+            core::hint::spin_loop();
         }
     }
 
     /// Takes the lock.
-    ///
-    /// # Panics
-    ///
-    /// Before [`init`](Self::init).
     pub(crate) fn lock(&'static self) -> GlobalGuard<B> {
-        assert!(
-            self.state.load(Acquire) == READY,
-            "a lock that nobody initialised"
-        );
+        if self.state.load(Acquire) != READY {
+            self.init();
+        }
         self.lock.lock()
     }
 }
 
-/// Declares a global value with its lock, which is to be initialised by [`Global::init`].
+/// Declares the global values of a file, with their locks, and `init_locks()`, which initialises
+/// these. It stands once in a file.
 ///
 /// # Examples
 ///
@@ -80,19 +84,29 @@ impl<B: GlobalLockBackend> Global<B> {
 ///     static SLOTS(SLOT_LIST): Mutex<Option<List>> = None;
 /// }
 ///
-/// SLOTS.init(); // Once, while the module is loaded.
+/// init_locks(); // While the module is loaded. Where nobody calls it, this doesn't compile.
 /// *SLOTS.lock() = Some(List::new());
 /// ```
 macro_rules! global {
-    ($(#[$meta:meta])* static $name:ident($lock:ident): $kind:ident<$type:ty> = $value:expr;) => {
-        kernel::sync::global_lock! {
-            unsafe(uninit) static $lock: $kind<$type> = $value;
+    ($(
+        $(#[$meta:meta])* static $name:ident($lock:ident): $kind:ident<$type:ty> = $value:expr;
+    )+) => {
+        $(
+            kernel::sync::global_lock! {
+                unsafe(uninit) static $lock: $kind<$type> = $value;
+            }
+            $(#[$meta])*
+            #[allow(unsafe_code)] // The proof is here, whoever declares the value.
+            static $name: $crate::kapi::global::Global<$lock> =
+                // SAFETY: The lock is declared above, for this only.
+                unsafe { $crate::kapi::global::Global::new(&$lock) };
+        )+
+
+        /// Initialises the locks of this file, before anything else is called.
+        #[deny(dead_code)] // Nothing else would say that it isn't called.
+        pub(crate) fn init_locks() {
+            $($name.init();)+
         }
-        $(#[$meta])*
-        #[allow(unsafe_code)] // The proof is here, whoever declares the value.
-        static $name: $crate::kapi::global::Global<$lock> =
-            // SAFETY: The lock is declared above, for this only.
-            unsafe { $crate::kapi::global::Global::new(&$lock) };
     };
 }
 pub(crate) use global;

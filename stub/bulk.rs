@@ -88,11 +88,6 @@ global! {
     static DEFERRED(DEFERRED_DEVICES): Mutex<Option<KVec<ARef<pci::Device>>>> = None;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    DEFERRED.init();
-}
-
 /// While this lives, no device is claimed, but the wanted ones are collected.
 pub(crate) struct DeferredClaims(());
 

@@ -47,11 +47,6 @@ global! {
     static RESERVED(RESERVED_DEVICES): Mutex<Option<KVec<Reserved>>> = None;
 }
 
-/// Initialises the lock of this file, before anything else is called.
-pub(crate) fn init_locks() {
-    RESERVED.init();
-}
-
 /// The reservations, held as long as the driver is; dropping it ends them.
 ///
 /// The fields are dropped in this order: the notifier, still registered then, reserves nothing.

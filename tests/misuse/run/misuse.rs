@@ -79,7 +79,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn new(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        KEPT.init();
+        init_locks();
         try_pin_init!(Self {
             driver <- driver::Registration::new(NAME, module),
             watcher <- BusRegistration::new(),

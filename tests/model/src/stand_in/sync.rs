@@ -76,9 +76,6 @@ impl<T> Mutex<T> {
         Self(theirs::Mutex::new(value))
     }
 
-    /// For globals, which are initialised for each schedule without being asked.
-    pub(crate) fn init(&self) {}
-
     #[track_caller]
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         might_sleep();
@@ -94,9 +91,6 @@ impl<T> SpinLock<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(theirs::Mutex::new(value))
     }
-
-    /// For globals, which are initialised for each schedule without being asked.
-    pub(crate) fn init(&self) {}
 
     pub(crate) fn lock(&self) -> Guard<'_, T> {
         let theirs = Some(take(&self.0));
