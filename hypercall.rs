@@ -123,18 +123,22 @@ fn xen_name(device: &pci::Device) -> Option<physdev::PciDevice> {
     }
 }
 
-/// Turns a sorted answer into what callers handle; warns once per operation of an old Xen.
-fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Notified> {
+/// Turns a sorted answer into what callers handle.
+fn notified(answer: Answer) -> Result<Notified> {
     match answer {
         Answer::Done => Ok(Notified::Done),
-        Answer::Unsupported => {
-            if said.first() {
-                pr_warn!("this Xen doesn't support {operation}: going on without\n");
-            }
-            Ok(Notified::Impossible)
-        }
+        Answer::Unsupported => Ok(Notified::Impossible),
         Answer::Refused(errno) => Err(Error::from_errno(errno)),
     }
+}
+
+/// As [`notified`]; warns once per operation of an old Xen.
+fn notified_or_warn(answer: Answer, said: &Once, operation: &str) -> Result<Notified> {
+    let notified = notified(answer)?;
+    if notified == Notified::Impossible && said.first() {
+        pr_warn!("this Xen doesn't support {operation}: going on without\n");
+    }
+    Ok(notified)
 }
 
 /// Asks Xen whether it has accepted the device.
@@ -184,7 +188,7 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Notified> {
         add.pxm = pxm;
     }
     let ret = physdev_op(dom0, &mut add);
-    settle(answer::plain(ret), &SAID, "adding PCI devices")
+    notified_or_warn(answer::plain(ret), &SAID, "adding PCI devices")
 }
 
 /// Removes the device from Xen, with all that it recorded of it and set up for it, and adds it anew.
@@ -251,7 +255,7 @@ pub(crate) fn notify_reset(dom0: Dom0, device: &pci::Device, kind: ResetKind) ->
             flags: kind.flag(),
         },
     );
-    settle(answer::plain(ret), &SAID, "state resets of PCI devices")
+    notified_or_warn(answer::plain(ret), &SAID, "state resets of PCI devices")
 }
 
 /// Sets up an IO-APIC input so that the interrupt can be given to a guest. Only a PVH dom0 does:
@@ -273,5 +277,5 @@ pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<
             polarity: u8::from(!signalling.active_high),
         },
     );
-    settle(answer::setup_gsi(ret), &SAID, "GSI set-up")
+    notified_or_warn(answer::setup_gsi(ret), &SAID, "GSI set-up")
 }

@@ -129,7 +129,7 @@ struct Books {
     state: DeviceState,
     last: ResetRecord,
     unproven: Rungs,
-    /// The last domain that used the device.
+    /// The last domain that used the device since its claim.
     last_user: Option<DomId>,
 }
 
@@ -282,11 +282,12 @@ impl Claimed {
         let mut books = self.books.lock();
         let permitted = books.state.list(domain, strict, now)?;
         books.last_user = Some(domain);
+        drop(books);
         *owner = Some(entry);
         Ok(permitted)
     }
 
-    /// Returns the last domain that used the device.
+    /// Returns the last domain that used the device since its claim.
     pub(crate) fn last_user(&self) -> Option<DomId> {
         self.books.lock().last_user
     }

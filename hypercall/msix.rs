@@ -8,6 +8,7 @@
 //! table as well ([`Hold`]). Documentation/msix.md has the whole argument.
 
 use super::{
+    notified,
     xen_name,
     Notified, //
 };
@@ -22,10 +23,7 @@ use crate::{
         },
         xen::Dom0, //
     },
-    pure::hypercall_answer::{
-        self as answer,
-        Answer, //
-    },
+    pure::hypercall_answer as answer, //
 };
 use kernel::{
     ffi::c_int,
@@ -80,11 +78,7 @@ fn operate(
     let Some(name) = xen_name(device) else {
         return Ok(Notified::Impossible);
     };
-    match answer::plain(operation(name)) {
-        Answer::Done => Ok(Notified::Done),
-        Answer::Unsupported => Ok(Notified::Impossible),
-        Answer::Refused(errno) => Err(Error::from_errno(errno)),
-    }
+    notified(answer::plain(operation(name)))
 }
 
 /// An entry of a device's MSI-X table.
@@ -184,10 +178,9 @@ fn map(dom0: Dom0, device: &pci::Device, entry: TableEntry) -> Result<Option<i32
         entry_nr: i32::from(entry.index),
         table_base: entry.bar,
     };
-    match answer::plain(physdev_op(dom0, &mut map)) {
-        Answer::Done if map.pirq < 0 => Err(EIO),
-        Answer::Done => Ok(Some(map.pirq)),
-        Answer::Unsupported => Ok(None),
-        Answer::Refused(errno) => Err(Error::from_errno(errno)),
+    match notified(answer::plain(physdev_op(dom0, &mut map)))? {
+        Notified::Done if map.pirq < 0 => Err(EIO),
+        Notified::Done => Ok(Some(map.pirq)),
+        Notified::Impossible | Notified::NotNeeded => Ok(None),
     }
 }
