@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The side of guests: the xenbus backend `pci`, by which the toolstack says which devices a guest
-//! has, see Documentation/backend.md.
+//! has, see Documentation/guests.md.
 //!
 //! All [`guests`] are known by their directories. When something changes, a [`guest`] is scheduled
 //! on the [`queue`]. Then [`reconcile`] reads the toolstack's [`listing`] and makes an [`export`] for

@@ -3,7 +3,7 @@
 //! The life of a claimed device: who holds it, what its last reset made of it, and what may
 //! happen next.
 //!
-//! This is the only place where that is decided. Documentation/backend.md has it as a table. All
+//! This is the only place where that is decided. Documentation/guests.md has it as a table. All
 //! events of one device are serialised by one lock, which nothing slow is done under. What an
 //! event allows is done afterwards, so two rules keep the answer true until then:
 //!
