@@ -14,21 +14,17 @@ from targets import targets
 BEGIN, END = "<!-- results of make bench: begin -->", "<!-- results of make bench: end -->"
 
 
-def duration(micros: float) -> str:
-    """Microseconds in a unit that suits them."""
-    if micros >= 1_000_000:
-        return f"{micros / 1_000_000:.2f} s"
-    if micros >= 1000:
-        return f"{micros / 1000:.1f} ms"
-    return f"{micros:.1f} µs"
+def millis(micros: float) -> str:
+    """Microseconds as milliseconds, with three digits that count."""
+    return f"{micros / 1000:,.{3 if micros < 1000 else 1 if micros < 100_000 else 0}f}"
 
 
 def cell(samples: Samples, line: str, driver: str) -> str:
-    """Median and span."""
+    """Median and span, in milliseconds."""
     if not samples.has(line, driver):
         return ""
     low, high = samples.span(line, driver)
-    return f"{duration(samples.wall(line, driver))} ({duration(low)} - {duration(high)})"
+    return f"{millis(samples.wall(line, driver))} ({millis(low)}-{millis(high)})"
 
 
 def ratio(samples: Samples, line: str) -> str:
@@ -51,12 +47,12 @@ def times(samples: Samples) -> list[str]:
         if "none" in drivers:
             rows.append([line, cell(samples, line, "none"), "", "", ""])
             continue
-        busy = [duration(samples.busy(line, name)) if samples.has(line, name) else "-" for name in ("C", "Rust")]
+        busy = [millis(samples.busy(line, name)) if samples.has(line, name) else "-" for name in ("C", "Rust")]
         cells = [cell(samples, line, name) for name in ("C", "Rust")]
         if "(PVH)" in line and not cells[0]:
             cells[0] = "cannot"
-        rows.append([line, *cells, ratio(samples, line), " / ".join(busy)])
-    return markdown(["", "C: median (min - max)", "Rust: median (min - max)", "Rust / C", "processor: C / Rust"], rows)
+        rows.append([line, *cells, ratio(samples, line), "/".join(busy)])
+    return markdown(["ms: median (min-max)", "C", "Rust", "Rust/C", "processor: C/Rust"], rows)
 
 
 def facts(samples: Samples) -> list[str]:
