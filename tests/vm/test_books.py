@@ -166,8 +166,8 @@ def test_a_directory_comes_back_at_once(dom0: Dom0, claimed: list[str]) -> None:
 def slow(dom0: Dom0) -> Iterator[tuple[str, str, FaultyDevice]]:
     """The module with two claimed devices; the first takes, from now on, as long to come back from its
     reset as the test wants."""
-    with assignable(dom0, ("liar0", "igb0")) as (bdf, igb):
-        faulty_device = dom0.faulty_devices["liar0"]
+    with assignable(dom0, ("faulty0", "igb0")) as (bdf, igb):
+        faulty_device = dom0.faulty_devices["faulty0"]
         faulty_device.after_flr = FaultyDevice.die
         yield bdf, igb, faulty_device
         faulty_device.heal()

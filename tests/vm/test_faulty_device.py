@@ -72,7 +72,7 @@ class Fixture:
 @pytest.fixture
 def faulty(dom0: Dom0) -> Iterator[Fixture]:
     """A function that is well so far; afterwards it is well again, and nobody's."""
-    fixture = Fixture(dom0, "liar0")
+    fixture = Fixture(dom0, "faulty0")
     before = bytes(fixture.faulty_device.config)
     yield fixture
     unload(dom0)
@@ -305,9 +305,9 @@ def test_capabilities_that_lie(faulty: Fixture, lie: Callable[[FaultyDevice], No
 @XEN_COMPLAINS
 def test_capabilities_at_random(faulty: Fixture, figure: Callable[[str], None]) -> None:
     """Any bytes where capabilities are."""
-    seed = int(os.environ.get("PCIBACK_LIAR_SEED", "1"))
+    seed = int(os.environ.get("PCIBACK_CAPABILITY_SEED", "1"))
     chance = random.Random(seed)
-    count = int(os.environ.get("PCIBACK_LIARS", "10" if DEBUG else "50"))
+    count = int(os.environ.get("PCIBACK_CAPABILITY_LISTS", "10" if DEBUG else "50"))
     for number in range(count):
         faulty.faulty_device.heal()
         # Numbers of capabilities that the kernel looks into, and pointers, oftener than others.

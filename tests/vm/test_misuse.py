@@ -25,8 +25,8 @@ def misuse(dom0: Dom0) -> Dom0:
 @pytest.mark.dom0("vfs", "pv")
 def test_more_than_there_is_room_for(misuse: Dom0) -> None:
     """An attribute that says that it filled two pages of one is read as one, and nothing behind it."""
-    text = misuse.check(f"dd if={DRIVER}/liar bs=65536 count=1 2>/dev/null | tr -d . | wc -c").strip()
-    length = misuse.check(f"dd if={DRIVER}/liar bs=65536 count=1 2>/dev/null | wc -c").strip()
+    text = misuse.check(f"dd if={DRIVER}/overfull bs=65536 count=1 2>/dev/null | tr -d . | wc -c").strip()
+    length = misuse.check(f"dd if={DRIVER}/overfull bs=65536 count=1 2>/dev/null | wc -c").strip()
     misuse.check("rmmod rust_pciback")
     assert (length, text) == ("4096", "0")
 

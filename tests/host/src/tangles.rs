@@ -61,17 +61,17 @@ fn tangles() -> impl Strategy<Value = Vec<Function>> {
         .prop_map(|(mut all, lies)| {
             for (who, lie) in lies {
                 let (count, who) = (all.len(), who.index(all.len()));
-                let liar = &mut all[who];
+                let faulty = &mut all[who];
                 match lie {
-                    Lie::BelowItself => liar.above = Some(who),
-                    Lie::Below(other) => liar.above = Some(other.index(count)),
-                    Lie::BelowNothing(index) => liar.above = Some(index),
-                    Lie::OnRoot => liar.above = None,
-                    Lie::VirtualOf(other) => liar.physical = Some(other.index(count)),
-                    Lie::VirtualOfNothing(index) => liar.physical = Some(index),
-                    Lie::Is(kind) => liar.kind = kind,
+                    Lie::BelowItself => faulty.above = Some(who),
+                    Lie::Below(other) => faulty.above = Some(other.index(count)),
+                    Lie::BelowNothing(index) => faulty.above = Some(index),
+                    Lie::OnRoot => faulty.above = None,
+                    Lie::VirtualOf(other) => faulty.physical = Some(other.index(count)),
+                    Lie::VirtualOfNothing(index) => faulty.physical = Some(index),
+                    Lie::Is(kind) => faulty.kind = kind,
                     Lie::Twice(owner) => {
-                        let again = Function { owner, ..*liar };
+                        let again = Function { owner, ..*faulty };
                         all.push(again);
                     }
                 }
@@ -146,7 +146,7 @@ proptest! {
 
     /// Nor where many are to be reset, some of them twice, and some that aren't there.
     #[test]
-    fn no_batch_of_liars_leads_to_harm(all in tangles(), targets in proptest::collection::vec(0..20usize, 0..20)) {
+    fn no_batch_of_tangles_leads_to_harm(all in tangles(), targets in proptest::collection::vec(0..20usize, 0..20)) {
         let mut tasks: Vec<Task> = targets.iter().map(|target| Task::new(*target)).collect();
         divide(Topology(&all), &mut tasks);
         for task in &tasks {

@@ -112,7 +112,7 @@ attribute_groups!(DRIVER: DriverAttribute, None, [
     HASTE = DriverAttribute::write_only::<Haste>(),
     OWNER = DriverAttribute::write_only::<Entry>(),
 ], [
-    LIAR = LargeAttribute::read_only::<Liar>(),
+    OVERFULL = LargeAttribute::read_only::<Overfull>(),
 ]);
 
 impl Attributes for Misuse {
@@ -136,11 +136,11 @@ impl StubDriver for Misuse {
     fn reset_done(_: &CfgLocked<'_>) {}
 }
 
-/// `liar`: says that it filled twice the room that there is.
-struct Liar;
+/// `overfull`: says that it filled twice the room that there is.
+struct Overfull;
 
-impl LargeShow for Liar {
-    const NAME: &'static CStr = c"liar";
+impl LargeShow for Overfull {
+    const NAME: &'static CStr = c"overfull";
 
     fn read(pos: usize, out: &mut [u8]) -> Result<usize> {
         out.fill(b'.');

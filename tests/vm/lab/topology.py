@@ -240,14 +240,14 @@ def _vectors() -> Topology:
 def _faulty_devices() -> Topology:
     """Functions that break or lie."""
     t = Topology("faulty_devices")
-    for name in ("liar0", "liar1", "liar2"):
+    for name in ("faulty0", "faulty1", "faulty2"):
         t.faulty_device(name)
     return t
 
 
 def _slow() -> Topology:
     """A function that takes as long for its reset as a test wants, and a good one."""
-    return Topology("slow").faulty_device("liar0").on_port("igb", "igb0")
+    return Topology("slow").faulty_device("faulty0").on_port("igb", "igb0")
 
 
 def _storm() -> Topology:
