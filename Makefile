@@ -10,7 +10,7 @@ CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module
-.PHONY: module install clean distclean setup demo test test-host test-model test-vm test-all test-debug fuzz bench lint help
+.PHONY: module install clean distclean setup demo test test-host test-model test-vm test-all test-debug fuzz bench lint rust-analyzer help
 
 ifdef KDIR
 module:
@@ -18,6 +18,9 @@ module:
 
 clean:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+rust-analyzer:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) rust-analyzer
 else
 module:
 	@tools/setup build
@@ -25,6 +28,11 @@ module:
 
 clean:
 	@tools/build clean
+
+# rust-project.json, which rust-analyzer looks for in the folder that an editor opens.
+rust-analyzer:
+	@tools/setup build
+	@tools/build rust-analyzer
 endif
 
 # Onto a real machine: DESTDIR or INSTALL_MOD_PATH put it elsewhere than /.
@@ -86,6 +94,8 @@ help:
 	@echo 'make fuzz        what can be written, 10 million times'
 	@echo 'make bench       measure it against the C driver (Documentation/performance.md)'
 	@echo 'make lint        format and style checks of everything'
+	@echo 'make rust-analyzer'
+	@echo '                 write rust-project.json, for editors (KDIR= for that kernel)'
 	@echo 'make setup       set up all of the lab now, the parts for tests included'
 	@echo 'make clean       remove what a build left here'
 	@echo 'make distclean   and remove the lab: $(CACHE)'
