@@ -4,10 +4,8 @@
 
 use crate::{
     device::{
-        claimed::{
-            Claimed,
-            NotListed, //
-        },
+        assignment::NotListed,
+        claimed::Claimed,
         pm,
         registry,
         reservation::Reservation, //

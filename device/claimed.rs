@@ -29,9 +29,7 @@ use crate::{
     pure::{
         device_state::{
             DeviceState,
-            Holder,
-            Permitted,
-            Refused, //
+            Holder, //
         },
         domid::DomId,
         guest_interrupts::Interrupts,
@@ -58,31 +56,8 @@ use kernel::{
         Mutex,
         SpinLock, //
     },
-    time::{
-        msecs_to_jiffies,
-        Jiffies, //
-    },
+    time::Jiffies, //
 };
-
-/// Why a device was not listed.
-pub(crate) enum NotListed {
-    /// Its state doesn't permit it.
-    Refused(Refused),
-    /// It can't be entered in the kernel's list.
-    Failed(Error),
-}
-
-impl From<Refused> for NotListed {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl From<Error> for NotListed {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// A claimed device, from the end of its claim to its release.
 ///
@@ -104,10 +79,10 @@ pub(crate) struct Claimed {
     /// The configuration as it was when the device was claimed.
     pub(crate) saved: SavedState,
     #[pin]
-    books: SpinLock<Books>,
+    pub(super) books: SpinLock<Books>,
     /// Notified when a reservation ends, and when a domain has left.
     #[pin]
-    ended: CondVar,
+    pub(super) ended: CondVar,
     warned: Atomic<bool>,
     /// What the administrator allows the guest that uses it.
     #[pin]
@@ -120,17 +95,17 @@ pub(crate) struct Claimed {
     pub(crate) kernels_reset: Mutex<Option<KernelReset>>,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
-    owner: Mutex<Option<DomainOwner>>,
+    pub(super) owner: Mutex<Option<DomainOwner>>,
 }
 
 /// What changes while a device is claimed. Under its lock nothing sleeps: privcmd asks with
 /// preemption off.
-struct Books {
-    state: DeviceState,
+pub(super) struct Books {
+    pub(super) state: DeviceState,
     last: ResetRecord,
     unproven: Rungs,
     /// The last domain that used the device since its claim.
-    last_user: Option<DomId>,
+    pub(super) last_user: Option<DomId>,
 }
 
 impl Claimed {
@@ -247,90 +222,6 @@ impl Claimed {
         self.books.lock().unproven.insert(rung);
     }
 
-    /// The toolstack asks for the device's GSI, see [`DeviceState::assign`]. Doesn't sleep.
-    ///
-    /// # Errors
-    ///
-    /// The reason.
-    pub(crate) fn assign(&self) -> Result<Permitted, Refused> {
-        let now = clock::now();
-        let mut books = self.books.lock();
-        books.state.assign(STRICT_RESET.is_on(), now)
-    }
-
-    /// The toolstack lists the device as the domain's, see [`DeviceState::list`]. The caller holds
-    /// the device's [`Reservation`](super::reservation::Reservation) and its lock.
-    ///
-    /// # Errors
-    ///
-    /// - `Refused`: the reason, in [`NotListed::Refused`].
-    /// - `EBUSY`: the kernel's list says that another domain uses it.
-    /// - `ENOMEM`: no memory.
-    pub(crate) fn list(&self, domain: DomId) -> Result<Permitted, NotListed> {
-        let mut owner = self.owner.lock();
-        self.books.lock().state.may_list(domain)?;
-        let entry = match owner.take() {
-            Some(entry) if entry.domain() == domain => entry,
-            other => {
-                drop(other);
-                DomainOwner::enter(&self.device, domain)?
-            }
-        };
-        // The entry needs memory, and the lock of the books can't be held for that: so the state is
-        // asked again.
-        let (strict, now) = (STRICT_RESET.is_on(), clock::now());
-        let mut books = self.books.lock();
-        let permitted = books.state.list(domain, strict, now)?;
-        books.last_user = Some(domain);
-        drop(books);
-        *owner = Some(entry);
-        Ok(permitted)
-    }
-
-    /// Returns the last domain that used the device since its claim.
-    pub(crate) fn last_user(&self) -> Option<DomId> {
-        self.books.lock().last_user
-    }
-
-    /// The domain gives the device back. Returns `true` if the device was the domain's.
-    pub(crate) fn begin_leaving(&self, domain: DomId) -> bool {
-        self.books.lock().state.begin_leaving(domain)
-    }
-
-    /// The domain doesn't reach the device any more, which is about to be cleaned.
-    pub(crate) fn begin_cleaning(&self, domain: DomId) {
-        self.books.lock().state.begin_cleaning(domain);
-    }
-
-    /// The device is still the domain's after all.
-    pub(crate) fn stay(&self, domain: DomId) {
-        if self.books.lock().state.stay(domain) {
-            self.ended.notify_all();
-        }
-    }
-
-    /// The domain has left.
-    pub(crate) fn left(&self, domain: DomId) {
-        let mut owner = self.owner.lock();
-        if self.books.lock().state.left(domain) {
-            *owner = None;
-            self.ended.notify_all();
-        }
-    }
-
-    /// Waits until a domain that has given the device back has left.
-    ///
-    /// # Errors
-    ///
-    /// - `EAGAIN`: it takes more than `patience` milliseconds.
-    /// - `ERESTARTSYS`: a signal came first.
-    pub(crate) fn wait_left(&self, patience: u32) -> Result {
-        self.wait(msecs_to_jiffies(patience), |state| {
-            !state.holder(clock::now()).is_leaving()
-        })
-        .map(drop)
-    }
-
     /// Waits until nobody has the right to reset the device, and takes it. Returns what is left of
     /// the patience. For [`Reservation`](super::reservation::Reservation).
     ///
@@ -359,7 +250,7 @@ impl Claimed {
     /// # Errors
     ///
     /// - As for [`reserve`](Self::reserve).
-    fn wait(
+    pub(super) fn wait(
         &self,
         mut patience: Jiffies,
         ready: impl Fn(&mut DeviceState) -> bool,

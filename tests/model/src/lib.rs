@@ -30,6 +30,8 @@ mod driver {
     #[path = ""]
     pub(crate) mod device {
         pub(crate) use crate::stand_in::{aer, canary, reset_methods, saved_state, settings};
+        #[path = "device/assignment.rs"]
+        pub(crate) mod assignment;
         #[path = "device/claimed.rs"]
         pub(crate) mod claimed;
         #[path = "device/record.rs"]

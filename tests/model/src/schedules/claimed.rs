@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! device/claimed.rs: who holds a device, by its own books and by the kernel's list.
+//! device/claimed.rs and device/assignment.rs: who holds a device, by its own books and by the
+//! kernel's list.
 
-use super::{
-    claimed::{Claimed, NotListed},
-    reservation::Reservation,
-};
+use super::{assignment::NotListed, claimed::Claimed, reservation::Reservation};
 use crate::{
     kapi::xen::domain_of,
     prelude::*,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! device/reservation.rs, and what of stub/claimed.rs it is made of.
+//! device/reservation.rs, and what of device/claimed.rs it is made of.
 
 use super::{claimed, hold};
 use crate::{
