@@ -7,15 +7,7 @@
 //! done ([`crate::pure::xenbus`]). So no event is ever lost or done twice.
 
 use super::{
-    export::{
-        export,
-        Export,
-        NotExported, //
-    },
-    give_back::{
-        give_back,
-        Cleaning, //
-    },
+    attach::AttachOutcome,
     guest::{
         Guest,
         Uses, //
@@ -23,11 +15,9 @@ use super::{
     guests,
     listing::{
         self,
-        keeps,
-        ListedDevice, //
+        keeps, //
     },
     queue,
-    refusal::refused,
     store::{
         self,
         retry, //
@@ -91,17 +81,6 @@ impl BackendDriver for Guest {
         // The directory may have gone, or only xenbus's device.
         schedule(&self.node);
     }
-}
-
-/// What became of a listed device.
-enum Outcome {
-    Exported,
-    /// It can't be the guest's yet.
-    Later {
-        /// It is waited for by trying again.
-        retry: bool,
-    },
-    Refused(Error, &'static str),
 }
 
 impl Guest {
@@ -211,12 +190,12 @@ impl Guest {
                 None => self.export(uses, &entry)?,
             };
             match outcome {
-                Outcome::Exported => {}
-                Outcome::Later { retry } => {
+                AttachOutcome::Exported => {}
+                AttachOutcome::Later { retry } => {
                     waits = true;
                     retries |= retry;
                 }
-                Outcome::Refused(error, why) => {
+                AttachOutcome::Refused(error, why) => {
                     self.refuse(uses, &entry, error, why, after.is_some())?;
                     refusals.push(entry, GFP_KERNEL)?;
                 }
@@ -229,148 +208,6 @@ impl Guest {
             self.while_bound(|_| listing::answer(&self.node, &uses.exports, &refusals, from, to))?;
         }
         Ok(retries)
-    }
-
-    /// Exports a device once more that was released and claimed anew.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    fn export_anew(&self, uses: &mut Uses, entry: &ListedDevice) -> Result<Outcome> {
-        let (mut old, mut kept) = (KVec::new(), KVec::new());
-        kept.reserve(uses.exports.len(), GFP_KERNEL)?;
-        old.reserve(uses.exports.len(), GFP_KERNEL)?;
-        for export in core::mem::take(&mut uses.exports) {
-            let list = if Some(export.sbdf) == entry.device {
-                &mut old
-            } else {
-                &mut kept
-            };
-            // There is room.
-            let _ = list.push_within_capacity(export);
-        }
-        uses.exports = kept;
-        let outcome = self.export(uses, entry);
-        if !matches!(outcome, Ok(Outcome::Exported | Outcome::Refused(..))) {
-            for export in old {
-                // As many were taken out.
-                let _ = uses.exports.push_within_capacity(export);
-            }
-        }
-        outcome
-    }
-
-    /// Exports one device.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    /// - xenstored's errno.
-    fn export(&self, uses: &mut Uses, entry: &ListedDevice) -> Result<Outcome> {
-        let Some(sbdf) = entry.device else {
-            return Ok(Outcome::Refused(EINVAL, "no device address"));
-        };
-        uses.exports.reserve(1, GFP_KERNEL)?;
-        let export = match export(sbdf, self.domain, &uses.exports) {
-            Ok(export) => export,
-            Err(NotExported::Refused(error, why)) => return Ok(Outcome::Refused(error, why)),
-            Err(NotExported::Later { retry }) => return Ok(Outcome::Later { retry }),
-            // Its toolstack may have taken it off that domain's list, which is yet to be read.
-            Err(NotExported::UsedBy(other)) => {
-                return Ok(if guests::lists(other, sbdf)? {
-                    Outcome::Refused(EBUSY, "another domain uses it")
-                } else {
-                    Outcome::Later { retry: false }
-                });
-            }
-            Err(NotExported::Failed(error)) => return Err(error),
-        };
-        dev_info!(&export.claimed.device, "used by domain {}\n", self.domain);
-        if let Some(why) = export.withheld {
-            if let Ok(text) = refused(entry, why) {
-                self.complain(EPERM, &text);
-            }
-        }
-        // There is room.
-        let _ = uses.exports.push_within_capacity(export);
-        Ok(Outcome::Exported)
-    }
-
-    /// Takes back those exports for which `ends` says so, in the background: what the toolstack adds
-    /// meanwhile doesn't wait for it.
-    ///
-    /// While a device is leaving nobody can get it, the same guest included. So the list is read
-    /// once more then, for what was taken off and put on again.
-    ///
-    /// # Errors
-    ///
-    /// Nothing is taken back:
-    ///
-    /// - `ENOMEM`: no memory.
-    /// - xenstored's errno.
-    fn take_back(&self, uses: &mut Uses, ends: impl Fn(&Export) -> bool) -> Result {
-        if !uses.exports.iter().any(&ends) {
-            return Ok(());
-        }
-        // All memory first: what is leaving must be cleaned.
-        let mut ended = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
-        let mut kept = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
-        let mut leaving = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
-        let cleaning = Cleaning::new(self.domain)?;
-        for export in core::mem::take(&mut uses.exports) {
-            let list = match ends(&export) {
-                true if export.claimed.begin_leaving(self.domain) => &mut ended,
-                true => {
-                    // It was released meanwhile. Whoever claims it anew needn't mind this guest.
-                    registry::forget_in_use(export.sbdf);
-                    continue;
-                }
-                false => &mut kept,
-            };
-            // There is room.
-            let _ = list.push_within_capacity(export);
-        }
-        uses.exports = kept;
-        let again = listing::read(&self.node);
-        for export in ended {
-            let stays = match &again {
-                Ok(Some(list)) => keeps(list, &export),
-                // Nothing can be concluded.
-                Ok(None) | Err(_) => true,
-            };
-            let list = if stays {
-                export.claimed.stay(self.domain);
-                &mut uses.exports
-            } else {
-                &mut leaving
-            };
-            // There is room: as many were taken out.
-            let _ = list.push_within_capacity(export);
-        }
-        if !leaving.is_empty() {
-            cleaning.begin(leaving);
-            queue::enqueue(cleaning);
-        }
-        if !uses.exports.is_empty() {
-            // Somebody may have looked in between at one that stays.
-            guests::schedule_waiting();
-        }
-        again.map(drop)
-    }
-
-    /// Takes all back, and waits until that is done.
-    fn take_all(&self, uses: &mut Uses) {
-        let mut exports = core::mem::take(&mut uses.exports);
-        exports.retain(|export: &mut Export| {
-            let is_ours = export.claimed.begin_leaving(self.domain);
-            if !is_ours {
-                registry::forget_in_use(export.sbdf);
-            }
-            is_ours
-        });
-        give_back(exports, self.domain);
-        uses.refused.clear();
-        self.waits.store(false, Release);
     }
 
     /// Goes from one state to another.

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attaching listed devices to a guest.
+
+use super::{
+    export::{
+        export,
+        NotExported, //
+    },
+    guest::{
+        Guest,
+        Uses, //
+    },
+    guests,
+    listing::ListedDevice,
+    refusal::refused, //
+};
+use kernel::prelude::*;
+
+/// What became of a listed device.
+pub(super) enum AttachOutcome {
+    Exported,
+    /// It can't be the guest's yet.
+    Later {
+        /// It is waited for by trying again.
+        retry: bool,
+    },
+    Refused(Error, &'static str),
+}
+
+impl Guest {
+    /// Exports a device once more that was released and claimed anew.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(super) fn export_anew(
+        &self,
+        uses: &mut Uses,
+        entry: &ListedDevice,
+    ) -> Result<AttachOutcome> {
+        let (mut old, mut kept) = (KVec::new(), KVec::new());
+        kept.reserve(uses.exports.len(), GFP_KERNEL)?;
+        old.reserve(uses.exports.len(), GFP_KERNEL)?;
+        for export in core::mem::take(&mut uses.exports) {
+            let list = if Some(export.sbdf) == entry.device {
+                &mut old
+            } else {
+                &mut kept
+            };
+            // There is room.
+            let _ = list.push_within_capacity(export);
+        }
+        uses.exports = kept;
+        let outcome = self.export(uses, entry);
+        if !matches!(
+            outcome,
+            Ok(AttachOutcome::Exported | AttachOutcome::Refused(..))
+        ) {
+            for export in old {
+                // As many were taken out.
+                let _ = uses.exports.push_within_capacity(export);
+            }
+        }
+        outcome
+    }
+
+    /// Exports one device.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - xenstored's errno.
+    pub(super) fn export(&self, uses: &mut Uses, entry: &ListedDevice) -> Result<AttachOutcome> {
+        let Some(sbdf) = entry.device else {
+            return Ok(AttachOutcome::Refused(EINVAL, "no device address"));
+        };
+        uses.exports.reserve(1, GFP_KERNEL)?;
+        let export = match export(sbdf, self.domain, &uses.exports) {
+            Ok(export) => export,
+            Err(NotExported::Refused(error, why)) => return Ok(AttachOutcome::Refused(error, why)),
+            Err(NotExported::Later { retry }) => return Ok(AttachOutcome::Later { retry }),
+            // Its toolstack may have taken it off that domain's list, which is yet to be read.
+            Err(NotExported::UsedBy(other)) => {
+                return Ok(if guests::lists(other, sbdf)? {
+                    AttachOutcome::Refused(EBUSY, "another domain uses it")
+                } else {
+                    AttachOutcome::Later { retry: false }
+                });
+            }
+            Err(NotExported::Failed(error)) => return Err(error),
+        };
+        dev_info!(&export.claimed.device, "used by domain {}\n", self.domain);
+        if let Some(why) = export.withheld {
+            if let Ok(text) = refused(entry, why) {
+                self.complain(EPERM, &text);
+            }
+        }
+        // There is room.
+        let _ = uses.exports.push_within_capacity(export);
+        Ok(AttachOutcome::Exported)
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Detaching devices from a guest: one that was taken off its list, or all.
+
+use super::{
+    export::Export,
+    give_back::{
+        give_back,
+        Cleaning, //
+    },
+    guest::{
+        Guest,
+        Uses, //
+    },
+    guests,
+    listing::{
+        self,
+        keeps, //
+    },
+    queue, //
+};
+use crate::device::registry;
+use kernel::{
+    prelude::*,
+    sync::atomic::Release, //
+};
+
+impl Guest {
+    /// Takes back those exports for which `ends` says so, in the background: what the toolstack adds
+    /// meanwhile doesn't wait for it.
+    ///
+    /// While a device is leaving nobody can get it, the same guest included. So the list is read
+    /// once more then, for what was taken off and put on again.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is taken back:
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - xenstored's errno.
+    pub(super) fn take_back(&self, uses: &mut Uses, ends: impl Fn(&Export) -> bool) -> Result {
+        if !uses.exports.iter().any(&ends) {
+            return Ok(());
+        }
+        // All memory first: what is leaving must be cleaned.
+        let mut ended = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
+        let mut kept = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
+        let mut leaving = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
+        let cleaning = Cleaning::new(self.domain)?;
+        for export in core::mem::take(&mut uses.exports) {
+            let list = match ends(&export) {
+                true if export.claimed.begin_leaving(self.domain) => &mut ended,
+                true => {
+                    // It was released meanwhile. Whoever claims it anew needn't mind this guest.
+                    registry::forget_in_use(export.sbdf);
+                    continue;
+                }
+                false => &mut kept,
+            };
+            // There is room.
+            let _ = list.push_within_capacity(export);
+        }
+        uses.exports = kept;
+        let again = listing::read(&self.node);
+        for export in ended {
+            let stays = match &again {
+                Ok(Some(list)) => keeps(list, &export),
+                // Nothing can be concluded.
+                Ok(None) | Err(_) => true,
+            };
+            let list = if stays {
+                export.claimed.stay(self.domain);
+                &mut uses.exports
+            } else {
+                &mut leaving
+            };
+            // There is room: as many were taken out.
+            let _ = list.push_within_capacity(export);
+        }
+        if !leaving.is_empty() {
+            cleaning.begin(leaving);
+            queue::enqueue(cleaning);
+        }
+        if !uses.exports.is_empty() {
+            // Somebody may have looked in between at one that stays.
+            guests::schedule_waiting();
+        }
+        again.map(drop)
+    }
+
+    /// Takes all back, and waits until that is done.
+    pub(super) fn take_all(&self, uses: &mut Uses) {
+        let mut exports = core::mem::take(&mut uses.exports);
+        exports.retain(|export: &mut Export| {
+            let is_ours = export.claimed.begin_leaving(self.domain);
+            if !is_ours {
+                registry::forget_in_use(export.sbdf);
+            }
+            is_ours
+        });
+        give_back(exports, self.domain);
+        uses.refused.clear();
+        self.waits.store(false, Release);
+    }
+}
