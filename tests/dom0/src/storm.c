@@ -7,8 +7,8 @@
  *   storm --plan SEED WORKER COUNT BDF...  prints what this worker would do first
  *   storm --now                            prints the time of the clock that is used
  *
- * What a worker does one after the other depends on the seed and its own number alone. One line for
- * each operation, on standard output, in the order in which they end:
+ * What a worker does is in storm_plan.h. One line for each operation, on standard output, in the
+ * order in which they end:
  *
  *   WORKER NUMBER KIND DEVICES BEGIN END STAGE ERRNO DETAIL
  *
@@ -31,62 +31,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DRIVER "/sys/bus/pci/drivers/pciback/"
-#define DEVICES "/sys/bus/pci/devices/"
-#define MODULE "/root/rust_pciback.ko"
+#include "storm_plan.h"
+
 #define MOST_WORKERS 64
-#define NAMES 24
 /* More than any answer takes: several resets that each wait 10 s for others, with a slow kernel. */
 #define PATIENCE 240
-
-enum how { WRITE, WRITE_TWO, WRITE_QUIRK, READ, READ_WORD, READ_LINK, RMMOD, INSMOD };
-
-/*
- * In `share` of all operations, on average, of 1000; for the rest the module is unloaded and loaded.
- * %s in a path is the device.
- */
-static const struct kind {
-	const char *name;
-	enum how how;
-	const char *path;
-	unsigned int share;
-} kinds[] = {
-	{ "bind", WRITE, DRIVER "bind", 190 },
-	{ "unbind", WRITE, DRIVER "unbind", 60 },
-	{ "new_slot", WRITE, DRIVER "new_slot", 100 },
-	{ "remove_slot", WRITE, DRIVER "remove_slot", 25 },
-	{ "probe", WRITE, DRIVER "probe", 60 },
-	{ "reset", WRITE, DRIVER "reset_device", 160 },
-	{ "reset_two", WRITE_TWO, DRIVER "reset_device", 80 },
-	{ "do_flr", WRITE, DRIVER "do_flr", 30 },
-	{ "permissive", WRITE, DRIVER "permissive", 30 },
-	{ "restrictive", WRITE, DRIVER "restrictive", 20 },
-	{ "interrupt", WRITE, DRIVER "allow_interrupt_control", 15 },
-	{ "quirk", WRITE_QUIRK, DRIVER "quirks", 15 },
-	{ "native", WRITE, "/sys/bus/pci/drivers_probe", 20 },
-	{ "take", WRITE, DEVICES "%s/driver/unbind", 80 },
-	{ "read_slots", READ, DRIVER "slots", 24 },
-	{ "read_claimed", READ, DRIVER "irq_handlers", 30 },
-	{ "read_permissive", READ, DRIVER "permissive", 20 },
-	{ "read_quirks", READ, DRIVER "quirks", 10 },
-	{ "read_state", READ_WORD, DEVICES "%s/pciback/state", 15 },
-	{ "read_link", READ_LINK, DEVICES "%s/driver", 15 },
-};
-static const struct kind rmmod = { "rmmod", RMMOD, "", 0 };
-static const struct kind insmod = { "insmod", INSMOD, MODULE, 0 };
-
-struct operation {
-	const struct kind *kind;
-	int device;
-	unsigned int offset; /* of a quirk */
-};
-
-/* The sequence of a worker. */
-struct plan {
-	uint64_t state;
-	int devices;
-	int reloading;
-};
 
 /* What each worker is about, for whoever waits for it in vain. */
 static char (*doing)[128];
@@ -99,63 +48,6 @@ static uint64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-/* splitmix64, of Vigna */
-static uint64_t draw(struct plan *plan)
-{
-	uint64_t z = plan->state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
-static struct plan make_plan(uint64_t seed, int worker, int count)
-{
-	struct plan plan = { .state = seed, .devices = count };
-
-	plan.state = draw(&plan) + worker * 0xd1342543de82ef95ULL;
-	return plan;
-}
-
-static struct operation next(struct plan *plan)
-{
-	struct operation op = { .kind = &insmod, .device = -1 };
-	unsigned int chance = draw(plan) % 1000;
-	unsigned int i;
-
-	/* A module that is gone comes back at once: without it there is nothing to do. */
-	if (plan->reloading) {
-		plan->reloading = 0;
-		return op;
-	}
-	op.kind = &rmmod;
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (chance < kinds[i].share) {
-			op.kind = &kinds[i];
-			break;
-		}
-		chance -= kinds[i].share;
-	}
-	plan->reloading = op.kind == &rmmod;
-	if (op.kind->how != READ && op.kind->how != RMMOD)
-		op.device = draw(plan) % plan->devices;
-	if (op.kind->how == WRITE_TWO)
-		op.device &= ~1;
-	if (op.kind->how == WRITE_QUIRK)
-		op.offset = 0x40 + draw(plan) % 64;
-	return op;
-}
-
-static void name_devices(const struct operation *op, char text[NAMES])
-{
-	if (op->device < 0)
-		strcpy(text, "-");
-	else if (op->kind->how == WRITE_TWO)
-		snprintf(text, NAMES, "%d,%d", op->device, op->device + 1);
-	else
-		snprintf(text, NAMES, "%d", op->device);
 }
 
 /* The devices that a text names. */
@@ -333,20 +225,6 @@ static int run(uint64_t seed, int seconds, int workers)
 		}
 	}
 	return 0;
-}
-
-static void print_plan(uint64_t seed, int worker, long count, int many)
-{
-	struct plan plan = make_plan(seed, worker, many);
-	long number;
-
-	for (number = 0; number < count; number++) {
-		struct operation op = next(&plan);
-		char names[NAMES];
-
-		name_devices(&op, names);
-		printf("%d %ld %s %s\n", worker, number, op.kind->name, names);
-	}
 }
 
 int main(int argc, char **argv)
