@@ -2,8 +2,11 @@
 """Recovery from PCI Express errors (AER), which QEMU injects into a card of two functions and into a switch."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from lab.endpoint import E1000E
+from lab.guest import Guest
 from lab.machine import Dom0
 from lab.pciback import load
 from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_shown, wait_until
@@ -205,3 +208,28 @@ def test_a_failed_device_is_withheld(dom0: Dom0, card: list[str]) -> None:
     guest.remove()
     wait_idle(dom0, used)
     assert shown(dom0, used, "state") == ["clean"]
+
+
+@pytest.mark.tier("all")  # Three minutes.
+@pytest.mark.dom0("errors", "pvh", xl=True)
+@EXPECTED
+def test_the_next_guest_has_msix(dom0: Dom0) -> None:
+    """A real guest loses its device to a fatal error, and with it the link is reset. The next one has the
+    device, and its MSI-X."""
+    card = replace(E1000E, name="beside0")
+    with assignable(dom0, ("beside0", "nvme0")) as (bdf, _):
+        for error in ("DLP", None):
+            guest = Guest(dom0, "one", [bdf]).create()
+            slot = card.in_guest(guest)
+            assert card.use(guest, slot) > 0
+            assert card.interrupt_mode(guest, slot) == "msi-x"
+            if error:
+                inject(dom0, error, "sw0")
+                assert shown(dom0, bdf, "state") == ["failed"]
+                assert (
+                    dom0.check(f"xenstore-read /local/domain/0/backend/pci/{guest.domid}/0/aerState").strip()
+                    == "aerfail"
+                )
+            guest.destroy()
+            wait_idle(dom0, bdf)
+            assert shown(dom0, bdf, "state") == ["clean"]

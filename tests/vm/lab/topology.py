@@ -216,7 +216,7 @@ def _errors() -> Topology:
     t.device("virtio-net-pci", "card.0", port, addr="0x0.0", multifunction="on", **modern)
     t.on_port("igb", "igb0")
     first, second = t.switch("sw0", 2)
-    return t.nvme("nvme0", first).device("e1000e", "beside0", second)
+    return t.nvme("nvme0", first).device("e1000e", "beside0", second, romfile="")
 
 
 def _guest() -> Topology:
