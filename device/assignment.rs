@@ -79,6 +79,7 @@ impl Claimed {
         let mut books = self.books.lock();
         let permitted = books.state.list(domain, strict, now)?;
         books.last_user = Some(domain);
+        drop(books);
         *owner = Some(entry);
         Ok(permitted)
     }

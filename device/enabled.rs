@@ -3,19 +3,16 @@
 //! An enabled PCI device.
 
 use super::command::Command;
-use crate::kapi::pci::Locked;
-use kernel::{
-    prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
+use crate::kapi::pci::{
+    EnableCount,
+    Locked, //
 };
+use kernel::prelude::*;
 
 /// A device on which `pci_enable_device()` was called, and how its Command register was before.
 pub(crate) struct Enabled {
     found: Command,
-    counted: Atomic<bool>,
+    count: EnableCount,
 }
 
 impl Enabled {
@@ -31,22 +28,17 @@ impl Enabled {
     pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {
         locked.wake()?;
         let found = Command::read(locked).ok_or(EIO)?;
-        locked.enable().inspect_err(|_| found.write(locked))?;
+        let count = EnableCount::new(locked).inspect_err(|_| found.write(locked))?;
         if let Some(now) = Command::read(locked) {
             now.without_master().write(locked);
         }
-        Ok(Self {
-            found,
-            counted: Atomic::new(true),
-        })
+        Ok(Self { found, count })
     }
 
     /// Gives the enable count back; the decode stays on (turning it off under a guest or Xen is
     /// what XSA-120 was about). May be called again, to no effect.
     pub(crate) fn disable(&self, locked: &Locked<'_>) {
-        if self.counted.xchg(false, Relaxed) {
-            locked.disable();
-        }
+        self.count.give_back(locked);
     }
 
     /// Undoes [`Enabled::new`] before anybody used the device: the Command register is as it was

@@ -82,7 +82,7 @@ impl MsixTable {
             bar: self.bar,
             index: self.entries.saturating_sub(1),
         };
-        let hold = Hold::new(dom0, locked.device(), last)?;
+        let hold = Hold::new(dom0, locked, last)?;
         if hold.is_some() {
             unmask(locked);
         }

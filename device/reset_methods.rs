@@ -83,7 +83,7 @@ pub(crate) fn check_reset_methods() -> Result {
         let listed = listed_methods(&device);
         let has = |method| match method {
             Method::Flr => device.is_flr_capable(),
-            Method::Pm => device.pm_control().is_some(),
+            Method::Pm => device.has_pm_capability(),
             _ => true,
         };
         if let Some(method) = listed.methods().find(|method| !has(*method)) {

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     kapi::{
-        pci::DeviceExt,
+        pci::{
+            DeviceExt,
+            Locked, //
+        },
         physdev::{
             self,
             physdev_op,
@@ -101,8 +104,7 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Maps the entry. The device's lock is held, Xen must take the device for dom0's, and it must
-    /// decode memory. MSI-X stays off. Returns `None` where that can't be asked: Xen is older than
+    /// Maps the entry. Xen must take the device for dom0's, and it must decode memory. MSI-X stays off. Returns `None` where that can't be asked: Xen is older than
     /// 4.20, or the device has no name in its interface.
     ///
     /// # Errors
@@ -110,7 +112,8 @@ impl Hold {
     /// - Xen's errno: `ENODEV` when it takes the device for another domain's, `ENOSPC` when dom0 has
     ///   no PIRQ left, `EINVAL` when there is no interrupt vector left, `ENOMEM`, `ENODATA` when it
     ///   has lost the table (see [`is_lost`](Self::is_lost)).
-    pub(crate) fn new(dom0: Dom0, device: &pci::Device, entry: TableEntry) -> Result<Option<Self>> {
+    pub(crate) fn new(dom0: Dom0, locked: &Locked<'_>, entry: TableEntry) -> Result<Option<Self>> {
+        let device = locked.device();
         let pirq = map(dom0, device, entry)?;
         Ok(pirq.map(|pirq| Self {
             dom0,

@@ -58,7 +58,7 @@ FUNCTION(xen_register_device_domain_owner, int, struct pci_dev *, u16);
 FUNCTION(xen_unregister_device_domain_owner, int, struct pci_dev *);
 NUMBER(SIF_INITDOMAIN, 1 << 1);
 
-/* kapi/acpi.rs, kapi/device_log.rs, kapi/ratelimit.rs, kapi/uevent.rs */
+/* kapi/acpi.rs, kapi/log.rs, kapi/uevent.rs */
 NUMBER(AE_OK, 0);
 NUMBER(AE_NOT_FOUND, 5);
 NUMBER(ACPI_EDGE_SENSITIVE, 1);

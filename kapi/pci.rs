@@ -44,7 +44,10 @@ pub(crate) use self::{
         PciDevices,
         RescanRemoveLock, //
     },
-    state::StoredState,
+    state::{
+        EnableCount,
+        StoredState, //
+    },
     unlocked::{
         DriverKind,
         PortDriver,

@@ -16,8 +16,13 @@ use kernel::{
     ffi::c_int, //
 };
 
-/// Access to the configuration space. What can't be read (the device doesn't answer, or is gone) is
-/// all ones, and what can't be written is lost: so no call fails.
+/// Returns `true` for the offset of a register. The kernel checks how large it may be only.
+fn exists(offset: c_int) -> bool {
+    (0..bindings::PCI_CFG_SPACE_EXP_SIZE as c_int).contains(&offset)
+}
+
+/// Access to the configuration space. What can't be read (the device doesn't answer, is gone, or has
+/// no such offset) is all ones, and what can't be written is lost: so no call fails.
 ///
 /// # Examples
 ///
@@ -29,37 +34,48 @@ impl Locked<'_> {
     /// Reads a register of 8 bits.
     pub(crate) fn read_u8(&self, offset: c_int) -> u8 {
         let mut value = u8::MAX;
-        // SAFETY: The device is valid. A failed access leaves all ones.
-        unsafe { bindings::pci_read_config_byte(raw(self.device()), offset, &mut value) };
+        if exists(offset) {
+            // SAFETY: The device is valid and the offset exists. A failed access leaves all ones.
+            unsafe { bindings::pci_read_config_byte(raw(self.device()), offset, &mut value) };
+        }
         value
     }
 
     /// Reads a register of 16 bits.
     pub(crate) fn read_u16(&self, offset: c_int) -> u16 {
         let mut value = u16::MAX;
-        // SAFETY: As above.
-        unsafe { bindings::pci_read_config_word(raw(self.device()), offset, &mut value) };
+        if exists(offset) {
+            // SAFETY: As above.
+            unsafe { bindings::pci_read_config_word(raw(self.device()), offset, &mut value) };
+        }
         value
     }
 
     /// Reads a register of 32 bits.
     pub(crate) fn read_u32(&self, offset: c_int) -> u32 {
         let mut value = u32::MAX;
-        // SAFETY: As above.
-        unsafe { bindings::pci_read_config_dword(raw(self.device()), offset, &mut value) };
+        if exists(offset) {
+            // SAFETY: As above.
+            unsafe { bindings::pci_read_config_dword(raw(self.device()), offset, &mut value) };
+        }
         value
     }
 
     /// Writes a register of 8 bits.
     pub(crate) fn write_u8(&self, offset: c_int, value: u8) {
-        // SAFETY: The device is valid, and its lock keeps drivers from writing at the same time.
-        unsafe { bindings::pci_write_config_byte(raw(self.device()), offset, value) };
+        if exists(offset) {
+            // SAFETY: The device is valid and the offset exists. The device's lock keeps drivers from
+            // writing at the same time.
+            unsafe { bindings::pci_write_config_byte(raw(self.device()), offset, value) };
+        }
     }
 
     /// Writes a register of 16 bits.
     pub(crate) fn write_u16(&self, offset: c_int, value: u16) {
-        // SAFETY: As above.
-        unsafe { bindings::pci_write_config_word(raw(self.device()), offset, value) };
+        if exists(offset) {
+            // SAFETY: As above.
+            unsafe { bindings::pci_write_config_word(raw(self.device()), offset, value) };
+        }
     }
 
     /// Reads a register of the PCI Express capability; 0 or all ones where there is none.

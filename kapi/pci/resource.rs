@@ -86,10 +86,10 @@ impl Locked<'_> {
             .then_some(resource.region.start..=resource.region.end)
     }
 
-    /// Returns what the kernel knows of a Base Address Register; `None` where there is none, or where
-    /// it has no address.
+    /// Returns what the kernel knows of a Base Address Register; `None` where there is none, where it
+    /// has no address, or where the device may have been removed.
     fn resource(&self, bar: u8) -> Option<Resource> {
-        if u32::from(bar) >= bindings::PCI_STD_NUM_BARS {
+        if u32::from(bar) >= bindings::PCI_STD_NUM_BARS || self.check_there().is_err() {
             return None;
         }
         let device = raw(self.device());
@@ -101,8 +101,8 @@ impl Locked<'_> {
                 .add(usize::from(bar))
         };
         let mut region = bindings::pci_bus_region { start: 0, end: 0 };
-        // SAFETY: As above. The device holds a reference to its bus; the resource is read, the
-        // region written.
+        // SAFETY: As above. The device is there, so its bus and those above are; the resource is
+        // read, the region written.
         let (flags, start) = unsafe {
             bindings::pcibios_resource_to_bus((*device).bus, &mut region, resource);
             ((*resource).flags, (*resource).start)

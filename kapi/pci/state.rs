@@ -15,29 +15,62 @@ use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::to_result,
-    prelude::*, //
+    pci,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+    },
 };
 
-impl Locked<'_> {
-    /// Enables the device (`pci_enable_device()`), to be undone by [`disable`](Self::disable).
+/// One count of those for which a device is enabled.
+///
+/// # Examples
+///
+/// ```ignore
+/// let count = EnableCount::new(&locked)?;
+/// // The device decodes, and has its interrupt's route.
+/// count.give_back(&locked);
+/// ```
+pub(crate) struct EnableCount {
+    device: ARef<pci::Device>,
+    held: Atomic<bool>,
+}
+
+impl EnableCount {
+    /// Enables the device (`pci_enable_device()`).
     ///
     /// # Errors
     ///
+    /// - `ENODEV`: the device may have been removed.
     /// - The errno of the kernel's function, such as `EINVAL` for a device whose BARs have no
     ///   addresses.
-    pub(crate) fn enable(&self) -> Result {
+    pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {
+        locked.check_there()?;
         fault::point("pci_enable_device")?;
-        // SAFETY: The device is valid and its lock is held.
-        to_result(unsafe { bindings::pci_enable_device(raw(self.device())) })
+        // SAFETY: The device is valid and there, and its lock is held.
+        to_result(unsafe { bindings::pci_enable_device(raw(locked.device())) })?;
+        Ok(Self {
+            device: locked.device().into(),
+            held: Atomic::new(true),
+        })
     }
 
-    /// Gives an enable count back.
-    pub(crate) fn disable(&self) {
-        // SAFETY: The device is valid and its lock is held. Where nobody has enabled it the kernel
-        // warns: its count is wrong then, but nothing is freed.
-        unsafe { bindings::pci_disable_device(raw(self.device())) };
+    /// Gives the count back: if it was the last, bus mastering ends. Does nothing for another device
+    /// than the count's, for one that may have been removed, or when called again.
+    pub(crate) fn give_back(&self, locked: &Locked<'_>) {
+        let ours = core::ptr::eq(&*self.device, locked.device());
+        if ours && locked.check_there().is_ok() && self.held.xchg(false, Relaxed) {
+            // SAFETY: The device is valid and there, and its lock is held; `new` has enabled it.
+            unsafe { bindings::pci_disable_device(raw(locked.device())) };
+        }
     }
+}
 
+impl Locked<'_> {
     /// Saves the configuration in the kernel's own place for it (`pci_save_state()`).
     ///
     /// # Errors
@@ -50,7 +83,8 @@ impl Locked<'_> {
         to_result(unsafe { bindings::pci_save_state(raw(self.device())) })
     }
 
-    /// Restores what was saved there (`pci_restore_state()`); nothing, where nothing was.
+    /// Writes what was saved there last (`pci_restore_state()`), however long ago and whether or not
+    /// [`has_saved_state`](Self::has_saved_state) says so.
     ///
     /// # Errors
     ///

@@ -83,6 +83,9 @@ pub(crate) trait Unlocked: DeviceExt {
     /// Returns the Capabilities register of Advanced Features (`PCI_AF_CAP`); 0 without it.
     fn af_capabilities(&self) -> u8;
 
+    /// Returns `true` if the function has a Power Management capability.
+    fn has_pm_capability(&self) -> bool;
+
     /// Returns the Power Management Control/Status register, if the function has one; all ones where
     /// it doesn't answer.
     fn pm_control(&self) -> Option<u16>;
@@ -186,8 +189,13 @@ impl Unlocked for pci::Device {
         capabilities
     }
 
-    fn pm_control(&self) -> Option<u16> {
+    fn has_pm_capability(&self) -> bool {
         // SAFETY: The device is valid; the field is set when it is found.
+        unsafe { (*raw(self)).pm_cap != 0 }
+    }
+
+    fn pm_control(&self) -> Option<u16> {
+        // SAFETY: As above.
         let at = unsafe { (*raw(self)).pm_cap };
         if at == 0 {
             return None;

@@ -30,6 +30,7 @@ use crate::{
             CfgLocked,
             DeviceExt,
             DeviceLocks,
+            EnableCount,
             Locked,
             PciDevices,
             Registered, //
@@ -187,11 +188,13 @@ fn look(device: ARef<pci::Device>) -> Result {
     let device = locks.get(0).ok_or(EINVAL)?;
     let errno = |result: Result| result.map_or_else(Error::to_errno, |()| 0);
     pr_info!(
-        "misuse: physical_function {}, is_present {}, wake {}, save {}\n",
+        "misuse: physical_function {}, is_present {}, wake {}, save {}, enable {}, memory {}\n",
         u8::from(device.physical_function().is_some()),
         u8::from(device.is_present()),
         errno(device.wake()),
         errno(SavedState::save(&device).map(drop)),
+        errno(EnableCount::new(&device).map(drop)),
+        u8::from((0..6).any(|bar| device.memory(bar).is_some() || device.assigned(bar).is_some())),
     );
     Ok(())
 }
