@@ -32,13 +32,19 @@ pub(crate) fn aer_notify(claimed: &Arc<Claimed>, domain: DomId, channel: Channel
     let claimed = claimed.clone();
     queue::spawn(move || {
         claimed.aer.notified();
-        if let Err(error) = send(&claimed, domain, channel).and(write(domain)) {
-            log_limited!(
-                dev_err,
-                &claimed.device,
-                "the toolstack of domain {domain} is not notified of the error ({})\n",
-                error.to_errno()
-            );
+        let answers = [
+            ("by an event", send(&claimed, domain, channel)),
+            ("in xenstore (aerState)", write(domain)),
+        ];
+        for (how, answer) in answers {
+            if let Err(error) = answer {
+                log_limited!(
+                    dev_err,
+                    &claimed.device,
+                    "the toolstack of domain {domain} is not notified of the error {how} ({})\n",
+                    error.to_errno()
+                );
+            }
         }
     })
 }

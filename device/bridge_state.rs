@@ -90,6 +90,7 @@ impl CfgLocked<'_> {
     /// # Errors
     ///
     /// - `EIO`: the bridge doesn't answer.
+    /// - `ENODEV`: never of a bridge: a virtual function was removed.
     pub(crate) fn restore_bridge(&self) -> Result {
         // Xen's vPCI doesn't know of the reset, and ignores writes to the BARs of what it believes to
         // decode.

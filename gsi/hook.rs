@@ -59,7 +59,7 @@ impl GsiSource for ClaimedDevices {
             Ok(_) => {}
             Err(Refused::Gone) => return Err(ENODEV),
             Err(Refused::Leaving) => {
-                return refused("it is being reset after its last guest", EAGAIN)
+                return refused("its last guest is still giving it back", EAGAIN)
             }
             Err(Refused::Reserved) => return refused("it is being reset", EAGAIN),
             Err(Refused::Unclean | Refused::UsedBy(_)) => {

@@ -254,7 +254,7 @@ pub(super) fn still_leaving(target: &Claimed) -> Error {
     log_limited!(
         dev_warn,
         &target.device,
-        "reset_device: still being reset after its last guest: try again ({})\n",
+        "reset_device: its last guest is still giving it back: try again ({})\n",
         EAGAIN.to_errno()
     );
     EAGAIN

@@ -130,7 +130,7 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
         return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
     }
     let locks = DeviceLocks::new(scope.to_lock().map_err(Failed::at("preparation"))?);
-    if !still_so(target, tried, reset, &scope).map_err(Failed::at("recheck"))? {
+    if !still_so(target, tried, reset, &scope).map_err(Failed::at("second plan"))? {
         return Ok(Step::Changed);
     }
     let outcome = scope.reset(&locks, reset, target);
