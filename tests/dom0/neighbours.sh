@@ -20,7 +20,7 @@ lines() {
 }
 
 # told: a line says why, or says so when asked again. Those about requests come ten in five
-# seconds (kapi/ratelimit.rs), and a fast machine is refused more often.
+# seconds (kapi/log.rs), and a fast machine is refused more often.
 told() {
 	[ -n "$(lines "$target")" ] && return
 	reset_errno "$target"

@@ -149,10 +149,12 @@ def names(tree: Tree) -> Iterator[str]:
 
 
 def named_by_comments(tree: Tree) -> Iterator[str]:
-    """Documents that sources name and that aren't there."""
+    """Documents, and files of the driver's parts, that sources name and that aren't there."""
+    parts = "|".join(path.removesuffix(".rs") for path in tree.files if re.fullmatch(r"\w+\.rs", path))
+    name_of = re.compile(rf"(?<![\w/.])(?:Documentation/[\w/-]+\.md|(?:{parts})/[\w/]+\.rs)\b")
     for path, text in tree.files.items():
-        if path.endswith(SOURCES) or "." not in path.rpartition("/")[2]:
-            for name in re.findall(r"(?<![\w/])Documentation/[\w/-]+\.md\b", text):
+        if path.endswith((*SOURCES, ".c")) or "." not in path.rpartition("/")[2]:
+            for name in name_of.findall(text):
                 if not path.startswith("tests/lint/") and name not in tree.files:
                     yield f"{path}: there is no {name}"
 
@@ -191,7 +193,10 @@ def differ(what: str, documented: Iterable[str], there: Iterable[str]) -> Iterat
 
 def floors(tree: Tree, page: str) -> Iterator[str]:
     """Files that the table of the tower has on a floor where they aren't."""
-    for floor, *rest in table(page, "Floor"):
+    rows = table(page, "Floor")
+    if page and not rows:
+        yield "architecture.md, the tower: no table"
+    for floor, *rest in rows:
         for folder in (name for name in CODE.findall(floor) if name.endswith("/")):
             for name in CODE.findall(rest[-1]):
                 if name.endswith(".rs") and f"{folder}{name}" not in tree.files and f"{folder[:-1]}.rs" != name:

@@ -19,9 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 USE = re.compile(r"^[ \t]*(?:pub(?:\([^)]*\))? )?use [^;$]*;", re.MULTILINE)
+ATOMIC = "kernel::sync::atomic has the kernel's memory model"
+#: What a `use` of them is, without the blanks and comments in it.
+CORE_ATOMIC = re.compile(r"usecore::.*\bsync::(\{.*)?atomic\b")
 RULES = (
-    (re.compile(r"\bcore::sync::atomic\b"), "kernel::sync::atomic has the kernel's memory model"),
-    (re.compile(r"(?<!use )\bffi::c_[a-z]+\b(?!;|,| as|$)"), "the types of C are imported, and stand bare"),
+    (re.compile(r"\bcore::sync::atomic\b"), ATOMIC),
+    (re.compile(r"\bffi::c_[a-z]+\b"), "the types of C are imported, and stand bare"),
     (re.compile(r"//[/!].*\b[Tt]ells whether\b"), "say 'Returns `true` if'"),
 )
 
@@ -37,7 +40,10 @@ def faults(source: str) -> Iterator[tuple[int, str]]:
             following = lines[number + 1].strip() if number + 1 < len(lines) else ""
             if following.startswith("}") and not line.rstrip().endswith((", //", "},")):
                 yield first + number, "the last import of a list has an empty comment behind it"
-    for number, line in enumerate(source.split("\n"), 1):
+        if CORE_ATOMIC.search(re.sub(r"\s|//", "", use.group())):
+            yield first, ATOMIC
+    code = USE.sub(lambda use: "\n" * use.group().count("\n"), source)
+    for number, line in enumerate(code.split("\n"), 1):
         for pattern, why in RULES:
             if pattern.search(line):
                 yield number, why

@@ -131,6 +131,7 @@ def test_documents_in_comments() -> None:
         "stub.rs: there is no Documentation/backend.md"
     ]
     assert list(named_by_comments(tree(vm="# Documentation/backend.md"))) != []
+    assert list(named_by_comments(tree(stub_rs="// See stub/x.rs and src/x.rs"))) == ["stub.rs: there is no stub/x.rs"]
 
 
 @pytest.mark.parametrize(

@@ -49,5 +49,9 @@ def test_the_empty_comment() -> None:
 def test_words() -> None:
     """One rule a line."""
     assert lines("use core::sync::atomic::AtomicBool;\n") == [1]
+    assert lines("use core::{\n    fmt,\n    sync::atomic::AtomicBool, //\n};\n") == [1]
+    assert lines("use kernel::sync::atomic::{\n    Atomic,\n    Relaxed, //\n};\n") == []
     assert lines("fn f() -> ffi::c_int {}\n") == [1]
+    assert lines("fn f(\n    number: ffi::c_int,\n) {}\n") == [2]
+    assert lines("use kernel::ffi::c_int;\n") == []
     assert lines("/// Tells whether it is.\n") == [1]

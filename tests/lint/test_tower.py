@@ -82,4 +82,16 @@ def test_but_not_use_it_itself() -> None:
 def test_types_for_others() -> None:
     """Types for others."""
     bad = tower(gsi="pub(crate) struct Entry;", backend="pub(super) enum Entry {}", stub="struct Entry;")
-    assert bad.twins(), [("Entry" == [("gsi",), ("backend",)])]
+    assert bad.twins() == [("Entry", [("gsi",), ("backend",)])]
+
+
+def test_no_reexport_from_above() -> None:
+    """Not even where the name is not used."""
+    bad = tower(kapi="pub(crate) use crate::stub::Stub;", stub="pub(crate) struct Stub;")
+    assert bad.upward() == [(("kapi",), ("stub",))]
+
+
+def test_no_other_name_of_the_crate() -> None:
+    """Another name of the crate hides what is used."""
+    bad = tower(kapi="use crate as c;\nfn f() { c::stub::g() }", stub="pub(crate) fn g() {}")
+    assert bad.renamed_roots() == [("kapi",)]

@@ -6,8 +6,11 @@
 
 The arrows are read from the `use` trees and from the paths (`crate::`, `self::`, `super::`) in
 the code of each file. A name that a module only re-exports counts for the file that defines it,
-so the head of a part (`reset.rs` beside `reset/`) may name what its files offer. Code for
-`#[cfg(test)]` does not count.
+so the head of a part (`reset.rs` beside `reset/`) may name what its files offer, but none
+re-exports from a part above. Code for `#[cfg(test)]` does not count.
+
+What it can't see: methods, and what a part above implements for a trait of a part below, since
+calls of either name no module.
 
 It also fails on a type name that two modules offer to others: a reader who meets it must know
 which one is meant.
@@ -217,8 +220,10 @@ class Tower:
         for path, module in self.modules.items():
             targets = set()
             for use in module.uses:
-                if not use.public or use.name in module.words:
-                    targets.add(self._target(path, use.path))
+                target = self._target(path, use.path)
+                leaves_part = target is not None and self.part(target) != self.part(path)
+                if not use.public or leaves_part or use.name in module.words:
+                    targets.add(target)
             targets |= {self._target(path, inline) for inline in module.inline}
             for target in sorted(targets - {None, path}, key=str):
                 assert target is not None
@@ -234,6 +239,11 @@ class Tower:
     def part(path: Path_) -> str:
         """The part that a module belongs to."""
         return path[0] if path else ROOT
+
+    def renamed_roots(self) -> list[Path_]:
+        """Modules that give the crate another name, which hides what they use."""
+        roots = ("crate",), ("crate", "self"), ("super",), ("super", "self")
+        return [path for path, module in self.modules.items() if any(use.path in roots for use in module.uses)]
 
     def strangers(self) -> list[str]:
         """Parts without a floor."""
@@ -294,6 +304,9 @@ def main(arguments: list[str]) -> int:
     rest = [argument for argument in arguments if argument != "--report"]
     tower = Tower.read(Path(rest[0] if rest else "."))
     upward, circles, twins, strangers = tower.upward(), tower.circles(), tower.twins(), tower.strangers()
+    renamed = tower.renamed_roots()
+    for path in renamed:
+        print(f"{name(path)} has another name for `crate` or `super`: what it uses can't be told")
     for part in strangers:
         print(f"{part}: a part without a floor: see FLOORS in tests/lint/tower.py")
     for one, two in upward:
@@ -306,7 +319,7 @@ def main(arguments: list[str]) -> int:
         arrows = list(tower.arrows())
         print(f"{len(tower.modules)} files, {len(arrows)} arrows, {len(upward)} of them upward,", end=" ")
         print(f"{len(circles)} circles, {len(twins)} names twice")
-    return int(bool(upward or circles or twins or strangers))
+    return int(bool(upward or circles or twins or strangers or renamed))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_held_and_let_go(dom0: Dom0) -> None:
             dom0.check(f"{LIB} take_back {bdf}")
             works(dom0, bdf)
         unload(dom0)
-    assert not dom0.check("dmesg | grep -i 'not unmapped\\|lost' || true")
+        assert not dom0.check("dmesg | grep -i 'not unmapped\\|lost' || true")
 
 
 @pytest.mark.dom0("main", "pvh")

@@ -53,7 +53,7 @@ fn registers() -> impl Strategy<Value = Register> {
     proptest::sample::select(&Register::ALL[..])
 }
 
-/// As kapi/pci/mark.rs leaves a mark; returns what was there and what was written.
+/// As device/canary.rs leaves a mark; returns what was there and what was written.
 fn leave_mark(register: Register, hardware: &mut Hardware) -> Option<(u16, u16)> {
     let found = hardware.read();
     let marked = register.with_canary(found)?;
@@ -65,7 +65,7 @@ fn leave_mark(register: Register, hardware: &mut Hardware) -> Option<(u16, u16)>
     None
 }
 
-/// As kapi/pci/mark.rs looks for it and takes it away.
+/// As device/canary.rs looks for it and takes it away.
 fn check_canaries(
     register: Register,
     hardware: &mut Hardware,
