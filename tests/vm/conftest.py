@@ -32,6 +32,7 @@ from lab import klog
 from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
 from lab.machine import Dom0
 from lab.machine_spec import MachineSpec
+from lab.parts import Parts
 from lab.paths import shown
 
 TIERS = ("test", "all", "debug")
@@ -142,6 +143,15 @@ def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
     if found:
         text = "\n  ".join(found)
         pytest.fail(f"unexpected on the console ({shown(machine.log)}):\n  {text}", pytrace=False)
+
+
+@pytest.fixture
+def part(dom0: Dom0) -> Iterator[Parts]:
+    """For the parts of a long test: it fails at its end if any of them did."""
+    parts = Parts(lambda: dom0.alive)
+    yield parts
+    if parts.failed:
+        pytest.fail("\n".join(parts.failed), pytrace=False)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from lab.machine import Dom0
+from lab.parts import Parts
 from lab.toolstack import (
     CLOSED,
     CLOSING,
@@ -45,41 +46,47 @@ def card(dom0: Dom0) -> Iterator[list[str]]:
 
 
 @IN_BOTH
-def test_life_of_a_connection(dom0: Dom0, claimed: list[str]) -> None:
+def test_life_of_a_connection(dom0: Dom0, claimed: list[str], part: Parts) -> None:
     """Set up, add, remove, and the end: states, addresses and what becomes of the devices."""
     igb, nvme, e1000e = claimed
     guest = PciBackend(dom0, 7)
     guest.create(igb)
     guest.wait("state", INITIALISED)
-    assert guest.read("state-0") == "3"
-    assert guest.read("vdev-0") == "0000:00:00.00"
-    assert guest.read("root-0") == "0000:00"
-    assert guest.read("root_num") == "1"
-    assert shown(dom0, igb, "used_by", "state") == ["7", "used"]
-    assert shown(dom0, nvme, "used_by") == ["none"]
+    with part("the first device"):
+        assert guest.read("state-0") == "3"
+        assert guest.read("vdev-0") == "0000:00:00.00"
+        assert guest.read("root-0") == "0000:00"
+        assert guest.read("root_num") == "1"
+        assert shown(dom0, igb, "used_by", "state") == ["7", "used"]
+        assert shown(dom0, nvme, "used_by") == ["none"]
     # A running guest gets another one, and one more without another state, as a guest that is
     # being made does.
     guest.add(nvme)
     guest.wait("state-1", INITIALISED)
     guest.wait("state", INITIALISED)
-    assert guest.read("vdev-1") == "0000:00:01.00"
     guest.set(**{"dev-2": e1000e, "state-2": INITIALISING, "num_devs": 3})
     guest.wait("state-2", INITIALISED)
-    assert guest.read("vdev-2") == "0000:00:02.00"
-    assert guest.read("root_num") == "1"
+    with part("the devices that were added"):
+        assert guest.read("vdev-1") == "0000:00:01.00"
+        assert guest.read("vdev-2") == "0000:00:02.00"
+        assert guest.read("root_num") == "1"
     # It is asked for by its state, and by its going from the list.
     guest.detach(0)
     wait_idle(dom0, igb)
-    assert shown(dom0, igb, "state", "last_reset_method") == ["clean", "flr"]
+    with part("the device that was asked for by its state"):
+        assert shown(dom0, igb, "state", "last_reset_method") == ["clean", "flr"]
     guest.set(**{"dev-0": nvme, "state-0": INITIALISED, "dev-1": e1000e, "state-1": INITIALISED})
     guest.set(num_devs=1, state=RECONFIGURING)
     wait_idle(dom0, e1000e)
-    assert shown(dom0, e1000e, "state", "last_reset_method") == ["clean", "slot"]
-    assert shown(dom0, nvme, "used_by") == ["7"]
+    with part("the device that has gone from the list"):
+        assert shown(dom0, e1000e, "state", "last_reset_method") == ["clean", "slot"]
+    with part("the device that stays"):
+        assert shown(dom0, nvme, "used_by") == ["7"]
     # The guest is gone.
     guest.remove()
     wait_idle(dom0, nvme)
-    assert shown(dom0, nvme, "state", "last_reset_method") == ["clean", "flr"]
+    with part("the last device"):
+        assert shown(dom0, nvme, "state", "last_reset_method") == ["clean", "flr"]
 
 
 @IN_PV
@@ -140,7 +147,7 @@ def test_a_pv_frontend_is_refused(dom0: Dom0, claimed: list[str]) -> None:
 
 @IN_PV
 @pytest.mark.klog_allow("is not exported", "a device is not exported")
-def test_a_refused_device_is_refused_alone(dom0: Dom0, claimed: list[str]) -> None:
+def test_a_refused_device_is_refused_alone(dom0: Dom0, claimed: list[str], part: Parts) -> None:
     """No such device, another domain's, no address: refused with the reason, and the guest has the others,
     which Xen and the toolstack have given to it."""
     igb, nvme, _ = claimed
@@ -160,23 +167,26 @@ def test_a_refused_device_is_refused_alone(dom0: Dom0, claimed: list[str]) -> No
     for domain, (device, why) in enumerate(bad.items(), 8):
         guest = PciBackend(dom0, domain)
         guest.create(nvme, device)
-        guest.wait("state", INITIALISED)
-        assert why in guest.error()
-        assert [guest.read("state-0"), guest.read("state-1")] == ["3", "6"]
-        assert [guest.read("vdev-0"), guest.read("vdev-1")] == ["0000:00:00.00", None]
-        assert shown(dom0, nvme, "used_by") == [str(domain)]
-        assert shown(dom0, igb, "used_by") == ["7"]
+        with part(device):
+            guest.wait("state", INITIALISED)
+            assert why in guest.error()
+            assert [guest.read("state-0"), guest.read("state-1")] == ["3", "6"]
+            assert [guest.read("vdev-0"), guest.read("vdev-1")] == ["0000:00:00.00", None]
+            assert shown(dom0, nvme, "used_by") == [str(domain)]
+            assert shown(dom0, igb, "used_by") == ["7"]
         guest.remove()
         wait_idle(dom0, nvme)
     # To a guest that has devices, only the one is refused.
     owner.add("0000:7f:00.0")
     owner.wait("state-1", CLOSED)
-    assert "not claimed" in owner.error()
+    with part("what is added to a guest's devices"):
+        assert "not claimed" in owner.error()
     owner.wait("state", INITIALISED)
     owner.add(nvme)
     owner.wait("state-2", INITIALISED)
-    assert owner.read("vdev-1") is None
-    assert shown(dom0, nvme, "used_by") == ["7"]
+    with part("what is added after that"):
+        assert owner.read("vdev-1") is None
+        assert shown(dom0, nvme, "used_by") == ["7"]
     owner.remove()
     wait_idle(dom0, igb)
     wait_idle(dom0, nvme)
@@ -315,7 +325,7 @@ def test_real_addresses(dom0: Dom0, claimed: list[str]) -> None:
 
 @pytest.mark.dom0("shared", "pvh", xl=True)
 @pytest.mark.klog_allow("reset_device: not reset", "given back by domain")
-def test_functions_of_one_card(dom0: Dom0, card: list[str]) -> None:
+def test_functions_of_one_card(dom0: Dom0, card: list[str], part: Parts) -> None:
     """One guest's functions are reset together when it ends. Those of two guests can't be: the one that is
     given back stays used, and says what is in the way, until the other is back too."""
     one, two = card
@@ -324,25 +334,31 @@ def test_functions_of_one_card(dom0: Dom0, card: list[str]) -> None:
     guest.wait("state", INITIALISED)
     guest.add(two)
     guest.wait("state-1", INITIALISED)
-    assert [guest.read("vdev-0"), guest.read("vdev-1")] == ["0000:00:00.00", "0000:00:00.01"]
-    # As libxl does it, while the guest still has both: whether it keeps one isn't known yet.
-    assert dom0.check(f"printf {one} | /tests/pbtool write {DRIVER}/do_flr") == "16\n"
+    with part("where the guest sees them"):
+        assert [guest.read("vdev-0"), guest.read("vdev-1")] == ["0000:00:00.00", "0000:00:00.01"]
+    with part("do_flr, as libxl does it"):
+        # The guest still has both: whether it keeps one isn't known yet.
+        assert dom0.check(f"printf {one} | /tests/pbtool write {DRIVER}/do_flr") == "16\n"
     guest.remove()
     wait_idle(dom0, one)
     wait_idle(dom0, two)
-    facts = [shown(dom0, bdf, "state", "last_reset_method", "last_reset_time_us") for bdf in (one, two)]
-    assert facts[0] == facts[1], "they were not reset by one reset"
-    assert facts[0][:2] == ["clean", "slot"]
+    with part("both are reset by one reset"):
+        facts = [shown(dom0, bdf, "state", "last_reset_method", "last_reset_time_us") for bdf in (one, two)]
+        assert facts[0] == facts[1]
+        assert facts[0][:2] == ["clean", "slot"]
     # One each.
     guests = [PciBackend(dom0, domain) for domain in (7, 8)]
     for guest, bdf in zip(guests, (one, two), strict=True):
         guest.create(bdf)
         guest.wait("state", INITIALISED)
-    assert dom0.check(f"cat /sys/bus/pci/devices/{one}/pciback/reset_blockers") == f"{two} domain 8\n"
+    with part("what is in the way of a reset"):
+        assert dom0.check(f"cat /sys/bus/pci/devices/{one}/pciback/reset_blockers") == f"{two} domain 8\n"
     guests[0].remove()
     wait_idle(dom0, one)
-    assert shown(dom0, one, "state", "assignable") == ["used", "with-warning"]
-    assert shown(dom0, two, "used_by", "state") == ["8", "used"]
+    with part("the function that is given back first"):
+        assert shown(dom0, one, "state", "assignable") == ["used", "with-warning"]
+    with part("the function of the other guest"):
+        assert shown(dom0, two, "used_by", "state") == ["8", "used"]
     guests[1].remove()
     wait_idle(dom0, two)
     assert [shown(dom0, bdf, "state") for bdf in (one, two)] == [["clean"], ["clean"]]

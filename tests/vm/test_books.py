@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from lab.faulty_device import FaultyDevice
 from lab.machine import Dom0
+from lab.parts import Parts
 from lab.toolstack import (
     CLOSED,
     INIT_WAIT,
@@ -265,7 +266,7 @@ def test_one_function_of_a_card_goes(dom0: Dom0, card: list[str]) -> None:
 
 @pytest.mark.dom0("shared", "pvh", xl=True)
 @pytest.mark.klog_allow("reset_device: not reset", "given back by domain")
-def test_assigned_before_it_is_listed(dom0: Dom0, card: list[str]) -> None:
+def test_assigned_before_it_is_listed(dom0: Dom0, card: list[str], part: Parts) -> None:
     """The toolstack asks for the GSI, assigns the device, and lists it. From the question on no reset on behalf of
     another device reaches it; if it is never listed, that ends by itself."""
     one, two = card
@@ -273,13 +274,15 @@ def test_assigned_before_it_is_listed(dom0: Dom0, card: list[str]) -> None:
     asked = time.monotonic()
     dom0.check(f"setpci -s {one} {MARK}=5a")
     do_flr = f"printf {{}} | /tests/pbtool write {DRIVER}/do_flr"
-    assert dom0.check(do_flr.format(two)) == f"{EBUSY}\n"
-    blockers = dom0.check(f"cat /sys/bus/pci/devices/{two}/pciback/reset_blockers")
-    assert blockers == f"{one} being given to a guest\n"
-    assert dom0.check(f"setpci -s {one} {MARK}").strip() == "5a"
+    with part("a reset that would reach it"):
+        assert dom0.check(do_flr.format(two)) == f"{EBUSY}\n"
+        blockers = dom0.check(f"cat /sys/bus/pci/devices/{two}/pciback/reset_blockers")
+        assert blockers == f"{one} being given to a guest\n"
+        assert dom0.check(f"setpci -s {one} {MARK}").strip() == "5a"
     # A toolstack that never comes back: whether the domain had the device isn't known.
     wait_until(dom0, f'[ "$({do_flr.format(two)})" = 0 ]', 90)
-    assert time.monotonic() - asked > 30, "how long it counts (pure/device_state.rs, ASSIGNED_FOR)"
+    with part("how long it counts (pure/device_state.rs, ASSIGNED_FOR)"):
+        assert time.monotonic() - asked > 30
     # And one that does list it.
     assert int(dom0.check(f"/tests/pbtool gsi {one}")) >= 0
     guest = PciBackend(dom0, 7)

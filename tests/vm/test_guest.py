@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """A real guest, by stock xl: it gets devices, uses them, and what it leaves is clean.
 
-A guest is expensive, so each one's life is walked through with many checks.
+A guest is expensive, so each one's life is walked through with many checks, in parts (lab/parts.py).
 """
 
 import pytest
 from lab.endpoint import E1000E, IGB, NVME, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
+from lab.parts import Parts
 from lab.stub import RUST, C, Stub, config_space
 from lab.until import until
 
@@ -29,7 +30,7 @@ def attach(guest: Guest, endpoint: Endpoint, bdf: str) -> None:
     guest.wait(f"grep -q {endpoint.vendor}{endpoint.device} /proc/bus/pci/devices")
 
 
-def life(dom0: Dom0, stub: Stub, first: Endpoint, late: list[Endpoint]) -> None:
+def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoint]) -> None:
     """Create, use, attach, use, detach, attach two, use, reboot, use, destroy, give back, use in dom0.
 
     A boot takes longest in a PVH dom0, and test_guest_crash.py has a restart there: no reboot. The C
@@ -45,59 +46,66 @@ def life(dom0: Dom0, stub: Stub, first: Endpoint, late: list[Endpoint]) -> None:
         dom0.check(f"xl pci-assignable-add {bdf[endpoint]}")
     before = {endpoint: config_space(dom0, bdf[endpoint]) for endpoint in everything}
     guest = Guest(dom0, "one", [bdf[first]], cmdline=cmdline).create()
-    use(guest, first, identity[first], mode)
+    with part(f"{first.name} from the start"):
+        use(guest, first, identity[first], mode)
     if late:
         once = late[0]
         attach(guest, once, bdf[once])
-        use(guest, once, identity[once], mode)
+        with part(f"{once.name}, attached"):
+            use(guest, once, identity[once], mode)
         guest.detach(bdf[once])
         guest.wait(f"! grep -q {once.vendor}{once.device} /proc/bus/pci/devices")
         stub.wait_idle(dom0, bdf[once])
-        stub.check_clean(dom0, bdf[once])
+        with part(f"{once.name}, detached"):
+            stub.check_clean(dom0, bdf[once])
     for endpoint in late:
         attach(guest, endpoint, bdf[endpoint])
     for endpoint in late:
-        use(guest, endpoint, identity[endpoint], mode)
+        with part(f"{endpoint.name}, attached with others"):
+            use(guest, endpoint, identity[endpoint], mode)
     if dom0.flavour == "pv" and stub is RUST:
         guest.reboot()
         for endpoint in everything:
-            use(guest, endpoint, identity[endpoint], mode)
+            with part(f"{endpoint.name} after a reboot"):
+                use(guest, endpoint, identity[endpoint], mode)
     guest.destroy()
     for endpoint in everything:
         stub.wait_idle(dom0, bdf[endpoint])
-        stub.check_clean(dom0, bdf[endpoint])
-        assert config_space(dom0, bdf[endpoint]) == before[endpoint]
+        with part(f"{endpoint.name} after the guest"):
+            stub.check_clean(dom0, bdf[endpoint])
+            assert config_space(dom0, bdf[endpoint]) == before[endpoint]
     for endpoint in everything:
         dom0.check(f"xl pci-assignable-remove -r {bdf[endpoint]}")
-        assert endpoint.in_dom0(dom0) == identity[endpoint]
+        with part(f"{endpoint.name} in dom0 again"):
+            assert endpoint.in_dom0(dom0) == identity[endpoint]
     stub.unload(dom0)
 
 
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
-def test_life(dom0: Dom0) -> None:
+def test_life(dom0: Dom0, part: Parts) -> None:
     """A network card from the start, a disk that comes and goes and comes again with another card."""
-    life(dom0, RUST, IGB, [NVME, E1000E])
+    life(dom0, part, RUST, IGB, [NVME, E1000E])
 
 
 @pytest.mark.c_driver
 @pytest.mark.klog_allow("unlocked secondary bus reset")
 @pytest.mark.dom0("guest", "pv", xl=True)
-def test_life_with_the_c_driver(dom0: Dom0) -> None:
+def test_life_with_the_c_driver(dom0: Dom0, part: Parts) -> None:
     """The same with the C driver, in the dom0 in which it can do it."""
-    life(dom0, C, IGB, [NVME, E1000E])
+    life(dom0, part, C, IGB, [NVME, E1000E])
 
 
 @pytest.mark.c_driver
 @pytest.mark.klog_allow("unlocked secondary bus reset")
 @pytest.mark.dom0("guest", "pvh", xl=True)
-def test_life_with_the_c_driver_in_pvh(dom0: Dom0) -> None:
+def test_life_with_the_c_driver_in_pvh(dom0: Dom0, part: Parts) -> None:
     """The one of these devices that the C driver can claim in a PVH dom0."""
-    life(dom0, C, E1000E, [])
+    life(dom0, part, C, E1000E, [])
 
 
 @pytest.mark.tier("all")  # Three minutes.
 @pytest.mark.dom0("shared", "pv", xl=True)
-def test_one_function_goes(dom0: Dom0) -> None:
+def test_one_function_goes(dom0: Dom0, part: Parts) -> None:
     """A guest with both functions of a card gives one back. The other goes on sending, without a reset of any
     kind; when it goes as well, both are reset.
 
@@ -126,17 +134,21 @@ def test_one_function_goes(dom0: Dom0) -> None:
     guest.detach(two)
     guest.wait(f"[ ! -e /sys/bus/pci/devices/{found[address[two]]} ]")
     dom0.check(until(f"grep -qx none /sys/bus/pci/devices/{two}/pciback/used_by", 60), 90)
-    assert dom0.check(f"cat /sys/bus/pci/devices/{two}/pciback/state").strip() == "used"
-    before = int(guest.check(sent))
-    guest.wait(f"[ $({sent}) -gt {before + 5} ]")
-    assert guest.config_space(kept) == config
-    assert guest.check(f"cat /sys/class/net/{name}/address").strip() == address[one]
-    assert not guest.check(f"dmesg | grep -iE '{kept}|{name}' || true")
+    with part("the function that went"):
+        assert dom0.check(f"cat /sys/bus/pci/devices/{two}/pciback/state").strip() == "used"
+    with part("the other goes on sending"):
+        before = int(guest.check(sent))
+        guest.wait(f"[ $({sent}) -gt {before + 5} ]")
+    with part("and was not reset"):
+        assert guest.config_space(kept) == config
+        assert guest.check(f"cat /sys/class/net/{name}/address").strip() == address[one]
+        assert not guest.check(f"dmesg | grep -iE '{kept}|{name}' || true")
 
     guest.destroy()
     for bdf in (one, two):
         RUST.wait_idle(dom0, bdf)
-        RUST.check_clean(dom0, bdf)
-        assert dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/last_reset_method").strip() == "slot"
+        with part(f"{bdf} after the guest"):
+            RUST.check_clean(dom0, bdf)
+            assert dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/last_reset_method").strip() == "slot"
         dom0.check(f"xl pci-assignable-remove -r {bdf}")
     RUST.unload(dom0)

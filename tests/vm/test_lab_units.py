@@ -4,6 +4,7 @@
 import pytest
 from lab import klog, ktap
 from lab.leaks import unexpected
+from lab.parts import Parts
 from lab.topology import TOPOLOGIES, topology
 
 WARNING = """\
@@ -202,3 +203,24 @@ def test_only_known_leaks_of_the_kernel_pass() -> None:
     other_node = KNOWN_LEAK.replace("2f 37 2f", "2f 37 2e")
     ours = KNOWN_LEAK.replace("xenbus_thread", "insmod")
     assert unexpected(other_node + KNOWN_LEAK + ours + KNOWN_LEAK) == other_node + ours
+
+
+def test_parts_go_on() -> None:
+    """One that fails doesn't end the test, and is remembered with its reason."""
+    part, done = Parts(lambda: True), []
+    for number in range(3):
+        with part(f"part {number}"):
+            assert number != 1, "why"
+            done.append(number)
+    assert done == [0, 2]
+    assert len(part.failed) == 1
+    assert part.failed[0].startswith("part 1:\n")
+    assert "why" in part.failed[0]
+
+
+def test_parts_of_a_dead_machine() -> None:
+    """Nothing more is tried on it."""
+    part = Parts(lambda: False)
+    with pytest.raises(TimeoutError), part("the last"):
+        raise TimeoutError
+    assert part.failed == []

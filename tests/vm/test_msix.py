@@ -12,6 +12,7 @@ import pytest
 from lab.endpoint import E1000E, IGB, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
+from lab.parts import Parts
 from lab.pciback import DEVICES, DRIVER, load, unload
 from lab.script import LIB
 from lab.stub import RUST
@@ -54,7 +55,7 @@ def works(dom0: Dom0, bdf: str) -> None:
 
 
 @pytest.mark.dom0("vectors", "pvh", "pv")
-def test_held_and_let_go(dom0: Dom0) -> None:
+def test_held_and_let_go(dom0: Dom0, part: Parts) -> None:
     """What guests get is shown at the claim, by table size; afterwards the native driver has MSI-X."""
     expected = IN_PVH if dom0.flavour == "pvh" else IN_PV
     bdfs = {name: dom0.bdf(name) for name in expected}
@@ -66,15 +67,17 @@ def test_held_and_let_go(dom0: Dom0) -> None:
         load(dom0, options)
         for name, bdf in bdfs.items():
             dom0.check(f"{LIB} give {bdf}")
-            assert not has_msix(dom0, bdf)
-            assert shown(dom0, bdf) == texts[name]
-            said = f"guest interrupts: {texts[name]}" in dom0.check(f"dmesg | grep {bdf}")
-            assert said == (" " in texts[name])
+            with part(f"{name}, claimed with '{options}'"):
+                assert not has_msix(dom0, bdf)
+                assert shown(dom0, bdf) == texts[name]
+                said = f"guest interrupts: {texts[name]}" in dom0.check(f"dmesg | grep {bdf}")
+                assert said == (" " in texts[name])
             for _ in range(2):
                 dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
-        for bdf in bdfs.values():
+        for name, bdf in bdfs.items():
             dom0.check(f"{LIB} take_back {bdf}")
-            works(dom0, bdf)
+            with part(f"{name}, released with '{options}'"):
+                works(dom0, bdf)
         unload(dom0)
         assert not dom0.check("dmesg | grep -i 'not unmapped\\|lost' || true")
 
@@ -125,7 +128,7 @@ def bar_of_table(dom0: Dom0, bdf: str) -> int:
 
 
 @pytest.mark.dom0("guest", "pvh", xl=True)
-def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0) -> None:
+def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0, part: Parts) -> None:
     """Its writes don't reach the table of another device of its own, and the device on which it used MSI
     works with MSI-X afterwards, in dom0 and in the next guest.
 
@@ -138,10 +141,12 @@ def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0) -> None:
         dom0.check(f"xl pci-assignable-add {bdf[endpoint]}")
     guest = Guest(dom0, "first", bdf.values(), cmdline="e1000e.IntMode=1 iomem=relaxed").create()
     for endpoint in bdf:
-        slot = endpoint.in_guest(guest)
-        assert endpoint.use(guest, slot) > 0
-        assert (endpoint.interrupt_mode(guest, slot) == "msi-x") == (endpoint is IGB)
-    assert dom0.console.wait_for(f"MSI-X already in use on {bdf[E1000E]}", 10)
+        with part(f"{endpoint.name} in the first guest"):
+            slot = endpoint.in_guest(guest)
+            assert endpoint.use(guest, slot) > 0
+            assert (endpoint.interrupt_mode(guest, slot) == "msi-x") == (endpoint is IGB)
+    with part("Xen gives the hold up"):
+        assert dom0.console.wait_for(f"MSI-X already in use on {bdf[E1000E]}", 10)
 
     slot = IGB.in_guest(guest)
     seen = int(guest.check(f"sed -n 4p /sys/bus/pci/devices/{slot}/resource").split()[0], 16)
@@ -153,32 +158,40 @@ def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0) -> None:
     guest.check(f"echo {slot} >/sys/bus/pci/drivers/igb/unbind; echo 1 >/sys/bus/pci/devices/{slot}/enable")
     before = table(dom0, real)
     guest.check(f"for at in 0 4 8 12; do devmem $(({seen} + at)) 32 0x0; devmem $(({seen} + at)) 32 0xfee01234; done")
-    assert table(dom0, real) == before
+    with part("what the guest writes to the table"):
+        assert table(dom0, real) == before
     guest.destroy()
 
     for endpoint in bdf:
         RUST.wait_idle(dom0, bdf[endpoint])
-        RUST.check_clean(dom0, bdf[endpoint])
-    assert "is recorded anew" not in dom0.check("dmesg")
+        with part(f"{endpoint.name} after the first guest"):
+            RUST.check_clean(dom0, bdf[endpoint])
+    with part("nothing is recorded anew before the release"):
+        assert "is recorded anew" not in dom0.check("dmesg")
     for endpoint in bdf:
         dom0.check(f"xl pci-assignable-remove -r {bdf[endpoint]}")
-        assert endpoint.in_dom0(dom0) == identity[endpoint]
-        works(dom0, bdf[endpoint])
-    anew = dom0.check("dmesg | grep 'is recorded anew'")
-    assert bdf[E1000E] in anew
-    assert bdf[IGB] not in anew
+        with part(f"{endpoint.name} in dom0 again"):
+            assert endpoint.in_dom0(dom0) == identity[endpoint]
+            works(dom0, bdf[endpoint])
+    with part("what is recorded anew"):
+        anew = dom0.check("dmesg | grep 'is recorded anew'")
+        assert bdf[E1000E] in anew
+        assert bdf[IGB] not in anew
 
     dom0.check(f"xl pci-assignable-add {bdf[E1000E]}")
-    assert shown(dom0, bdf[E1000E]) == "msi-x (not the last of its 5 vectors)"
+    with part("what the next guest is to get"):
+        assert shown(dom0, bdf[E1000E]) == "msi-x (not the last of its 5 vectors)"
     guest = Guest(dom0, "second", [bdf[E1000E]]).create()
-    slot = E1000E.in_guest(guest)
-    assert E1000E.use(guest, slot) > 0
-    assert E1000E.interrupt_mode(guest, slot) == "msi-x"
+    with part("what it gets"):
+        slot = E1000E.in_guest(guest)
+        assert E1000E.use(guest, slot) > 0
+        assert E1000E.interrupt_mode(guest, slot) == "msi-x"
     guest.destroy()
     RUST.wait_idle(dom0, bdf[E1000E])
     held = vectors(dom0)
     dom0.check(f"xl pci-assignable-remove {bdf[E1000E]}")
-    assert vectors(dom0) == held - 1, "Xen has the vector that was the hold, and has it no more"
+    with part("the vector that was the hold"):
+        assert vectors(dom0) == held - 1, "Xen has it, and has it no more"
     dom0.check(f"echo {bdf[E1000E]} >/sys/bus/pci/drivers_probe")
     works(dom0, bdf[E1000E])
     RUST.unload(dom0)
@@ -188,7 +201,7 @@ def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0) -> None:
 @pytest.mark.dom0("vectors", "pvh", xl=True)
 @pytest.mark.usefixtures("discard")
 @pytest.mark.klog_allow("existing mapping", "Setup of vPCI failed: -17")
-def test_msix_after_each_kind_of_reset(dom0: Dom0) -> None:
+def test_msix_after_each_kind_of_reset(dom0: Dom0, part: Parts) -> None:
     """What happens to a device while its table is held takes nothing from the guest that gets it next: FLR and
     bus resets, a loss of power, and that it is pulled out and another put in, by the slot's button and without."""
     bdf = {endpoint: dom0.bdf(endpoint.name) for endpoint in (IGB, E1000E)}
@@ -203,32 +216,36 @@ def test_msix_after_each_kind_of_reset(dom0: Dom0) -> None:
     # Without a device from the start it must be said that there will be some.
     guest = Guest(dom0, "one", config='passthrough = "enabled"').create()
 
-    def use(endpoint: Endpoint) -> None:
+    def use(endpoint: Endpoint, after: str) -> None:
         guest.attach(bdf[endpoint])
         guest.wait(f"grep -q {endpoint.vendor}{endpoint.device} /proc/bus/pci/devices")
-        slot = endpoint.in_guest(guest)
-        assert endpoint.use(guest, slot) > 0
-        assert endpoint.interrupt_mode(guest, slot) == "msi-x"
+        with part(f"{endpoint.name} in the guest after {after}"):
+            slot = endpoint.in_guest(guest)
+            assert endpoint.use(guest, slot) > 0
+            assert endpoint.interrupt_mode(guest, slot) == "msi-x"
         guest.detach(bdf[endpoint])
         RUST.wait_idle(dom0, bdf[endpoint])
-        RUST.check_clean(dom0, bdf[endpoint])
+        with part(f"{endpoint.name}, detached after {after}"):
+            RUST.check_clean(dom0, bdf[endpoint])
 
     def reset(endpoint: Endpoint, method: str) -> None:
         dom0.check(f"echo {bdf[endpoint]} >{DRIVER}/reset_device")
-        assert dom0.check(f"cat {files[endpoint]}/last_reset_method").strip() == method
+        with part(f"{endpoint.name} is reset by {method}"):
+            assert dom0.check(f"cat {files[endpoint]}/last_reset_method").strip() == method
 
     reset(E1000E, "bus")
-    use(E1000E)
+    use(E1000E, "a bus reset")
     reset(IGB, "flr")
-    use(IGB)
-    use(E1000E)
+    use(IGB, "an FLR")
+    use(E1000E, "its use")
 
     dom0.slot_power(port, on=False)
     dom0.slot_power(port, on=True)
     reset(IGB, "flr")
-    use(IGB)
+    use(IGB, "a loss of power")
 
     for surprise in (False, True):
+        how = "pulled out without the button" if surprise else "pulled out by the button"
         if surprise:
             # QEMU takes a device at once from a slot without power, and its port tells nobody. With the next
             # one dom0 hears that something has changed, and turns the power on.
@@ -240,7 +257,8 @@ def test_msix_after_each_kind_of_reset(dom0: Dom0) -> None:
         dom0.wait_path(f"{DEVICES}/{bdf[IGB]}", there=False)
         dom0.plug("igb", IGB.name, port, romfile="")
         dom0.wait_path(f"{files[IGB]}/state")
-        assert shown(dom0, bdf[IGB]) == IN_PVH[IGB.name]
+        with part(f"what is shown of the next card, {how}"):
+            assert shown(dom0, bdf[IGB]) == IN_PVH[IGB.name]
         dom0.check(f"xl pci-assignable-add {bdf[IGB]}")
-        use(IGB)
+        use(IGB, how)
     guest.destroy()
