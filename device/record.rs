@@ -67,7 +67,7 @@ impl ResetRecord {
     }
 
     /// One that was carried out; what Xen knows is to be filled in.
-    pub(crate) const fn carried_out(by: Rung, proof: Proof, micros: i64) -> Self {
+    pub(crate) const fn executed(by: Rung, proof: Proof, micros: i64) -> Self {
         let state = match proof {
             Proof::Disproven => ResetState::Unproven,
             Proof::Proven | Proof::Unknown if by.is_weak() => ResetState::Weak,

@@ -34,6 +34,10 @@ use kernel::{
 };
 
 /// A driver attribute that is written.
+///
+/// # Examples
+///
+/// See [`attribute_groups!`].
 pub(crate) trait DriverStore {
     /// The file's name.
     const NAME: &'static CStr;
@@ -61,6 +65,20 @@ pub(crate) trait LargeShow {
 }
 
 /// A readable attribute of a bound device, at most a page long.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Vendor;
+///
+/// impl DeviceShow for Vendor {
+///     const NAME: &'static CStr = c"vendor";
+///
+///     fn show(device: &pci::Device, page: &mut Page<'_>) -> Result {
+///         writeln!(page, "{:#06x}", device.vendor_id().as_raw()).map_err(|_| EMSGSIZE)
+///     }
+/// }
+/// ```
 pub(crate) trait DeviceShow {
     /// The file's name.
     const NAME: &'static CStr;

@@ -56,6 +56,13 @@ fn error() -> Error {
 
 /// Fails where it is this call's turn. `call` is its name for the log.
 ///
+/// # Examples
+///
+/// ```ignore
+/// fault::point("pci_enable_device")?;
+/// // And then the call of that function.
+/// ```
+///
 /// # Errors
 ///
 /// - `fail_errno`: it is.

@@ -36,6 +36,20 @@ pub(crate) trait GsiSource {
 }
 
 /// A registered [`GsiSource`]; dropping it unregisters.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Source;
+///
+/// impl GsiSource for Source {
+///     fn gsi(sbdf: u32) -> Result<u32> {
+///         lookup(sbdf).ok_or(ENODEV)
+///     }
+/// }
+///
+/// let hook = GsiHook::<Source>::new(&driver);
+/// ```
 pub(crate) struct GsiHook<T: GsiSource>(PhantomData<T>);
 
 impl<T: GsiSource> GsiHook<T> {

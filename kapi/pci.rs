@@ -108,6 +108,14 @@ pub(crate) enum SecondaryLink {
 }
 
 /// Properties of a PCI device that never change while a reference to it is held.
+///
+/// # Examples
+///
+/// ```ignore
+/// if device.header() == Header::Normal && device.has_msix() {
+///     dev_info!(device, "an endpoint with MSI-X\n");
+/// }
+/// ```
 pub(crate) trait DeviceExt {
     /// Returns the device's address.
     fn sbdf(&self) -> Sbdf;

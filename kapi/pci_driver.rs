@@ -69,6 +69,12 @@ pub(crate) trait StubDriver: pci::Driver {
 }
 
 /// A type for [`driver::Registration`] that registers `T`.
+///
+/// # Examples
+///
+/// ```ignore
+/// let registration = driver::Registration::<Adapter<MyDriver>>::new(c"my_driver", module);
+/// ```
 pub(crate) struct Adapter<T: StubDriver + Attributes>(PhantomData<T>);
 
 impl<T: StubDriver + Attributes> Adapter<T> {

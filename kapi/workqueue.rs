@@ -24,6 +24,14 @@ use kernel::{
 
 /// A workqueue for work that sleeps for long, as much of it at the same time as there is.
 ///
+/// # Examples
+///
+/// ```ignore
+/// let queue = OwnQueue::new(c"my_queue")?;
+/// queue.spawn(|| pr_info!("in the background\n"))?;
+/// drop(queue); // Waits for it.
+/// ```
+///
 /// # Invariants
 ///
 /// `queue` is a workqueue made by `alloc_workqueue()`.

@@ -85,7 +85,7 @@ pub(crate) fn reset(
             None => Proof::Unknown,
         };
         let rung = Rung::Function(method);
-        outcome.record = ResetRecord::carried_out(rung, proof, micros);
+        outcome.record = ResetRecord::executed(rung, proof, micros);
         if proof != Proof::Disproven {
             break;
         }

@@ -109,7 +109,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
 
 /// Notifies Xen of a reset, unless it is known to have been none, and returns the record.
 fn notify(claimed: &Claimed, guess: Guess, proof: Proof, micros: i64) -> ResetRecord {
-    let mut record = ResetRecord::carried_out(guess.by, proof, micros);
+    let mut record = ResetRecord::executed(guess.by, proof, micros);
     if !guess.is_known(proof) {
         record.state = ResetState::Unproven;
     }

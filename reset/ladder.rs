@@ -237,7 +237,7 @@ fn conclude(
 /// Notifies Xen of a reset that was carried out (unless it is known that it was none), and returns
 /// the record.
 fn notify(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord {
-    let record = ResetRecord::carried_out(rung, proof, micros);
+    let record = ResetRecord::executed(rung, proof, micros);
     if proof == Proof::Disproven {
         return record;
     }

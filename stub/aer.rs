@@ -36,7 +36,8 @@ use crate::{
             Channel,
             ErsResult,
             Next,
-            Resets, //
+            Resets,
+            Signs, //
         },
         reset_state::ResetState, //
     },
@@ -61,6 +62,12 @@ fn user(device: &pci::Device) -> Option<DomId> {
     }
 }
 
+/// Returns `true` if the device shows an uncorrectable error, or can't be asked.
+fn shows_an_error(device: &Locked<'_>) -> bool {
+    let (own, physical) = device.error_signs();
+    own.show_an_error() || physical.is_some_and(Signs::show_an_error)
+}
+
 /// An error was found: what it concerns is silenced, and taken from the guest that uses it.
 pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> ErsResult {
     let claimed = registry::find(device.device().sbdf());
@@ -68,7 +75,7 @@ pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> ErsResult
         return error_recovery::answer(channel);
     };
     let user = user(device.device());
-    let shows = channel != Channel::Normal || device.shows_an_error();
+    let shows = channel != Channel::Normal || shows_an_error(device);
     let response = error_recovery::detected(channel, shows, user.is_some());
     if response.silence {
         if let Some(command) = Command::read(device) {

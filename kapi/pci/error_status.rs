@@ -26,13 +26,16 @@ const ERRORS: u16 = (bindings::PCI_EXP_DEVSTA_CED
     | bindings::PCI_EXP_DEVSTA_URD) as u16;
 
 impl Locked<'_> {
-    /// Returns `true` if the function shows an uncorrectable error, or can't be asked. Errors that are
-    /// not those of one function are shown for a virtual one by its physical one (PCIe r6.0 sec
-    /// 6.2.4).
-    pub(crate) fn shows_an_error(&self) -> bool {
-        let physical = self.physical_function();
-        signs(self.device()).show_an_error()
-            || physical.is_some_and(|physical| signs(physical).show_an_error())
+    /// Returns what the registers of the function say, and for a virtual function those of its
+    /// physical one: it has errors that are not those of one function (PCIe r6.0 sec 6.2.4).
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// let (own, physical) = locked.error_signs();
+    /// ```
+    pub(crate) fn error_signs(&self) -> (Signs, Option<Signs>) {
+        (signs(self.device()), self.physical_function().map(signs))
     }
 
     /// Clears Device Status, so that nobody takes an error of the device's last user for one of the

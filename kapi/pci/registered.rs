@@ -78,6 +78,13 @@ impl Deref for Registered<'_> {
 impl Locked<'_> {
     /// Returns the device as one that stays registered, if it has a driver.
     ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// let registered = locked.registered().ok_or(ENODEV)?;
+    /// let physical = registered.physical_function(); // `None` if it isn't a virtual function.
+    /// ```
+    ///
     /// A lock can also be had of a device that was removed. But one that still has a driver wasn't:
     /// its removal (device_del()) unbinds it, for which the lock is needed, before anything of it
     /// goes, and who holds the lock holds that up. In a driver's callbacks the driver is set

@@ -72,6 +72,14 @@ impl CfgLocked<'_> {
     ///   method that the device doesn't have; but only listed methods are run).
     /// - `ENODEV`: the device may have been removed.
     /// - Any other errno of the method.
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// for method in listed_methods(locked.device()).function_level() {
+    ///     locked.run(method)?;
+    /// }
+    /// ```
     pub(crate) fn run(&self, method: Method) -> Result {
         fault::point("reset of the function")?;
         self.check_there()?;

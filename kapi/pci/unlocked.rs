@@ -47,6 +47,15 @@ impl PortDriver {
 }
 
 /// Questions about any device, at any time.
+///
+/// # Examples
+///
+/// ```ignore
+/// let ports = PortDriver::find();
+/// if device.driver(ports) == DriverKind::None && !device.is_disconnected() {
+///     // Nobody had it a moment ago.
+/// }
+/// ```
 pub(crate) trait Unlocked: DeviceExt {
     /// Returns `true` if both are the same device.
     fn is(&self, other: &pci::Device) -> bool;

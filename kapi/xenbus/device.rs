@@ -23,6 +23,12 @@ use kernel::{
 ///
 /// The names are copies: the kernel frees the other end's when the driver is unbound.
 ///
+/// # Examples
+///
+/// ```ignore
+/// device.error(EPERM, c"the device is not exported"); // For the log and the toolstack.
+/// ```
+///
 /// # Invariants
 ///
 /// `raw` is a valid `struct xenbus_device` of which a reference is held.

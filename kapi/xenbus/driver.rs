@@ -49,6 +49,25 @@ pub(crate) trait BackendDriver: Send + Sync + Sized + 'static {
 }
 
 /// A registered backend; dropping it unregisters.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Guest(XenbusDevice);
+///
+/// impl BackendDriver for Guest {
+///     const TYPE: &'static str = "pci";
+///     const NAME: &'static CStr = c"pciback";
+///
+///     fn probe(device: XenbusDevice) -> Result<Arc<Self>> {
+///         Ok(Arc::new(Self(device), GFP_KERNEL)?)
+///     }
+///
+///     fn other_end_changed(&self) {}
+///
+///     fn removed(&self) {}
+/// }
+/// ```
 #[pin_data(PinnedDrop)]
 pub(crate) struct BackendRegistration<T: BackendDriver> {
     #[pin]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A notifier for xenstored, which starts long after modules can be loaded.
+//! A notifier for the start of xenstored.
 //!
 //! dom0 starts it long after modules can be loaded. Whoever talks to it before waits until then.
 
@@ -30,15 +30,29 @@ pub(crate) trait XenstoreListener {
     fn ready();
 }
 
-/// A registered [`XenstoreListener`]; it is told at once if xenstored is there already. Dropping it
+/// A registered [`XenstoreListener`], called at once if xenstored is there already. Dropping it
 /// unregisters and waits for calls under way.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Listener;
+///
+/// impl XenstoreListener for Listener {
+///     fn ready() {
+///         pr_info!("xenstored answers\n");
+///     }
+/// }
+///
+/// stack_pin_init!(let registration = XenstoreRegistration::<Listener>::new());
+/// ```
 pub(crate) type XenstoreRegistration<T> = NotifierRegistration<Xenstore<T>>;
 
 /// The chain of xenstore.
 pub(crate) struct Xenstore<T: XenstoreListener>(PhantomData<T>);
 
 // SAFETY: `unregister` undoes `register`, and waits, as the chain is a blocking one. A block that
-// was told at once isn't on the chain, and then nothing is undone.
+// was called at once isn't on the chain, and then nothing is undone.
 unsafe impl<T: XenstoreListener> Chain for Xenstore<T> {
     unsafe fn register(block: *mut bindings::notifier_block) -> c_int {
         // SAFETY: By the caller's promise. (The result may be that of the call.)

@@ -25,8 +25,8 @@ pub(crate) trait Watcher: 'static {
     /// domain's own directory.
     const PATH: &'static CStr;
 
-    /// Something changed, or the watch was just registered. Changes that come while one waits for
-    /// its call are told by that call.
+    /// Something changed, or the watch was just registered. One call stands for
+    /// all changes that came before it.
     ///
     /// Called by the one thread that handles all events of xenstore: it must not wait for anything
     /// slow.
@@ -34,6 +34,22 @@ pub(crate) trait Watcher: 'static {
 }
 
 /// A registered watch; dropping it unregisters, and waits for calls under way.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Devices;
+///
+/// impl Watcher for Devices {
+///     const PATH: &'static CStr = c"backend/pci";
+///
+///     fn changed() {
+///         schedule();
+///     }
+/// }
+///
+/// let watch = WatchRegistration::<Devices>::new()?;
+/// ```
 pub(crate) struct WatchRegistration<T: Watcher> {
     watch: Pin<KBox<Watch>>,
     _watcher: PhantomData<T>,

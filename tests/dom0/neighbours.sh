@@ -19,9 +19,9 @@ lines() {
 	dmesg | sed -n "s/.*pciback $1: reset_device: //p"
 }
 
-# told: a line says why, or says so when asked again. Those about requests come ten in five
+# said: a line says why, or says so when asked again. Those about requests come ten in five
 # seconds (kapi/log.rs), and a fast machine is refused more often.
-told() {
+said() {
 	[ -n "$(lines "$target")" ] && return
 	reset_errno "$target"
 	[ -n "$(lines "$target")" ]
@@ -37,7 +37,7 @@ refused() {
 	names=$(echo "$blockers" | sed 's/ / (/; s/$/)/' | head -n 4 | paste -sd, | sed 's/,/, /g')
 	more=$(echo "$blockers" | tail -n +5 | wc -l)
 	[ "$more" = 0 ] || names="$names and $more more"
-	check "$1: the log tells" wait_for 6 told
+	check "$1: the log says why" wait_for 6 said
 	same "$1: one line says why" "not reset: a $rung reset would reach $names (-$EBUSY)" "$(lines "$target")"
 	same "$1: the state is what it was" "$before" "$(attr "$target" state)"
 }

@@ -85,14 +85,14 @@ none_claimed() {
 	[ "$(claimed_now)" = 0 ]
 }
 
-# told: how many releases the log tells of.
-told() {
+# logged: how many releases the log names.
+logged() {
 	dmesg | grep -c 'pciback .*: released'
 }
 
-# all_told COUNT: a line comes after the device has no driver.
-all_told() {
-	[ "$(told)" -ge "$1" ]
+# all_logged COUNT: a line comes after the device has no driver.
+all_logged() {
+	[ "$(logged)" -ge "$1" ]
 }
 
 # goes PF: its driver goes, and with it what is claimed of its virtual functions.
@@ -107,8 +107,8 @@ goes() {
 	dmesg -c >/dev/null
 	check "$1: its driver goes" pci_unbind "$1"
 	check "$1: none is claimed any more" wait_for 20 none_claimed
-	wait_for 20 all_told "$many"
-	same "$1: a line for each" "$many" "$(told)"
+	wait_for 20 all_logged "$many"
+	same "$1: a line for each" "$many" "$(logged)"
 	for vf in $vfs; do
 		sysfs_write "$DRV/remove_slot" "$vf"
 	done

@@ -41,7 +41,7 @@ module_load() {
 	insmod "$PCIBACK_MODULE" "$@"
 }
 
-# module_unload: until a next load can make the drivers' directories (see lab/kind.py).
+# module_unload: until a next load can make the drivers' directories (see lab/machine_spec.py).
 module_unload() {
 	rmmod rust_pciback && wait_for 10 module_has_gone
 }

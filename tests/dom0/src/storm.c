@@ -119,7 +119,7 @@ static int follow(const char *path, char *in, size_t room)
 	return length < 0 ? errno : 0;
 }
 
-static void carry_out(int worker, long number, const struct operation *op)
+static void execute(int worker, long number, const struct operation *op)
 {
 	static char in[4096];
 	const char *bdf = op->device < 0 ? "" : bdfs[op->device];
@@ -169,11 +169,11 @@ static void work(uint64_t seed, int worker, uint64_t deadline)
 	for (number = 0; now() < deadline || plan.reloading; number++) {
 		struct operation op = next(&plan);
 
-		carry_out(worker, number, &op);
+		execute(worker, number, &op);
 	}
 }
 
-static void tell_hung(int worker, pid_t pid)
+static void report_hung(int worker, pid_t pid)
 {
 	char path[64], stack[4096] = "";
 	const char *stage;
@@ -220,7 +220,7 @@ static int run(uint64_t seed, int seconds, int workers)
 		if (alive && sigtimedwait(&child, NULL, &left) < 0 && errno == EAGAIN) {
 			for (i = 0; i < workers; i++)
 				if (pids[i])
-					tell_hung(i, pids[i]);
+					report_hung(i, pids[i]);
 			return 3;
 		}
 	}

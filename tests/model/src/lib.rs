@@ -60,7 +60,7 @@ mod schedules;
 
 /// Says how much was tried. The test harness keeps what `println!` says to itself.
 /// (tools/test-model adds it up.)
-fn tell(what: &str, many: usize, start: std::time::Instant) {
+fn report(what: &str, many: usize, start: std::time::Instant) {
     use std::io::Write;
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("?").to_string();

@@ -34,6 +34,6 @@ where
         .finish_when(HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();
-    crate::tell("states", checker.unique_state_count(), start);
+    crate::report("states", checker.unique_state_count(), start);
     checker.assert_properties();
 }

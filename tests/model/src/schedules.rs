@@ -82,5 +82,5 @@ pub(crate) fn hold(world: World, property: impl Fn() + Send + Sync + 'static) {
     let mut ran = run(Box::new(RandomScheduler::new_from_seed(seed, many / 2)));
     let rest = many - many / 2;
     ran += run(Box::new(PctScheduler::new_from_seed(seed, DEPTH, rest)));
-    crate::tell("schedules", ran, start);
+    crate::report("schedules", ran, start);
 }

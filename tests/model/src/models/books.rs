@@ -253,7 +253,7 @@ fn finds(without: Without, budget: [u8; 4], property: &'static str) {
     let found = HasDiscoveries::AnyOf([property].into());
     let checker = books(without, budget).checker();
     let checker = checker.threads(2).finish_when(found).spawn_bfs().join();
-    crate::tell("states", checker.unique_state_count(), start);
+    crate::report("states", checker.unique_state_count(), start);
     let path = checker.discovery(property);
     let path = path.unwrap_or_else(|| panic!("without {without:?} nothing was found"));
     println!("without {without:?}: {:?}", path.into_actions());
