@@ -63,8 +63,8 @@ pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
     look_up_in(&mut Tables::default(), device)
 }
 
-/// Routing tables that were read, for look-ups of many devices in a row: most of them end at the
-/// same table, and to have ACPI make one takes longer than all the rest.
+/// Routing tables that were read already. Look-ups of many devices in a row mostly end at the same
+/// table, and ACPI takes longer to make one than all the rest does.
 #[derive(Default)]
 struct Tables(Option<(Node, RoutingTable)>);
 
@@ -78,7 +78,7 @@ impl Tables {
         if self.0.as_ref().is_none_or(|(node, _)| *node != bridge) {
             match bridge.routing_table()? {
                 Some(table) => self.0 = Some((bridge, table)),
-                // It doesn't take the place of one that has a table.
+                // A bridge without a table doesn't displace one that has a table.
                 None => return Ok(None),
             }
         }
@@ -114,8 +114,8 @@ fn is_below_rerouting_bridge(device: &pci::Device) -> bool {
 }
 
 /// Looks in the table of the bus that `device` is on. The outer `None` says that the table has no
-/// entry, the inner one that it has one that leads nowhere, or that nobody can tell: a bridge
-/// further up may have an entry, but not the one that is meant.
+/// entry. The inner one says that its entry leads nowhere or can't be read; a bridge further up may
+/// have another entry then, but not the right one.
 fn look_up_on_bus(
     tables: &mut Tables,
     device: &pci::Device,

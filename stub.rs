@@ -101,14 +101,14 @@ impl StubDriver for Stub {
     }
 }
 
-/// Returns `true` if the device is meant for this driver: by name (`driver_override`), or because it
-/// is [listed](listed_for).
+/// Returns `true` if the device is meant for this driver: by name (`driver_override`), or because
+/// it is [listed](listed_for).
 fn is_wanted(locked: &Locked<'_>) -> bool {
     locked.is_overridden_to(device::NAME)
         || listed_for(locked.device(), locked.physical_function()).is_some()
 }
 
-/// Refuses to go on anywhere but in an initial domain.
+/// Fails anywhere but in the initial domain.
 ///
 /// # Errors
 ///

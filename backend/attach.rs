@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Attaching listed devices to a guest.
+//! Attaching the devices that the toolstack lists for a guest.
 
 use super::{
     export::{
@@ -19,17 +19,19 @@ use kernel::prelude::*;
 
 /// What became of a listed device.
 pub(super) enum AttachOutcome {
+    /// The guest uses it.
     Exported,
-    /// It can't be the guest's yet.
+    /// The guest can't have it yet.
     Later {
-        /// It is waited for by trying again.
+        /// No event says when it can: try again.
         retry: bool,
     },
+    /// The guest doesn't get it, for this reason.
     Refused(Error, &'static str),
 }
 
 impl Guest {
-    /// Exports a device once more that was released and claimed anew.
+    /// Exports again a device that was released and claimed anew while the guest used it.
     ///
     /// # Errors
     ///
@@ -80,7 +82,7 @@ impl Guest {
             Ok(export) => export,
             Err(NotExported::Refused(error, why)) => return Ok(AttachOutcome::Refused(error, why)),
             Err(NotExported::Later { retry }) => return Ok(AttachOutcome::Later { retry }),
-            // Its toolstack may have taken it off that domain's list, which is yet to be read.
+            // That domain's toolstack may have taken it off its list, which wasn't read yet.
             Err(NotExported::UsedBy(other)) => {
                 return Ok(if guests::lists(other, sbdf)? {
                     AttachOutcome::Refused(EBUSY, "another domain uses it")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Detaching devices from a guest: one that was taken off its list, or all.
+//! Detaching devices from a guest: those that the toolstack took off its list, or all.
 
 use super::{
     export::Export,
@@ -26,11 +26,11 @@ use kernel::{
 };
 
 impl Guest {
-    /// Takes back those exports for which `ends` says so, in the background: what the toolstack adds
-    /// meanwhile doesn't wait for it.
+    /// Takes back the exports that `ends` selects. They are cleaned in the background: what the
+    /// toolstack adds meanwhile doesn't wait for that.
     ///
-    /// While a device is leaving nobody can get it, the same guest included. So the list is read
-    /// once more then, for what was taken off and put on again.
+    /// While a device is leaving nobody can get it, not even the same guest. The list is read once
+    /// more then: a device that was taken off and put back on the list stays.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Guest {
         if !uses.exports.iter().any(&ends) {
             return Ok(());
         }
-        // All memory first: what is leaving must be cleaned.
+        // Allocate everything first: once a device is leaving, it must be cleaned.
         let mut ended = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
         let mut kept = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
         let mut leaving = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
@@ -51,7 +51,7 @@ impl Guest {
             let list = match ends(&export) {
                 true if export.claimed.begin_leaving(self.domain) => &mut ended,
                 true => {
-                    // It was released meanwhile. Whoever claims it anew needn't mind this guest.
+                    // It was released meanwhile. When it is claimed anew, this guest doesn't count.
                     registry::forget_in_use(export.sbdf);
                     continue;
                 }
@@ -65,7 +65,7 @@ impl Guest {
         for export in ended {
             let stays = match &again {
                 Ok(Some(list)) => keeps(list, &export),
-                // Nothing can be concluded.
+                // The list can't be read, so no device is taken back.
                 Ok(None) | Err(_) => true,
             };
             let list = if stays {
@@ -82,7 +82,7 @@ impl Guest {
             queue::enqueue(cleaning);
         }
         if !uses.exports.is_empty() {
-            // Somebody may have looked in between at one that stays.
+            // Others may have found a device leaving that stays after all.
             guests::schedule_waiting();
         }
         again.map(drop)

@@ -46,13 +46,13 @@ pub(super) struct Export {
     pub(super) claimed: Arc<Claimed>,
     /// Where the guest sees it.
     pub(super) placed: Option<Placed>,
-    /// No guest should have it, for this reason, so this one is not told of it. It may have it all
-    /// the same: of guests that are not PV, Xen and the toolstack decide. So it counts as used.
+    /// Why no guest should have it. The guest isn't shown the device, but unless it is a PV guest,
+    /// Xen and the toolstack may have assigned it all the same: so it counts as used.
     pub(super) withheld: Option<&'static str>,
 }
 
 impl Export {
-    /// Returns where the guest sees it, if it is told of it.
+    /// Returns where the guest sees it, if it is shown the device.
     pub(super) fn announced(&self) -> Option<&Placed> {
         self.placed.as_ref().filter(|_| self.withheld.is_none())
     }
@@ -64,7 +64,7 @@ pub(super) enum NotExported {
     Refused(Error, &'static str),
     /// It will be free before long.
     Later {
-        /// Nobody tells when: it is to be tried again.
+        /// No event says when: try again.
         retry: bool,
     },
     /// It is in use by another domain.
@@ -104,14 +104,14 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
         sbdf,
         claimed.device.is_virtual_function(),
     );
-    // Whose use ends tells those who wait.
+    // Whoever ends a use schedules the guests that wait.
     if claimed.holder().is_leaving() {
         return Err(NotExported::Later { retry: false });
     }
     let _reserved = Reservation::take([claimed.clone()].into_iter()).map_err(busy)?;
     let locks = lock(&claimed.device).map_err(NotExported::Failed)?;
     let listed = pm::while_awake(|| claimed.list(domain));
-    // Who wakes the system has all guests looked at.
+    // When the system wakes, all guests are scheduled.
     let listed = listed.ok_or(NotExported::Later { retry: false })?;
     let permitted = listed.map_err(|error| match error {
         NotListed::Refused(Refused::Gone) => not_claimed(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens to devices when a guest is done with them.
+//! Cleaning the devices that a guest has given back.
 
 use super::{
     export::{
@@ -32,7 +32,7 @@ use kernel::{
     },
 };
 
-/// Cleaning in the background, for which all memory was there before.
+/// Cleaning in the background. All memory for it is allocated before devices leave the guest.
 #[pin_data]
 pub(super) struct Cleaning {
     domain: DomId,
@@ -78,9 +78,9 @@ impl Cleaning {
     }
 }
 
-/// Cleans devices that are [leaving](Claimed::begin_leaving) a guest: what was allowed to it ends,
-/// they are reset by the whole ladder and restored, and then nobody's. They are the guest's until all
-/// of them are done, so that a reset may reach several of them.
+/// Cleans devices that are [leaving](Claimed::begin_leaving) a guest: what the guest was allowed
+/// ends, they are reset by the whole ladder and restored, and then nobody has them. They count as
+/// the guest's until all are done, so that one reset may reach several of them.
 ///
 /// Sleeps for as long as that takes.
 pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
@@ -111,8 +111,8 @@ pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
     guests::schedule_waiting();
 }
 
-/// Makes a device nobody's. If no reset has restored its configuration since `start`, that is done
-/// here: it decodes as it did when it was claimed, and masters nothing.
+/// Ends the guest's use of a device. If no reset has restored its configuration since `start`, it
+/// is restored here, with bus mastering off.
 ///
 /// # Errors
 ///
@@ -132,7 +132,7 @@ fn end_use(claimed: &Arc<Claimed>, domain: DomId, start: Time) -> Result {
         result
     });
     if result == Err(ENOMEM) {
-        // It may still master the bus: for nobody, until it is reset.
+        // It may still master the bus, so no guest gets it until it is reset.
         claimed.record_error(ENOMEM);
     }
     claimed.left(domain);

@@ -2,8 +2,8 @@
 
 //! One guest: its directory, its device on xenbus, and the devices that it uses.
 //!
-//! Most guests have a device on xenbus besides, which links the directory with the frontend's: then
-//! there is somebody to answer. The devices count as the guest's with or without.
+//! Most guests also have a device on xenbus, which links the directory with the frontend's; only
+//! those are answered. The devices count as the guest's either way.
 
 use super::export::Export;
 use crate::{
@@ -35,7 +35,7 @@ use kernel::{
 
 /// A guest.
 ///
-/// It is reconciled by one at a time: by its work item, or by who can't wait for that.
+/// One thread at a time reconciles it: its work item, or whoever can't wait for that.
 #[pin_data]
 pub(super) struct Guest {
     /// Its directory: `backend/pci/DOMAIN/NUMBER`, below dom0's own.
@@ -47,7 +47,7 @@ pub(super) struct Guest {
     /// Held while the guest is reconciled.
     #[pin]
     pub(super) uses: Mutex<Uses>,
-    /// A listed device can't be the guest's yet, because it is still another's.
+    /// The guest waits for a listed device that another guest still has.
     pub(super) waits: Atomic<bool>,
     #[pin]
     work: Work<Self>,
@@ -56,9 +56,9 @@ pub(super) struct Guest {
 /// What a guest uses.
 pub(super) struct Uses {
     pub(super) exports: KVec<Export>,
-    /// Listed devices that were refused, with the errno: said once.
+    /// Listed devices that were refused, with the errno: each is logged once.
     pub(super) refused: KVec<(Option<Sbdf>, i32)>,
-    /// While there are exports the module must not go, or nobody would know of them.
+    /// Keeps the module loaded while there are exports: without it nobody would know of them.
     pub(super) module: Option<ModuleRef>,
     /// The guest is no longer in the table.
     pub(super) retired: bool,
@@ -101,7 +101,7 @@ impl Guest {
         self.domain
     }
 
-    /// Returns `true` if it waits for a device that is still another's.
+    /// Returns `true` if it waits for a device that another guest still has.
     pub(super) fn waits(&self) -> bool {
         self.waits.load(Acquire)
     }

@@ -2,9 +2,9 @@
 
 //! All guests: which directories there are in `backend/pci`, where toolstacks list devices.
 //!
-//! The directory is watched as a whole, because xenbus doesn't tell of all guests: it has no device
-//! for a directory without a `state`, which is how xenopsd lists an HVM guest's, or whose frontend
-//! has removed its own directory.
+//! The directory is watched as a whole, because xenbus doesn't report all guests. It has no device
+//! for a directory without a `state` (xenopsd lists the devices of HVM guests in such), nor for one
+//! whose frontend has removed its own directory.
 
 use super::{
     guest::Guest,
@@ -45,11 +45,11 @@ use kernel::{
 };
 
 global! {
-    /// The guests there are; `None` while there shall be none.
+    /// The guests; `None` while the table is closed.
     static GUESTS(GUEST_TABLE): Mutex<Option<KVec<Arc<Guest>>>> = None;
 }
 
-/// Schedules all guests: something has changed that concerns their devices.
+/// Schedules all guests, after a change that may concern their devices.
 pub(crate) fn schedule_all() {
     queue::schedule_scan();
 }
@@ -154,8 +154,8 @@ pub(super) fn bind(device: XenbusDevice) -> Result<Arc<Guest>> {
     find_or_add(&node, domain, |guest| guest.bind(device))
 }
 
-/// Returns the guest of a directory, which is made if it isn't there, after something was done to
-/// it under the lock of the table.
+/// Returns the guest of a directory, made if there is none, after `action` under the lock of the
+/// table.
 fn find_or_add(node: &CStr, domain: DomId, action: impl FnOnce(&Guest)) -> Result<Arc<Guest>> {
     let mut guard = GUESTS.lock();
     let guests = guard.as_mut().ok_or(ENODEV)?;
@@ -172,8 +172,8 @@ fn find_or_add(node: &CStr, domain: DomId, action: impl FnOnce(&Guest)) -> Resul
     Ok(guest)
 }
 
-/// Takes a guest out that uses nothing, and whose directory has gone, unless xenbus still has it.
-/// Returns `true` if it is out.
+/// Removes a guest that uses nothing and whose directory has gone, unless xenbus still has it.
+/// Returns `true` if it was removed.
 pub(super) fn retire(guest: &Guest) -> bool {
     let mut guests = GUESTS.lock();
     if guest.is_bound() {

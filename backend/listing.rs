@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the toolstack writes to a backend's directory, and what is answered there.
+//! What the toolstack writes to a backend's directory, and what the backend answers there.
 
 use super::export::Export;
 use crate::{
@@ -25,7 +25,7 @@ use kernel::{
     str::CString, //
 };
 
-/// The most devices that a guest can have: a bus full of functions, and some.
+/// The most devices that a guest can have: more than a bus full of functions.
 const MOST: u32 = 1024;
 
 /// One entry of the toolstack's list.
@@ -69,8 +69,8 @@ pub(super) fn look(dir: &CStr, other_end: Option<&CStr>) -> Result<Seen> {
             number(transaction, dir, c"online")? == Some(1),
         ))
     })?;
-    // What the guest writes must not keep the toolstack's word from being followed: a node that can't
-    // be read is none.
+    // Nothing that the guest writes may keep the driver from following the toolstack: a node that
+    // can't be read counts as missing.
     let none = &Transaction::NONE;
     let front = other_end.and_then(|other| state(none, other, c"state").ok());
     let ring = other_end.and_then(|other| none.exists(other, c"pci-op-ref").ok());
@@ -87,8 +87,8 @@ pub(super) fn look(dir: &CStr, other_end: Option<&CStr>) -> Result<Seen> {
 /// Writes the backend's own state, if it is still `from`. What the toolstack has written meanwhile
 /// stays (that change has its own event), and a directory that has gone is not made again.
 ///
-/// `xenbus_switch_state()` does that without telling whether it could: it believes afterwards that
-/// the state was written, and writes it no more.
+/// `xenbus_switch_state()` doesn't return whether it could write the state: it takes it for written
+/// and doesn't write it again.
 ///
 /// # Errors
 ///
@@ -104,7 +104,7 @@ fn switch_in(transaction: &Transaction, dir: &CStr, from: State, to: State) -> R
     transaction.write(dir, c"state", &decimal(to.number())?)
 }
 
-/// Reads the list as it was at one moment; `None` if there is none (yet, or just now), from which
+/// Reads the list as it was at one moment. `None`: there is none yet, or it is being written, so
 /// nothing can be concluded.
 ///
 /// # Errors
@@ -158,8 +158,9 @@ fn read_entry(transaction: &Transaction, dir: &CStr, index: u32) -> Result<Optio
     }))
 }
 
-/// Writes what became of each device of the list: where the guest sees it, or that it was refused;
-/// and the roots of the buses that the guest sees. The backend, if it is still `from`, is `to` then.
+/// Writes what became of each device of the list (where the guest sees it, or that it was refused)
+/// and the roots of the buses that the guest sees. If the backend's state is still `from`, it
+/// becomes `to`.
 ///
 /// # Errors
 ///
@@ -228,8 +229,8 @@ fn seen_as(seen: Sbdf) -> Result<CString> {
     ))
 }
 
-/// Adds the buses that are not yet listed as roots. (None is ever taken out: frontends couldn't
-/// follow.)
+/// Adds the buses that are not yet listed as roots. (None is ever removed: frontends couldn't
+/// follow that.)
 fn answer_roots(transaction: &Transaction, dir: &CStr, exports: &[Export]) -> Result {
     let before = number(transaction, dir, c"root_num")?
         .unwrap_or(0)
@@ -263,12 +264,12 @@ fn answer_roots(transaction: &Transaction, dir: &CStr, exports: &[Export]) -> Re
     Ok(())
 }
 
-/// The text if it can be printed.
+/// Returns the text if it is printable.
 fn printable(text: &[u8]) -> &str {
     core::str::from_utf8(text).unwrap_or("")
 }
 
-/// Returns `true` if a list has the device, and not (only) as one that is to be taken back.
+/// Returns `true` if a list has the device, in an entry that isn't to be taken back.
 pub(super) fn keeps(list: &[ListedDevice], export: &Export) -> bool {
     list.iter().any(|entry| {
         entry.device == Some(export.sbdf) && Fate::of(entry.state, true) == Fate::Stays

@@ -2,9 +2,9 @@
 
 //! The queue on which guests are reconciled.
 //!
-//! xenbus handles the events of all backends of dom0, disks and networks included, in one thread.
-//! Nothing here that waits, for hardware least of all, is done in it. The queue is not that of the
-//! resets, for whose ends work here waits. It stands still while the system sleeps.
+//! xenbus handles the events of all backends of dom0, disks and networks included, in one thread,
+//! so nothing that waits is done there. The queue isn't the one of the resets, because work here
+//! waits for resets. It stands still while the system sleeps.
 
 use super::guest::Guest;
 use crate::kapi::{
@@ -33,7 +33,7 @@ impl_has_work! {
     impl HasWork<Self> for Scanner { self.work }
 }
 
-/// The queue, and the work that is always there, so that to have it done takes no memory.
+/// The queue, and a work item that always exists, so that queueing it takes no memory.
 struct Running {
     queue: OwnQueue,
     scanner: Arc<Scanner>,

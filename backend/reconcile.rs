@@ -2,9 +2,9 @@
 
 //! Reconciling a guest: giving it what the toolstack lists, and taking back the rest.
 //!
-//! A guest is a directory in which a toolstack lists devices. Whatever changes in xenstore, or with
-//! a device, the guest is reconciled: all of it is looked at anew, and what is to be done now is
-//! done ([`crate::pure::xenbus`]). So no event is ever lost or done twice.
+//! A guest is a directory in which a toolstack lists devices. After any change in xenstore or of a
+//! device the guest is reconciled: everything is read anew, and what has to be done now is done
+//! ([`crate::pure::xenbus`] decides). So no event is ever lost or handled twice.
 
 use super::{
     attach::AttachOutcome,
@@ -84,7 +84,7 @@ impl BackendDriver for Guest {
 }
 
 impl Guest {
-    /// Does what is to be done now, in this thread, but for what takes long.
+    /// Does what has to be done now in this thread, and leaves to the queue what takes long.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl Guest {
         Ok(())
     }
 
-    /// Does what is to be done now: all of it, or what doesn't take `long`. Returns `true` if there
-    /// is more to be done.
+    /// Does what has to be done now, including what takes long only if `long`. Returns `true` if
+    /// more remains to be done.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Guest {
             return Ok(false);
         }
         let again = retry(|| self.step(&mut uses, long)).inspect_err(|error| {
-            // Where others write all the time, the last of these writes is still to be told of.
+            // `EAGAIN`: others write all the time. The event of the last write is still to come.
             if *error != EAGAIN {
                 log_limited!(
                     pr_err,
@@ -130,7 +130,7 @@ impl Guest {
         again
     }
 
-    /// Takes a step. What is there is looked at anew each time.
+    /// Takes one step, after reading everything anew.
     fn step(&self, uses: &mut Uses, long: bool) -> Result<bool> {
         let other_end = match &*self.device.lock() {
             Some(device) => Some(CString::try_from(device.other_end())?),
@@ -166,13 +166,14 @@ impl Guest {
     }
 
     /// Exports what the toolstack added, takes back what it removed, and answers. Returns `true` if
-    /// that is to be done again.
+    /// it must be called again.
     fn follow(&self, uses: &mut Uses, from: State, after: Option<State>) -> Result<bool> {
         let Some(list) = listing::read(&self.node)? else {
             return Ok(false); // The toolstack has more to write.
         };
         self.take_back(uses, |export| !keeps(&list, export))?;
-        // Said before anything is tried: who leaves a device from here on looks for who waits.
+        // Set before anything is tried: whoever gives a device back from here on schedules those
+        // who wait.
         self.waits.store(true, Release);
         let mut refusals = KVec::with_capacity(list.len(), GFP_KERNEL)?;
         let (mut waits, mut retries) = (false, false);
@@ -203,7 +204,8 @@ impl Guest {
         }
         self.waits.store(waits, Release);
         if let Some(after) = after {
-            // While a device is waited for, the others are announced, but not that this is all.
+            // While the guest waits for a device, the others are announced, and the state stays as
+            // it is.
             let to = if waits { from } else { after };
             self.while_bound(|_| listing::answer(&self.node, &uses.exports, &refusals, from, to))?;
         }
@@ -229,8 +231,8 @@ fn schedule(node: &CStr) {
     }
 }
 
-/// Looks at all that toolstacks have written so far, and returns when the books say so: whoever is
-/// about to give a device away must not be answered by what was before.
+/// Reads what toolstacks have written so far, and returns when the state of each device reflects
+/// it: whoever is about to give a device away must not get an outdated answer.
 ///
 /// Sleeps while xenstored answers.
 ///

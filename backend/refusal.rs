@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices that a guest doesn't get: the reason, for the toolstack and the log.
+//! Refusing a device to a guest: the reason goes to the toolstack and the log.
 
 use super::{
     guest::{
@@ -15,7 +15,7 @@ use kernel::{
     str::CString, //
 };
 
-/// How many refusals are remembered: no list is longer than some devices.
+/// How many refusals are remembered, which is more than a list has devices.
 const MOST_REFUSED: usize = 64;
 
 impl Guest {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The backend's ear at xenstore: from the time that xenstored is there, `backend/pci` is watched.
+//! The backend's watch of `backend/pci`, from the time that xenstored is there.
 
 use super::queue;
 use crate::kapi::{
@@ -44,7 +44,7 @@ global! {
     };
 }
 
-/// It is listened from when xenstored is there until this is dropped.
+/// Listens to xenstore from when xenstored is there until this is dropped.
 ///
 /// The fields are dropped in this order.
 #[pin_data]
@@ -93,7 +93,7 @@ impl ready::XenstoreListener for Xenstored {
     }
 }
 
-/// How often the registration is tried: there may be memory the next time.
+/// How often the registration is tried: it may only have been short of memory.
 const TRIES: usize = 3;
 
 /// Registers the watch, if xenstored is there. Returns `true` if it is, so that it can be asked.
@@ -115,8 +115,8 @@ pub(super) fn listen() -> bool {
     ear.ready
 }
 
-/// Does what nobody would ask for once more, and again where it fails: there may be memory the next
-/// time.
+/// Does something that nobody would ask for a second time. It is tried up to three times, because
+/// it may only have been short of memory.
 ///
 /// # Errors
 ///

@@ -44,7 +44,7 @@ struct Books {
 }
 
 impl AerState {
-    /// Of a device that has had none.
+    /// The state of a device that has had no error.
     pub(crate) fn new() -> impl PinInit<Self> {
         let books = Books {
             affected: false,
@@ -71,8 +71,8 @@ impl AerState {
         self.ended.notify_all();
     }
 
-    /// Returns `true` if the toolstack is to be notified of an error: one message at a time is enough,
-    /// however many errors there are.
+    /// Returns `true` if the toolstack is to be notified of an error. One message at a time is
+    /// enough, however many errors there are.
     pub(crate) fn begin_notifying(&self) -> bool {
         !core::mem::replace(&mut self.books.lock().notifying, true)
     }
@@ -97,7 +97,8 @@ impl AerState {
         core::mem::take(&mut self.books.lock().affected)
     }
 
-    /// Returns what follows from an error, nothing where the reset for the one before is to come.
+    /// Returns what follows from an error: nothing while the reset for the last error is still to
+    /// come.
     pub(crate) fn next_step(&self) -> Option<Next> {
         let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(0);
         let mut books = self.books.lock();
@@ -110,7 +111,7 @@ impl AerState {
         Some(next)
     }
 
-    /// Waits so many milliseconds; returns `true` if the device is claimed still.
+    /// Waits for that many milliseconds; returns `true` if the device is still claimed.
     pub(crate) fn pause(&self, millis: u32) -> bool {
         let mut books = self.books.lock();
         let mut patience = msecs_to_jiffies(millis);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The domain that a claimed device is assigned to: from the toolstack's question for the device to
-//! the end of the domain's use.
+//! The domain that a claimed device is assigned to, from the moment that the toolstack asks for the
+//! device until the domain has given it back.
 
 use super::claimed::Claimed;
 use crate::{
@@ -73,8 +73,8 @@ impl Claimed {
                 DomainOwner::enter(&self.device, domain)?
             }
         };
-        // The entry needs memory, and the lock of the books can't be held for that: so the state is
-        // asked again.
+        // The entry takes memory, which can't be had under the spinlock of the books. The state may
+        // have changed meanwhile, so it is asked again.
         let (strict, now) = (STRICT_RESET.is_on(), clock::now());
         let mut books = self.books.lock();
         let permitted = books.state.list(domain, strict, now)?;
@@ -94,7 +94,7 @@ impl Claimed {
         self.books.lock().state.begin_leaving(domain)
     }
 
-    /// The domain doesn't reach the device any more, which is about to be cleaned.
+    /// The domain no longer reaches the device, which is about to be cleaned.
     pub(crate) fn begin_cleaning(&self, domain: DomId) {
         self.books.lock().state.begin_cleaning(domain);
     }

@@ -4,8 +4,8 @@
 //!
 //! With its `ats` option Xen sets the enable bit of a device that it knows (PCIe r6.0 sec 10.5.1.3)
 //! and keeps a list of such devices. A reset clears the bit, and the kernel, which didn't set it,
-//! doesn't restore it. The next time that Xen is told of the device it would take it for one that
-//! isn't in its list yet, and enter it a second time.
+//! doesn't restore it. The next time that Xen hears of the device, it would find ATS off, conclude
+//! that the device isn't in its list yet, and add it a second time.
 
 use crate::kapi::pci::Locked;
 use kernel::{

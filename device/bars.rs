@@ -55,12 +55,12 @@ impl Bars {
 }
 
 impl Locked<'_> {
-    /// Wakes the device and checks that it has the addresses that the kernel gave it. A reset
-    /// that failed may have left it without.
+    /// Wakes the device and checks that its BARs hold the addresses that the kernel gave it: a
+    /// reset that failed may have cleared them.
     ///
     /// # Errors
     ///
-    /// - `EIO`: it isn't, or hasn't.
+    /// - `EIO`: it doesn't answer, or its BARs hold something else.
     /// - Any other errno of waking it up.
     pub(crate) fn check_addresses(&self) -> Result {
         self.wake()?;
@@ -70,7 +70,7 @@ impl Locked<'_> {
 
     /// Returns `true` if the device, which is awake, has the addresses that the kernel gave it.
     pub(crate) fn has_addresses(&self) -> bool {
-        // Those of a virtual function are its physical one's.
+        // A virtual function's addresses are in its physical function.
         self.device().is_virtual_function() || Bars::read(self).are_as_assigned(self)
     }
 }

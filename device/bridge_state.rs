@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The configuration of a device that goes on being used by its driver, over a reset: a bridge's.
+//! The configuration of a bridge, saved before a reset and restored after it: its driver goes on
+//! using it.
 
 use super::command::Command;
 use crate::kapi::{
@@ -12,7 +13,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Bits of Slot Control that have a port tell of cards that come and go and of links that go up and
+/// Bits of Slot Control that make a port report cards that come and go and links that go up and
 /// down (PCIe r6.0 sec 7.5.3.10), and the status of the latter two (sec 7.5.3.11).
 const EVENTS: u16 = (bindings::PCI_EXP_SLTCTL_HPIE
     | bindings::PCI_EXP_SLTCTL_PDCE
@@ -73,9 +74,10 @@ impl CfgLocked<'_> {
         Command::QUIET.write(self);
     }
 
-    /// Restores what was saved. [`resume_bridge`](Self::resume_bridge) must follow, once what is below is back.
+    /// Restores what was saved. [`resume_bridge`](Self::resume_bridge) must follow, once what is
+    /// below is back.
     pub(crate) fn restore_saved_bridge(&self, state: &BridgeState) {
-        // Where it went meanwhile there is nothing to restore.
+        // If it has gone meanwhile there is nothing to restore.
         let _ = self.restore_state();
         // When the MSI is restored, Xen turns INTx on, which the driver had turned off.
         if let Some(command) = state.command {
@@ -84,22 +86,22 @@ impl CfgLocked<'_> {
     }
 
     /// Restores a bridge that was reset together with the link above it, in the recovery from an
-    /// error: by what was saved last, at its claim or by the kernel, because when the error is found
-    /// the link may be in no state to save anything.
+    /// error: by what was saved last, at its claim or by the kernel, because when the error is
+    /// found the link may be in no state to save anything.
     ///
     /// # Errors
     ///
     /// - `EIO`: the bridge doesn't answer.
     /// - `ENODEV`: never of a bridge: a virtual function was removed.
     pub(crate) fn restore_bridge(&self) -> Result {
-        // Xen's vPCI doesn't know of the reset, and ignores writes to the BARs of what it believes to
-        // decode.
+        // Xen's vPCI doesn't know of the reset, and ignores writes to the BARs of what it believes
+        // to decode.
         Command::QUIET.write(self);
         // A bridge is never a virtual function, which alone may have gone.
         self.restore_state()?;
         let command = Command::read(self).ok_or(EIO)?;
-        // A driver of a device below may have had bus mastering turned on since
-        // (`pci_enable_bridge()`), which the kernel remembers, and does no second time.
+        // A driver of a device below may have enabled bus mastering since (`pci_enable_bridge()`).
+        // The kernel remembers that, and doesn't do it a second time.
         if self.is_busmaster() {
             command.with_master().write(self);
         }

@@ -18,7 +18,7 @@ use crate::{
 };
 use kernel::bindings;
 
-/// The canaries that a device bears: for each register, what was there and what is.
+/// The canaries in a device: for each register, the value that was there and the canary.
 pub(crate) struct Canaries([Option<(u16, u16)>; Register::ALL.len()]);
 
 impl CfgLocked<'_> {
@@ -68,8 +68,8 @@ impl CfgLocked<'_> {
         self.plant_canaries_in(|_| true)
     }
 
-    /// The same, in registers only that the kernel doesn't save before a reset and write back after
-    /// it, canaries and all.
+    /// The same, but only in registers that the kernel doesn't save before a reset: it would write
+    /// the canaries back after it.
     pub(crate) fn plant_unsaved_canaries(&self) -> Canaries {
         self.plant_canaries_in(|register| !register.is_saved())
     }
@@ -91,7 +91,7 @@ impl CfgLocked<'_> {
         }))
     }
 
-    /// Looks for the canaries and takes away those that are still there.
+    /// Looks for the canaries and removes those that are still there.
     pub(crate) fn check_canaries(&self, canaries: Canaries) -> Proof {
         let (mut left, mut still_there) = (0usize, 0usize);
         for (register, canary) in Register::ALL.into_iter().zip(canaries.0) {

@@ -61,8 +61,8 @@ use kernel::{
 
 /// A claimed device, from the end of its claim to its release.
 ///
-/// Shared by the driver core (through `Claim`) and by whoever looked it up;
-/// who wants to touch the device itself takes its lock and looks it up again.
+/// Shared by the driver core (through `Claim`) and by those who looked it up. Whoever is about to
+/// touch the device itself takes its lock and looks it up again.
 #[pin_data]
 pub(crate) struct Claimed {
     /// The device.
@@ -73,8 +73,8 @@ pub(crate) struct Claimed {
     pub(crate) dom0: Dom0,
     /// Its interrupts.
     pub(crate) interrupts: Interrupts,
-    /// Whether the kernel offered a reset method when it found the device: if none is listed any
-    /// more, the administrator emptied the list.
+    /// Whether the kernel offered a reset method when it found the device. If it did and none is
+    /// listed now, the administrator has emptied the list.
     pub(crate) was_offered_method: bool,
     /// The configuration as it was when the device was claimed.
     pub(crate) saved: SavedState,
@@ -109,7 +109,7 @@ pub(super) struct Books {
 }
 
 impl Claimed {
-    /// Puts together what a claim found out. `in_use`: it was released while a domain used it.
+    /// Collects what a claim found out. `in_use`: the device was released while a domain used it.
     pub(crate) fn new(
         device: &pci::Device,
         dom0: Dom0,
@@ -150,8 +150,8 @@ impl Claimed {
 
     /// Returns who holds the device.
     ///
-    /// The kernel's list of devices that domains use is asked as well: an entry that isn't of this
-    /// driver is somebody's use all the same.
+    /// The kernel's list of devices that domains use counts too: an entry that this driver didn't
+    /// make is a use all the same.
     pub(crate) fn holder(&self) -> Holder {
         let holder = self.books.lock().state.holder(clock::now());
         match holder {
@@ -181,14 +181,14 @@ impl Claimed {
         }
     }
 
-    /// Returns what is known of the last reset if it ended after `start`: what it made of the
-    /// device, whatever the device is now.
+    /// Returns the record of the last reset if that ended after `start`. It says what the reset
+    /// made of the device, whatever the device is now.
     pub(crate) fn reset_since(&self, start: Time) -> Option<ResetRecord> {
         let books = self.books.lock();
         books.state.was_reset_since(start).then_some(books.last)
     }
 
-    /// Returns what was seen to reset nothing.
+    /// Returns the rungs that were seen to reset nothing.
     pub(crate) fn unproven(&self) -> Rungs {
         self.books.lock().unproven
     }
@@ -285,7 +285,8 @@ impl Claimed {
         holder
     }
 
-    /// Returns `true` if this is the first time that somebody is to be warned of the device's state.
+    /// Returns `true` if this is the first time that somebody is to be warned of the device's
+    /// state.
     pub(crate) fn first_warning(&self) -> bool {
         !self.warned.xchg(true, Relaxed)
     }

@@ -31,7 +31,7 @@ impl Command {
     /// Reads the register; `None` from a device that doesn't answer.
     pub(crate) fn read(locked: &Locked<'_>) -> Option<Self> {
         fault::point("read of Command").ok()?;
-        // All ones is what a device that is gone reads as, and no register of this kind can be.
+        // A device that is gone reads as all ones, which this register never holds.
         let value = locked.read_u16(COMMAND);
         (value != u16::MAX).then_some(Self(value))
     }

@@ -9,7 +9,7 @@ use crate::kapi::pci::{
 };
 use kernel::prelude::*;
 
-/// A device on which `pci_enable_device()` was called, and how its Command register was before.
+/// A device on which `pci_enable_device()` was called, and what its Command register was before.
 pub(crate) struct Enabled {
     found: Command,
     count: EnableCount,
@@ -47,9 +47,9 @@ impl Enabled {
         self.end(locked, self.found);
     }
 
-    /// Leaves the device as it was found, but for bus mastering: what a guest set up in it may
-    /// still be there, with addresses that are no longer the guest's. (Drivers turn it on.) A device
-    /// that has lost its own addresses is left decoding nothing.
+    /// Leaves the device as it was found, but with bus mastering off (its next driver turns it on):
+    /// a guest may have set up DMA to addresses that are no longer its own. A device that has lost
+    /// its own addresses is left decoding nothing.
     pub(crate) fn leave(&self, locked: &Locked<'_>) {
         self.end(locked, self.found.without_master());
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lets the kernel's printing macros take the types of the pure part.
+//! Makes the types of [`crate::pure`] printable by the kernel's macros.
 //!
 //! Those types implement `core::fmt::Display`, because they also build outside the kernel; the
 //! kernel's macros ask for its own copy of that trait.

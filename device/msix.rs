@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a device has its MSI-X table, and how Xen is made to hold it.
+//! Where the MSI-X table of a device is, and how the driver makes Xen hold it.
 
 use crate::{
     hypercall::msix::{
@@ -19,8 +19,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Offset of the Message Control register in the capability (PCIe r6.0 sec 7.9.2.2), the bit that
-/// masks all vectors, and those that have the number of entries less one.
+/// Offset of the Message Control register in the capability (PCIe r6.0 sec 7.9.2.2), its bit that
+/// masks all vectors, and its bits with the number of entries less one.
 const CONTROL: c_int = bindings::PCI_MSIX_FLAGS as c_int;
 const MASK_ALL: u16 = bindings::PCI_MSIX_FLAGS_MASKALL as u16;
 const SIZE: u16 = bindings::PCI_MSIX_FLAGS_QSIZE as u16;
@@ -45,8 +45,8 @@ impl MsixTable {
     ///
     /// # Errors
     ///
-    /// - `EIO`: the device doesn't answer, has no such capability, or says that the table is where
-    ///   none of its memory is.
+    /// - `EIO`: the device doesn't answer, has no such capability, or names a BAR that isn't
+    ///   memory.
     pub(crate) fn read(locked: &Locked<'_>) -> Result<Self> {
         fault::point("read of MSI-X")?;
         let capability = locked.msix_capability().ok_or(EIO)?;
@@ -71,8 +71,8 @@ impl MsixTable {
         })
     }
 
-    /// Makes Xen hold the table by its last entry: the one that guests are least likely to use. MSI-X
-    /// stays off. For what must be so before, the errors and `None` see [`Hold::new`].
+    /// Makes Xen hold the table by its last entry: the one that guests are least likely to use.
+    /// MSI-X stays off. [`Hold::new`] says what must hold before, and what `None` means.
     ///
     /// # Errors
     ///
@@ -92,10 +92,10 @@ impl MsixTable {
 
 /// Clears the bit that masks all vectors.
 ///
-/// When Xen maps a vector it sets the bit if dom0 had set it last, be that long ago, and it
-/// assigns no device that has it set (`pci_reset_msix_state()`). Reading says nothing: vPCI
-/// answers from a copy of its own, which the notification of a reset clears. It passes on changes
-/// of that copy only, so the bit is written as set first.
+/// When Xen maps a vector it sets the bit again if dom0 left it set, however long ago, and it
+/// assigns no device that has it set (`pci_reset_msix_state()`). Reading the bit doesn't help: vPCI
+/// answers from its own copy, which the notification of a reset clears. vPCI writes to the device
+/// only when that copy changes, so the bit is written as set first.
 fn unmask(locked: &Locked<'_>) {
     let Some(capability) = locked.msix_capability() else {
         return;

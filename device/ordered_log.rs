@@ -25,7 +25,7 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// Lines that wait at most: of operations that never stop overlapping, some come out of order.
+/// The most lines that wait. If operations never stop overlapping, some lines come out of order.
 const MOST: usize = 512;
 
 /// A line that waits.
@@ -36,7 +36,7 @@ struct Line {
     text: CString,
 }
 
-/// What waits, and for how many.
+/// The lines that wait, and the number of operations that they wait for.
 struct OrderedLog {
     open: usize,
     /// In the order of the addresses.

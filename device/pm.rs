@@ -6,11 +6,11 @@ use crate::kapi::global::global;
 use kernel::prelude::*;
 
 global! {
-    /// Whether the system isn't about to sleep. No guest gets a device but under this lock.
+    /// Whether the system isn't about to sleep. A guest gets a device only under this lock.
     static AWAKE(SYSTEM_IS_AWAKE): Mutex<bool> = true;
 }
 
-/// Does what must not happen while the system goes to sleep; `None` if it is about to.
+/// Runs what must not happen while the system goes to sleep; returns `None` if it is about to.
 pub(crate) fn while_awake<T>(action: impl FnOnce() -> T) -> Option<T> {
     let awake = AWAKE.lock();
     awake.then(action)

@@ -25,7 +25,7 @@ use kernel::{
 /// makes that visible (Request Retry Status, PCIe r6.0 sec 2.3.2).
 const RETRY: u32 = 0x0001;
 
-/// The longest pause between two looks: short beside the minute that a device may take.
+/// The longest pause between two reads: short compared to the minute that a device may take.
 const LONGEST_PAUSE: Delta = Delta::from_millis(256);
 
 impl Locked<'_> {
@@ -36,8 +36,7 @@ impl Locked<'_> {
         id & 0xffff != RETRY && Command::read(self).is_some()
     }
 
-    /// Waits until the device answers. There is no event for that: it is asked, less and less
-    /// often.
+    /// Waits until the device answers. No event says so, so it is read, less and less often.
     ///
     /// # Errors
     ///

@@ -41,7 +41,7 @@ pub(crate) struct ResetRecord {
 }
 
 impl ResetRecord {
-    /// There was none.
+    /// The device was never reset.
     pub(crate) const NONE: Self = Self {
         state: ResetState::NotReset,
         by: None,
@@ -56,7 +56,7 @@ impl ResetRecord {
         self.state == ResetState::Clean
     }
 
-    /// One that failed.
+    /// The record of a reset that failed.
     pub(crate) const fn failed(by: Rung, error: Error) -> Self {
         Self {
             state: ResetState::Failed,
@@ -66,7 +66,7 @@ impl ResetRecord {
         }
     }
 
-    /// One that was carried out; what Xen knows is to be filled in.
+    /// The record of a reset that was carried out. The caller fills in what Xen knows.
     pub(crate) const fn executed(by: Rung, proof: Proof, micros: i64) -> Self {
         let state = match proof {
             Proof::Disproven => ResetState::Unproven,

@@ -47,8 +47,8 @@ impl Drop for Registry {
     }
 }
 
-/// Remembers that a device was released while a domain used it. Without memory that is forgotten;
-/// the toolstack's list says so as well, a moment after the next claim.
+/// Remembers that a device was released while a domain used it. If there is no memory for that, the
+/// toolstack's list says it a moment after the next claim.
 pub(crate) fn remember_in_use(sbdf: Sbdf) {
     let mut addresses = RELEASED_IN_USE.lock();
     if !addresses.contains(&sbdf) {
@@ -56,7 +56,7 @@ pub(crate) fn remember_in_use(sbdf: Sbdf) {
     }
 }
 
-/// Returns `true` if the last device of that address was released while a domain used it, once.
+/// Returns `true`, once, if the last device of that address was released while a domain used it.
 pub(crate) fn forget_in_use(sbdf: Sbdf) -> bool {
     let mut addresses = RELEASED_IN_USE.lock();
     let before = addresses.len();
@@ -105,7 +105,8 @@ pub(crate) fn find(sbdf: Sbdf) -> Option<Arc<Claimed>> {
         .and_then(|devices| devices.get(&sbdf).cloned())
 }
 
-/// Returns `true` if the device is still claimed, and not released or claimed anew since it was found.
+/// Returns `true` if the device is still claimed, and not released or claimed anew since it was
+/// found.
 pub(crate) fn has(claimed: &Arc<Claimed>) -> bool {
     find(claimed.sbdf).is_some_and(|now| Arc::ptr_eq(&now, claimed))
 }
@@ -118,7 +119,7 @@ pub(crate) fn has(claimed: &Arc<Claimed>) -> bool {
 pub(crate) fn all() -> Result<KVec<Arc<Claimed>>> {
     let mut all = KVec::new();
     loop {
-        // Memory is had outside of the lock; if there are more by then, once more.
+        // Memory is allocated outside of the lock. If there are more devices by then, once more.
         let count = CLAIMED.lock().iter().flat_map(RBTree::values).count();
         all.reserve(count, GFP_KERNEL)?;
         let complete = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel offers reset methods for: by that it can be seen whether a list of methods was
-//! changed, and whether this kernel numbers them as we do.
+//! Which reset methods the kernel offers for which devices. That shows whether a list of methods
+//! was changed, and whether this kernel numbers the methods as we do.
 
 use crate::{
     kapi::pci::{
@@ -19,9 +19,9 @@ use kernel::{
     prelude::*, //
 };
 
-/// Returns `true` if the kernel offered any reset method when it found the device, as far as that
-/// can be told from what it offers them for (not for `device_specific` and `acpi`, unless there were
-/// others besides).
+/// Returns `true` if the kernel offered any reset method when it found the device, as far as the
+/// device shows it. (It doesn't show `device_specific` and `acpi`; if they were the only ones, the
+/// answer is `false`.)
 pub(crate) fn was_offered_method(device: &pci::Device) -> bool {
     // Emptying the list clears its first entry only (reset_method_store()).
     let rest = listed_methods(device).numbers().into_iter().skip(1);
@@ -63,8 +63,8 @@ fn offers_af_flr(device: &pci::Device) -> bool {
         && !device.has_flag(bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_FLR_RESET)
 }
 
-/// As `pci_pm_reset()` decides it. From a device that doesn't answer, all ones are read, in which case
-/// nothing is offered.
+/// As `pci_pm_reset()` decides it. A device that doesn't answer reads as all ones, and is offered
+/// nothing.
 fn offers_pm(device: &pci::Device) -> bool {
     !device.has_flag(bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_PM_RESET)
         && device
@@ -72,8 +72,8 @@ fn offers_pm(device: &pci::Device) -> bool {
             .is_some_and(|control| u32::from(control) & bindings::PCI_PM_CTRL_NO_SOFT_RESET == 0)
 }
 
-/// Checks that the kernel's numbers of reset methods are those of [`Method`], as far as the devices
-/// that are there show it: a method is listed for those only that have what it works with.
+/// Checks that the kernel numbers reset methods as [`Method`] does, as far as the devices that are
+/// there show it: a method is listed only for devices that have the capability it uses.
 ///
 /// # Errors
 ///

@@ -19,13 +19,13 @@ use crate::kapi::{
 use kernel::prelude::*;
 
 global! {
-    /// Held while a configuration is written back: the kernel also sets up power saving of the
-    /// link there, in registers of the port above (`pci_restore_aspm_l1ss_state()`), which other
-    /// devices below the port share, and whose lock cannot be taken after theirs.
+    /// Held while a configuration is written back. The kernel then also writes to the port above,
+    /// for power saving of the link (`pci_restore_aspm_l1ss_state()`). Other devices below the port
+    /// share these registers, and the port's lock can't be taken after theirs.
     static RESTORING(RESTORING_STATE): Mutex<()> = ();
 }
 
-/// A copy of a device's configuration, and what shows whether the device has taken it back.
+/// A copy of a device's configuration, and what shows whether a restore worked.
 pub(crate) struct SavedState {
     stored: StoredState,
     command: Command,
@@ -91,7 +91,7 @@ impl SavedState {
     }
 }
 
-/// A device that was quiesced, and what must be put right again that its saved state doesn't know.
+/// A device that was quiesced, with what its saved state lacks and the restore must put back.
 #[must_use]
 pub(crate) struct Quiet {
     ats: Option<AtsControl>,

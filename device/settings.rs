@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the administrator allows the guest that uses a device, and the C driver's account of its
-//! interrupt handler. It ends with the guest's use, but for what the administrator wants to last.
+//! interrupt handler. All of it ends with the guest's use, except `keep_permissive`.
 
 use crate::pure::config_field::ConfigField;
 use kernel::{

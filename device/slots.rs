@@ -23,7 +23,7 @@ use kernel::{
 type Bus = (u16, u8);
 
 global! {
-    /// The listed functions of each bus that has any. Ordered, so that `slots` is.
+    /// The listed functions of each bus that has any, ordered as `slots` shows them.
     static SLOTS(SLOT_LIST): Mutex<Option<RBTree<Bus, DevfnSet>>> = None;
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn remove(patterns: impl Iterator<Item = Pattern> + Clone) -> Result 
 /// Returns `true` if the function is listed.
 pub(crate) fn contains(sbdf: Sbdf) -> bool {
     let Some(segment) = sbdf.xen_segment() else {
-        return false; // Such a segment cannot be written in a slot.
+        return false; // A slot can't name such a segment.
     };
     SLOTS
         .lock()

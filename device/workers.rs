@@ -44,7 +44,7 @@ impl Drop for Workers {
     }
 }
 
-/// Queues work that may wait for hardware, but not for other such work.
+/// Queues work. It may wait for hardware, but not for other such work.
 ///
 /// # Errors
 ///
@@ -98,8 +98,8 @@ impl<F> Group<F> {
     }
 }
 
-/// Does `work` to each of the items, to all at the same time as far as memory allows; returns when
-/// the last is done.
+/// Does `work` to all items, at the same time as far as memory allows. Returns when the last is
+/// done.
 ///
 /// # Errors
 ///
@@ -136,7 +136,7 @@ where
             .spawn(move || group_there.run(index, &item_there))
             .is_err()
         {
-            group.run(index, item); // No memory for doing it elsewhere.
+            group.run(index, item); // No memory to queue it.
         }
     }
     group.run(others.len(), last);

@@ -28,7 +28,7 @@ use kernel::{
 };
 
 global! {
-    /// The files there are, by device; `None` while there shall be none.
+    /// The files, by device; `None` while none may be created.
     static FILES(GSI_FILES): Mutex<Option<RBTree<usize, NumberFile>>> = None;
 }
 
@@ -78,7 +78,7 @@ impl Drop for OpenList {
     }
 }
 
-/// Tells devices apart, also two of the same address (one that goes and its successor).
+/// Distinguishes devices, even two of the same address (one that goes and its successor).
 fn key(device: &pci::Device) -> usize {
     core::ptr::from_ref(device).addr()
 }
@@ -102,8 +102,8 @@ impl BusListener for Watcher {
 
 /// Adds the files of the devices that were there before the notifier.
 fn add_present() {
-    // A device must not vanish between being found here and being entered, or the notifier's word
-    // that it goes would come before its file.
+    // If a device were removed between being found here and getting its file, the notifier would be
+    // called before there is a file to remove.
     let no_changes = RescanRemoveLock::new();
     let mut tables = Tables::default();
     no_changes.for_each_device(|device| add_with(&mut tables, device));

@@ -13,7 +13,7 @@ pub(crate) enum Space {
     Memory64,
 }
 
-/// Returns `true` if registers hold an address: the first of them, and the one after it.
+/// Returns `true` if a register, and for a 64-bit address the one after it, holds the address.
 pub(crate) const fn holds(space: Space, low: u32, high: u32, address: u64) -> bool {
     let kind = match space {
         Space::Io => 0x3,

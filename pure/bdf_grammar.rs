@@ -96,8 +96,8 @@ pub(crate) fn parse_pattern(text: &[u8]) -> Result<Pattern, Malformed> {
 
 /// The addresses of one write that may have several, in the order written.
 ///
-/// Yields `Err` once and then ends when the text leaves the grammar; an empty or blank text is
-/// such a text.
+/// Yields `Err` once and then ends where the text is malformed. An empty or blank text is
+/// malformed.
 #[derive(Clone)]
 pub(crate) struct List<'a> {
     cursor: Cursor<'a>,
@@ -146,7 +146,7 @@ impl Iterator for List<'_> {
 
 /// The addresses of a `hide=` parameter, in the order written.
 ///
-/// Yields `Err` once and then ends when the text leaves the grammar.
+/// Yields `Err` once and then ends where the text is malformed.
 pub(crate) struct HideList<'a> {
     cursor: Cursor<'a>,
     failed: bool,
@@ -190,7 +190,7 @@ pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
 }
 
-/// A reading position in a text; every method either advances or says where it stands.
+/// A position in a text. Every method either advances it or returns it.
 #[derive(Clone)]
 struct Cursor<'a> {
     text: &'a [u8],

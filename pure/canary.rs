@@ -3,8 +3,8 @@
 //! Proof of a reset: canaries left in registers that a true reset clears and that do nothing in a
 //! device that is quiet.
 //!
-//! Several are left where several can be: a method has reset nothing only if all of them are still
-//! there, so that one sticky register in an odd device condemns no working method.
+//! A device gets as many as it takes. A method has reset nothing only if all of them are still
+//! there: one sticky register in an odd device must not condemn a method that works.
 
 use super::{
     reset_method::Method,
@@ -32,8 +32,8 @@ impl Register {
         Self::MsixFunctionMask,
     ];
 
-    /// Returns `true` if `pci_save_state()` saves the register: the whole header, and of MSI-X only what
-    /// the kernel itself has enabled, which it hasn't for a device that this driver has.
+    /// Returns `true` if `pci_save_state()` saves the register. It saves the whole header, and
+    /// MSI-X only if the kernel has enabled it, which it hasn't for a claimed device.
     pub(crate) const fn is_saved(self) -> bool {
         match self {
             Self::CacheLineSize | Self::InterruptLine => true,
@@ -49,8 +49,8 @@ impl Register {
         }
     }
 
-    /// Returns the value to write as a canary over `found`; `None` where none would show, or nobody
-    /// answers.
+    /// Returns the value to write as a canary over `found`; `None` where a canary wouldn't show, or
+    /// the device doesn't answer.
     pub(crate) const fn with_canary(self, found: u16) -> Option<u16> {
         let mask = self.mask();
         match self {
@@ -60,15 +60,15 @@ impl Register {
                 let canary = if found & mask == 0x5a { 0xa5 } else { 0x5a };
                 Some((found & !mask) | canary)
             }
-            // Marked already, or it would read as if nobody answered.
+            // It has the canary already, or would read as if the device didn't answer.
             Self::MsixFunctionMask if found & mask != 0 || found | mask == u16::MAX => None,
             Self::MsixFunctionMask => Some(found | mask),
         }
     }
 
-    /// Returns the value to write after the look, if any: over a canary that is still there what was
-    /// `found` before; and a mask that was set is cleared even where it is gone, because Xen keeps
-    /// account of it in a PV dom0.
+    /// Returns the value to write after the look, if any: over a canary that is still there what
+    /// was `found` before; and a mask that was set is cleared even where it is gone, because Xen
+    /// keeps account of it in a PV dom0.
     pub(crate) const fn cleaned(self, found: u16, planted: u16, now: u16) -> Option<u16> {
         match self {
             Self::CacheLineSize | Self::InterruptLine if self.has_canary(planted, now) => {
@@ -80,8 +80,8 @@ impl Register {
         }
     }
 
-    /// Returns `true` if the canary that `planted` has is in `now`. A register that reads as all ones is
-    /// one of a device that doesn't answer, and shows no canary.
+    /// Returns `true` if the canary that `planted` has is in `now`. A register that reads as all
+    /// ones is one of a device that doesn't answer, and shows no canary.
     pub(crate) const fn has_canary(self, planted: u16, now: u16) -> bool {
         let gone = match self {
             Self::CacheLineSize | Self::InterruptLine => 0xff,
@@ -114,8 +114,8 @@ impl Proof {
         }
     }
 
-    /// Takes into account how the reset was done: the kernel's resets for single devices may save
-    /// the configuration space and put it back, canaries and all (`reset_chelsio_generic_dev()`).
+    /// Takes into account how the reset was done. The kernel's device-specific resets may save the
+    /// configuration space and write it back, canaries included (`reset_chelsio_generic_dev()`).
     pub(crate) const fn after(self, rung: Rung) -> Self {
         match (self, rung) {
             (Self::Disproven, Rung::Function(Method::DeviceSpecific)) => Self::Unknown,

@@ -4,8 +4,8 @@
 //! happen next.
 //!
 //! This is the only place where that is decided. Documentation/guests.md has it as a table. All
-//! events of one device are serialised by one lock, which nothing slow is done under. What an
-//! event allows is done afterwards, so two rules keep the answer true until then:
+//! events of one device are serialised by one lock, under which nothing slow is done. What an event
+//! allows is done afterwards, so two rules keep the answer true until then:
 //!
 //! - Nobody comes to a device that is [reserved](DeviceState::reserve): neither
 //!   [`assign`](DeviceState::assign) nor [`list`](DeviceState::list) succeeds for anybody but the
@@ -32,9 +32,10 @@ pub(crate) enum Holder {
     Assigned,
     /// The domain that the toolstack lists it for.
     Domain(DomId),
-    /// A domain whose list no longer has it; whether that is so is about to be known.
+    /// A domain whose list no longer has it, which is about to be read once more.
     Leaving(DomId),
-    /// A domain that has given it back: it doesn't reach the device any more, which is being cleaned.
+    /// A domain that has given it back: it doesn't reach the device any more, which is being
+    /// cleaned.
     Cleaning(DomId),
     /// Nobody any more: the device was released.
     Gone,
@@ -65,8 +66,8 @@ impl Holder {
 ///
 /// Between the question for the GSI and the entry in xenstore libxl only makes hypercalls
 /// (`pci_add_dm_done()` of libxl_pci.c), which takes milliseconds; and the list is read then, for
-/// which at most one reset of a neighbour is waited for, ten seconds. This is more, and short enough
-/// for a toolstack that failed in between and never comes back.
+/// which at most one reset of a neighbour is waited for, ten seconds. This is more, and short
+/// enough for a toolstack that failed in between and never comes back.
 pub(crate) const ASSIGNED_FOR: u32 = 30_000;
 
 /// Why an event is refused.
@@ -91,8 +92,8 @@ pub(crate) enum Permitted {
     Plainly,
     /// Somebody should know that the device isn't clean.
     WithWarning,
-    /// Only of `list`, because Xen has given the device away already: the guest is not to be told
-    /// of the device, whose state forbids it.
+    /// Only of `list`: the state forbids the device, but Xen has assigned it already. So it counts
+    /// as used, and the guest isn't shown it.
     Withheld,
 }
 
@@ -110,8 +111,8 @@ pub(crate) struct DeviceState {
 }
 
 impl DeviceState {
-    /// A device that was just claimed; `reset_state` is what the reset in the claim made of it. If it
-    /// was released `in_use`, it may still be a domain's, which is known when the lists were read.
+    /// A device that was just claimed; `reset_state` is what the reset in the claim made of it. If
+    /// it was released `in_use`, it may still be a domain's: that is known once the lists are read.
     pub(crate) fn claimed(reset_state: ResetState, in_use: bool, now: Time) -> Self {
         let mut state = Self {
             holder: Holder::Nobody,
@@ -133,8 +134,8 @@ impl DeviceState {
         self.at(now).holder
     }
 
-    /// Returns the state as it is by now: an assignment that was not followed by a list has ended,
-    /// and a domain may have had the device without having been seen.
+    /// Returns the state as it is at `now`. An assignment that no list followed has ended by then,
+    /// and a domain may have had the device unseen.
     fn at(mut self, now: Time) -> Self {
         if self.holder == Holder::Assigned && now >= self.assigned_until {
             self.holder = Holder::Nobody;
@@ -239,8 +240,8 @@ impl DeviceState {
         Ok(permitted)
     }
 
-    /// The domain's list has the device no longer. It is to be [cleaned](Self::begin_cleaning), or to
-    /// [stay](Self::stay) after all. Returns `true` if the device was that domain's.
+    /// The domain's list has the device no longer. It is to be [cleaned](Self::begin_cleaning), or
+    /// to [stay](Self::stay) after all. Returns `true` if the device was that domain's.
     pub(crate) fn begin_leaving(&mut self, domain: DomId) -> bool {
         let was = self.holder == Holder::Domain(domain);
         if was {
@@ -250,7 +251,7 @@ impl DeviceState {
         was
     }
 
-    /// The list has the device again, before anything was done: it is still the domain's. Returns
+    /// The list has the device again before anything was done to it: it stays the domain's. Returns
     /// `true` if it was leaving that domain.
     pub(crate) fn stay(&mut self, domain: DomId) -> bool {
         let was = self.holder == Holder::Leaving(domain);
@@ -261,8 +262,8 @@ impl DeviceState {
         was
     }
 
-    /// The domain doesn't reach the device any more, which is about to be cleaned. Returns `true` if
-    /// it was leaving that domain.
+    /// The domain doesn't reach the device any more, which is about to be cleaned. Returns `true`
+    /// if it was leaving that domain.
     pub(crate) fn begin_cleaning(&mut self, domain: DomId) -> bool {
         let was = self.holder == Holder::Leaving(domain);
         if was {
@@ -291,8 +292,8 @@ impl DeviceState {
         self.reserved = false;
     }
 
-    /// Somebody asks for a reset of the device. Whether that can be done or not: its toolstack takes
-    /// it back, or begins anew, so a domain that was not yet listed may have had it.
+    /// Somebody asks for a reset of the device, possible or not. So its toolstack takes the device
+    /// back or begins anew, and a domain that was not listed yet may have had it.
     pub(crate) fn reset_requested(&mut self, now: Time) {
         *self = self.at(now);
         if self.holder == Holder::Assigned {
@@ -300,9 +301,9 @@ impl DeviceState {
         }
     }
 
-    /// A reset has ended, the holder of the reservation or of the device's lock says.
+    /// A reset has ended. The caller holds the reservation or the device's lock.
     ///
-    /// One that a domain uses, or may be using without having been seen, is soiled at once.
+    /// A device that a domain uses, or may be using unseen, is soiled at once.
     pub(crate) fn was_reset(&mut self, reset_state: ResetState, now: Time) {
         *self = self.at(now);
         self.last_reset = now;
@@ -325,8 +326,8 @@ impl DeviceState {
         holder
     }
 
-    /// A domain has, or had, the device: it isn't what its last reset left any more. One whose
-    /// reset failed stays failed.
+    /// A domain has, or had, the device, which is no longer as its last reset left it. If that
+    /// reset failed, the device stays failed.
     fn soil(&mut self) {
         if self.reset_state != ResetState::Failed {
             self.reset_state = ResetState::Used;

@@ -34,7 +34,7 @@ pub(crate) enum Without {
     Hold(i32),
 }
 
-/// An MSI-X table, for what matters here.
+/// What matters here of an MSI-X table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     /// The number of its entries.
@@ -100,8 +100,8 @@ impl GuestInterrupts {
         !matches!(self.msix, Msix::Prepared | Msix::None(Without::Capability))
     }
 
-    /// Returns `true` if that is more than the administrator's wish or the last vector: a guest's
-    /// driver would try what isn't there, and wait.
+    /// Returns `true` if more is missing than the last vector or what the administrator switched
+    /// off: a guest's driver would try what isn't there, and wait.
     pub(crate) const fn needs_warning(self) -> bool {
         match self.msix {
             Msix::Prepared | Msix::None(Without::Capability | Without::Wish) => false,

@@ -14,7 +14,7 @@ const EEXIST: i32 = -17;
 pub(crate) enum Answer {
     /// Done, or was so already.
     Done,
-    /// This Xen cannot be asked that: go on without.
+    /// This Xen doesn't have the operation: go on without it.
     Unsupported,
     /// Refused, with Xen's own errno (negative).
     Refused(i32),
@@ -29,7 +29,7 @@ pub(crate) const fn plain(ret: i32) -> Answer {
     }
 }
 
-/// Sorts the answer to a GSI set-up, where "exists" is what was wanted.
+/// Sorts the answer to a GSI set-up, for which "exists" is a success.
 pub(crate) const fn setup_gsi(ret: i32) -> Answer {
     match ret {
         EEXIST => Answer::Done,

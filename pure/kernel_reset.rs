@@ -3,10 +3,10 @@
 //! What is known of a reset that the kernel carried out by itself, between its calls of
 //! `reset_prepare` and `reset_done`.
 //!
-//! The kernel walks its list of methods (`__pci_reset_function_locked()`). One that returns
-//! `ENOTTY` hands on to the next, any other error ends the walk, and of neither is a driver told.
-//! Nor is it told whether it was a walk at all, or the reset of a bus for another device
-//! (`pci_reset_bus()`). So a reset counts as the weakest that it can have been.
+//! The kernel walks its list of methods (`__pci_reset_function_locked()`). After one that returns
+//! `ENOTTY` it tries the next; any other error ends the walk. A driver learns of neither, nor
+//! whether the kernel walked its list at all or reset a bus for another device (`pci_reset_bus()`).
+//! So a reset counts as the weakest that it can have been.
 
 use super::{
     canary::Proof,
@@ -17,7 +17,7 @@ use super::{
     reset_plan::Rung, //
 };
 
-/// What there is to go by.
+/// The facts that the conclusion is drawn from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     /// The methods that were listed for the device.
@@ -33,15 +33,15 @@ pub(crate) struct Facts {
 /// A reset that the kernel carried out, or seemed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Guess {
-    /// How, at the weakest.
+    /// The weakest method that it can have been.
     pub(crate) by: Rung,
     /// Whether it is known that the device was reset at all, if canaries say nothing.
     pub(crate) sure: bool,
 }
 
 impl Facts {
-    /// After this time, in microseconds, a method that waits for the device gives up, and hands on
-    /// (`PCIE_RESET_READY_POLL_MS`, drivers/pci/pci.h).
+    /// After this time, in microseconds, a method that waits for the device gives up, and the next
+    /// is tried (`PCIE_RESET_READY_POLL_MS`, drivers/pci/pci.h).
     const TIMED_OUT: i64 = 60_000_000;
 
     /// Draws the conclusion.
@@ -63,7 +63,7 @@ impl Facts {
         let by = if weak { Some(Method::Pm) } else { first };
         Guess {
             by: match by {
-                // Without a list the kernel walks none: it was a bus.
+                // Without a list the kernel walks none, so it was a bus.
                 None | Some(Method::Bus | Method::CxlBus) => Rung::Bus,
                 Some(method) => Rung::Function(method),
             },
@@ -74,10 +74,10 @@ impl Facts {
     /// Returns `true` if a listed method resets the device, unless it gives up waiting for it.
     const fn does_not_hand_on(self, method: Method) -> bool {
         match method {
-            // They hand on where the device lacks what they need, for which they aren't listed.
+            // They fail only on a device that lacks what they need, and aren't listed for one.
             Method::Flr | Method::AfFlr | Method::Pm => true,
             Method::Bus => self.alone,
-            // What they need is known to the quirk, to firmware, or to the port.
+            // Only the quirk, the firmware or the port knows what they need.
             Method::DeviceSpecific | Method::Acpi | Method::CxlBus => false,
         }
     }
@@ -93,7 +93,8 @@ impl Facts {
 }
 
 impl Guess {
-    /// Returns `true` if, with what the canaries say, it is known what the reset made of the device.
+    /// Returns `true` if, with what the canaries say, it is known what the reset made of the
+    /// device.
     pub(crate) const fn is_known(self, proof: Proof) -> bool {
         self.sure || !matches!(proof, Proof::Unknown)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Planning the reset of many devices at once: each bus is reset once, however many of the
-//! devices on it are to be, and what is left can be reset at the same time.
+//! Planning the reset of many devices at once. Each bus is reset once, however many devices on it
+//! are to be reset, and all that is left can be reset at the same time.
 
 use super::{
     reset_plan::{
@@ -14,7 +14,7 @@ use super::{
     },
 };
 
-/// A device that shall be reset, and its part in it.
+/// A device to be reset, and what to do for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task {
     /// Its index in the snapshot.

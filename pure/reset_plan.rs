@@ -7,7 +7,8 @@
 //! then a power-state reset, which cleans so little that it counts as weak.
 //!
 //! A rung may be used if each function that the reset reaches is the target itself, or ours and
-//! held by nobody, or being cleaned ([`Holder::permits_reset`]). Bridges in between may have the kernel's port driver or none.
+//! held by nobody or being cleaned ([`Holder::permits_reset`]). Bridges in between may have the
+//! kernel's port driver or none.
 
 use super::{
     device_state::Holder,
@@ -82,7 +83,7 @@ impl fmt::Display for Rung {
     }
 }
 
-/// A reset by a rung that was none, in words for the log.
+/// The log's words for a reset by a rung that reset nothing.
 pub(crate) struct Unproven(pub(crate) Rung);
 
 impl fmt::Display for Unproven {
@@ -212,7 +213,8 @@ impl<'a> Topology<'a> {
                     Some(Why::OptOut(ResetOptOut::Quirk))
                 }
                 _ if !self.may_reach(reset, index) => None,
-                // Whoever asks for a reset of a device that is in use means it.
+                // A reset of a device in use is carried out if it is the target: whoever asks means
+                // it.
                 _ if index == target && matches!(function.owner, Owner::Pciback(_)) => {
                     judge(&function.held_by(Holder::Nobody), reset)
                 }
@@ -222,7 +224,7 @@ impl<'a> Topology<'a> {
         })
     }
 
-    /// Returns `true` if a reset on behalf of `target` reaches it and nothing that blocks.
+    /// Returns `true` if a reset on behalf of `target` reaches `target` and nothing that blocks it.
     pub(crate) fn is_safe(self, reset: Reset, target: usize) -> bool {
         self.reaches(reset, target) && self.blockers(reset, target).next().is_none()
     }
@@ -236,8 +238,7 @@ impl<'a> Topology<'a> {
         (above.kind == FunctionKind::Bridge).then_some(Reset::Below { bridge, by })
     }
 
-    /// Yields the resets that are there for `target`, gentlest first, blocked or not. There are
-    /// none for bridges.
+    /// Yields the resets that `target` has, gentlest first, blocked or not. A bridge has none.
     pub(crate) fn ladder(self, target: usize) -> impl Iterator<Item = Reset> + 'a {
         let function = self
             .get(target)
@@ -279,7 +280,7 @@ pub(crate) enum Plan {
     Reset(Reset),
     /// Nothing, because this, the gentlest way left, is blocked.
     Blocked(Reset),
-    /// Nothing, because there is no way (left).
+    /// Nothing, because no reset is left, or there is none.
     Nothing,
 }
 

@@ -10,9 +10,9 @@ pub(crate) const LINE: usize = 13;
 
 /// Writes the part of the listing that starts at byte `pos` into `out`; returns the bytes written.
 ///
-/// Only whole lines are written, unless `out` is shorter than one. A reader who comes back for
-/// more thus always starts at a line, and a slot added or removed between two reads can hide or
-/// repeat a line but never make up an address that was never listed.
+/// Only whole lines are written, unless `out` is shorter than one. So a reader who reads on always
+/// starts at a line. A slot that is added or removed between two reads can hide or repeat a line,
+/// but no read shows an address that was never listed.
 pub(crate) fn fill(slots: impl Iterator<Item = Sbdf>, pos: usize, out: &mut [u8]) -> usize {
     let mut skip_bytes = pos % LINE;
     let mut written = 0;

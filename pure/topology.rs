@@ -2,10 +2,10 @@
 
 //! The hierarchy of PCI functions as it was at one moment, and what a reset in it reaches.
 //!
-//! A snapshot is a slice; functions name each other by their index in it. It is put together from
-//! a system that goes on changing, so nothing here trusts it to be well-formed: indices may be out
-//! of range and bridges may form a ring, which ends a walk. A function whose
-//! position makes no sense may be anywhere, so it blocks each reset unless it permits it.
+//! A snapshot is a slice; functions name each other by their index in it. It is put together from a
+//! system that goes on changing, so nothing here trusts it to be well-formed: indices may be out of
+//! range, and a walk ends where bridges form a ring. A function whose position makes no sense may
+//! be anywhere: it blocks every reset that it wouldn't permit.
 
 use super::{
     device_state::Holder,
@@ -19,7 +19,7 @@ use super::{
 /// What a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FunctionKind {
-    /// A device that does something (header type 0).
+    /// A device that isn't a bridge (header type 0).
     Endpoint,
     /// A PCI-to-PCI bridge (header type 1).
     Bridge,
@@ -32,7 +32,7 @@ pub(crate) enum FunctionKind {
 pub(crate) enum Owner {
     /// This driver, and at present this holder.
     Pciback(Holder),
-    /// The kernel's driver for PCI Express ports, which lives with resets of what is below.
+    /// The kernel's driver for PCI Express ports, which copes with resets of what is below.
     PortDriver,
     /// Another driver.
     Driver,
@@ -56,7 +56,7 @@ pub(crate) enum ResetOptOut {
 /// How everything below a bridge can be reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Secondary {
-    /// Through its hot-plug slot, whose driver would take a plain bus reset for a pulled card.
+    /// Through its hot-plug slot: its driver would take a plain bus reset for a card pulled out.
     Slot,
     /// By its Bridge Control register.
     Bus,
@@ -84,7 +84,7 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Returns the same, of ours, with another holder.
+    /// Returns the same function, as one of ours with another holder.
     pub(super) fn held_by(&self, holder: Holder) -> Self {
         Self {
             owner: Owner::Pciback(holder),
@@ -138,12 +138,12 @@ impl<'a> Topology<'a> {
     /// Returns `true` if a function is somewhere below a bridge.
     pub(crate) fn is_below(self, index: usize, bridge: usize) -> bool {
         core::iter::successors(self.bridge_above(index), |index| self.bridge_above(*index))
-            .take(self.0.len()) // more steps than that go round in a ring
+            .take(self.0.len()) // more steps than that mean a ring
             .any(|above| above == bridge)
     }
 
-    /// Returns `true` if it is known where a function is: above it, or above its physical function, are
-    /// bridges and at their end a root bus.
+    /// Returns `true` if it is known where a function is: the bridges above it, or above its
+    /// physical function, lead to a root bus.
     pub(crate) fn is_located(self, index: usize) -> bool {
         let function = self.get(index);
         let physical = match function.and_then(|function| function.physical) {
@@ -165,17 +165,17 @@ impl<'a> Topology<'a> {
                 None => return false,
             }
         }
-        // More steps than there are functions go round in a ring.
+        // More steps than there are functions mean a ring.
         above.is_none()
     }
 
-    /// Returns `true` if a reset may reach a function: it does, or nobody knows where the function is.
+    /// Returns `true` if a reset reaches a function, or may, because it isn't known where that is.
     pub(crate) fn may_reach(self, reset: Reset, index: usize) -> bool {
         self.reaches(reset, index) || !self.is_located(index)
     }
 
-    /// Returns `true` if the administrator took `bus` out of an endpoint's reset methods: the kernel
-    /// offers it to one that is alone on its bus below a bridge, and to no other.
+    /// Returns `true` if the administrator took `bus` out of an endpoint's reset methods: the
+    /// kernel offers it to one that is alone on its bus below a bridge, and to no other.
     pub(crate) fn lacks_bus(self, index: usize) -> bool {
         self.get(index).is_some_and(|function| {
             let mut neighbours = self

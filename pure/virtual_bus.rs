@@ -29,8 +29,8 @@ const SLOTS: u8 = 32;
 
 impl Placed {
     /// Returns `true` if `real` may join this device in its virtual slot: they are functions of one
-    /// device. A virtual function 0 stays alone: it does not say that it has others beside it, so a
-    /// guest would not look for them.
+    /// device. A virtual function 0 stays alone: it doesn't announce other functions, so a guest
+    /// would not look for them.
     fn is_joined_by(&self, real: Sbdf) -> bool {
         !(self.is_virtual_function && self.real.function() == 0)
             && self.real.with_devfn(0) == real.with_devfn(0)
@@ -38,8 +38,8 @@ impl Placed {
     }
 }
 
-/// Finds a place for a device beside those that are there, by the rules of the C driver; `None`
-/// when the virtual bus is full.
+/// Finds a place for a device among those that are there, by the rules of the C driver; `None` if
+/// the virtual bus is full.
 pub(crate) fn place<'a>(
     model: Model,
     there: impl Iterator<Item = &'a Placed> + Clone,

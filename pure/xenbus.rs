@@ -2,13 +2,13 @@
 
 //! The states of a backend and its frontend in xenstore, and what a backend does in each.
 //!
-//! The frontend's state is written by a guest, so nothing that a guest could gain from is done for
-//! its sake: devices are given back only when the toolstack says so.
+//! A guest writes the frontend's state, so nothing that a guest could gain from depends on it:
+//! devices are given back only when the toolstack says so.
 
 /// A state of one end (`enum xenbus_state`, public/io/xenbus.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// No such node, or nonsense in it.
+    /// There is no such node, or no number in it.
     Unknown,
     /// The toolstack has made the node.
     Initialising,
@@ -90,7 +90,7 @@ pub(crate) enum Step {
     /// Export what was added to the list, take back what was removed from it. Then answer and go to
     /// that state; without a state there is nobody to answer, or nothing.
     Follow(Option<State>),
-    /// Say to the frontend that its operations are not served.
+    /// Tell the frontend that its operations are not served.
     Refuse,
     /// Take everything back, then go to that state, if any.
     Close(Option<State>),
@@ -100,7 +100,7 @@ impl Seen {
     /// Returns what to do.
     ///
     /// As long as the directory is there and the toolstack hasn't ended the use, the list is
-    /// followed, whatever else is in the way.
+    /// followed, whatever the frontend does.
     pub(crate) fn step(self) -> Step {
         let closing = self.front == State::Closing;
         match self.own {
@@ -112,12 +112,12 @@ impl Seen {
             _ if !self.bound => Step::Follow(None),
             _ if self.is_over() => Step::Close(Some(State::Closed)),
             State::Closing if !self.online => Step::Close(Some(State::Closed)),
-            // A frontend that closes is waited for.
+            // Wait until the frontend has closed.
             State::Closing if closing => Step::Follow(None),
             State::Closing => Step::SwitchTo(State::Closed),
             State::Initialising => Step::SwitchTo(State::InitWait),
             State::InitWait => Step::Follow(Some(State::Initialised)),
-            // Whatever the frontend's state is: it never got further than this.
+            // No frontend gets further than this, whatever its state is.
             State::Reconfiguring if self.front == State::Reconfiguring => {
                 Step::Follow(Some(State::Reconfigured))
             }
@@ -126,7 +126,7 @@ impl Seen {
             State::Initialised if self.wants_operations && self.front == State::Initialised => {
                 Step::Refuse
             }
-            // Further devices of a guest that is being made come without another state.
+            // While a guest is created, more devices come without a change of state.
             State::Initialised => Step::Follow(Some(State::Initialised)),
             State::Reconfigured if self.front == State::Connected => {
                 Step::SwitchTo(State::Connected)
@@ -154,11 +154,11 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    /// Returns it.
+    /// Returns what becomes of an entry.
     pub(crate) fn of(state: State, exported: bool) -> Self {
         match (state, exported) {
             (State::Closing, true) => Self::TakeBack,
-            // A device that was refused, or is on its way out.
+            // It was refused, or is leaving.
             (State::Closing | State::Closed, false) => Self::Stays,
             (_, true) => Self::Stays,
             (_, false) => Self::Export,

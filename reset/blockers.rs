@@ -2,8 +2,8 @@
 
 //! Why a device is not reset, and what a reset of it would do: in sysfs and in the log.
 //!
-//! Readers of sysfs ask, for whom the driver core waits with the device's lock held: so nothing here
-//! waits for a lock of a device.
+//! Readers of sysfs ask this. The driver core may wait for them with the device's lock held, so
+//! nothing here waits for the lock of a device.
 
 use super::snapshot::Snapshot;
 use crate::{
@@ -81,14 +81,14 @@ pub(crate) fn explain_blockers(device: &pci::Device, out: &mut dyn Write) -> Res
     Ok(())
 }
 
-/// The lines that surely fit into a page of sysfs: the longest, with a driver's name, have an address
-/// of 16 characters and 41 more.
+/// The lines that fit into a page of sysfs in any case: the longest, with a driver's name, have an
+/// address of 16 characters and 41 more.
 const MOST_LINES: usize = 64;
 
 /// How much is written of a driver's name. (Modules' names have fewer than 64 characters.)
 const LONGEST: usize = 32;
 
-/// How many of them a log line names.
+/// How many blockers a log line names.
 const NAMED: usize = 4;
 
 /// The blockers of a reset.
@@ -177,20 +177,20 @@ impl kernel::fmt::Display for Line<'_, '_> {
     }
 }
 
-/// Says that no device of ours has that address.
+/// Logs that no claimed device has that address.
 pub(super) fn not_claimed(sbdf: Sbdf) -> Error {
     log_limited!(pr_warn, "reset_device: {sbdf} is not claimed\n");
     ENODEV
 }
 
-/// Says that no device of ours has an address of that form.
+/// Logs that the pattern covers no claimed device.
 pub(super) fn nothing_claimed(pattern: Pattern) -> Error {
     log_limited!(pr_warn, "reset_device: {pattern} is not claimed\n");
     ENODEV
 }
 
-/// Says why there is no way to go on, and returns the error for the writer: that of what was tried
-/// and failed, if anything was.
+/// Logs why no rung is left, and returns the error for the writer: that of a rung that was tried
+/// and failed, if there was one.
 pub(super) fn refuse(
     target: &Claimed,
     plan: Plan,
@@ -239,7 +239,7 @@ pub(super) fn refuse(
     }
 }
 
-/// Says that the device went through a weak reset only.
+/// Logs that the device went through a weak reset only.
 pub(super) fn weak(target: &Claimed, rung: Rung) {
     log_limited!(
         dev_warn,
@@ -249,7 +249,7 @@ pub(super) fn weak(target: &Claimed, rung: Rung) {
     );
 }
 
-/// Says that the device's last guest is still giving it back.
+/// Logs that the device is still being cleaned after its last guest.
 pub(super) fn still_leaving(target: &Claimed) -> Error {
     log_limited!(
         dev_warn,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Carrying out one reset of one or several devices, whose locks are held: quiesce, plant canaries,
+//! Executing one reset of one or several devices, whose locks are held: quiesce, plant canaries,
 //! reset once, wait for each, check the canaries, restore each.
 //!
-//! Telling Xen comes after all of that (see [`hypercall::notify_reset`](crate::hypercall::notify_reset)):
-//! the order matters. After an FLR the BARs read 0; were Xen notified before they are restored, it
-//! would find the device's MSI-X table at guest frame 0, among dom0's memory, and refuse.
+//! Xen is notified after all of that (see
+//! [`hypercall::notify_reset`](crate::hypercall::notify_reset)), and not before: after an FLR the
+//! BARs read 0, so Xen would find the MSI-X table at guest frame 0, among dom0's memory, and
+//! refuse.
 
 use crate::{
     device::{
@@ -58,7 +59,7 @@ const SETTLE_CONVENTIONAL: Delta = Delta::from_millis(1100);
 /// How long the kernel holds a bus in reset (`pci_reset_secondary_bus()`).
 const ASSERTED: Delta = Delta::from_millis(2);
 
-/// Returns how long what is below a bridge takes before it may be accessed.
+/// Returns how long to wait before the first access to what is below a bridge that was reset.
 pub(crate) fn settling(bridge: &pci::Device) -> Delta {
     match bridge.secondary_link() {
         SecondaryLink::Express => SETTLE,
@@ -71,7 +72,7 @@ pub(crate) fn settling(bridge: &pci::Device) -> Delta {
 pub(crate) struct Member<'a> {
     /// The device.
     pub(crate) device: CfgLocked<'a>,
-    /// What to restore; `None` for a bridge, which gets back what it has.
+    /// What to restore; `None` for a bridge, which gets back the configuration that it has now.
     pub(crate) state: Option<&'a SavedState>,
 }
 
@@ -137,7 +138,7 @@ impl Failed {
 pub(crate) struct Done {
     /// From the quiescing to the return of the hardware, in microseconds.
     pub(crate) micros: i64,
-    /// What became of each member.
+    /// The outcome for each member.
     pub(crate) findings: KVec<Result<Proof, Failed>>,
 }
 
@@ -147,8 +148,8 @@ enum Prepared {
     Bridge(BridgeState),
 }
 
-/// How long to wait for a member that didn't answer before the reset: if the reset brought it back,
-/// it answers within a second (PCIe r6.0 sec 6.6.1); most likely there is nobody.
+/// How long to wait for a member that didn't answer before the reset. If the reset brings it back,
+/// it answers within a second (PCIe r6.0 sec 6.6.1); most likely it is gone.
 const HUNG_PATIENCE: Delta = Delta::from_secs(1);
 
 /// Resets the members, which are all that `how` reaches, bridges before what is below them.
@@ -167,7 +168,7 @@ pub(crate) fn execute(
     how: &How<'_, '_>,
     undisturbed: impl FnOnce() -> bool,
 ) -> Result<Done, Failed> {
-    // All memory now: nothing may fail between taking a device's decode away and giving it back.
+    // Allocate everything now: nothing may fail while a device doesn't decode.
     let no_memory = |_| Failed {
         step: "preparation",
         error: ENOMEM,
@@ -181,7 +182,7 @@ pub(crate) fn execute(
         append(&mut awake, RuntimePm::new(member.device.device()));
     }
     if let How::Function(device, _) = how {
-        // A method of a function that is gone would wait a minute for it to come back.
+        // For a function that is gone, its method would wait a minute.
         if !device.is_present() {
             return Err(Failed::at("presence check")(EIO));
         }
@@ -200,7 +201,7 @@ pub(crate) fn execute(
     let result = how.perform();
     let elapsed = start.elapsed();
 
-    // What the first device has used up of the time is not there for the others.
+    // The time that the first device has taken is no longer left for the others.
     let patience = match result {
         Ok(()) => (PATIENCE - elapsed).max(LITTLE_PATIENCE),
         Err(_) => LITTLE_PATIENCE,
@@ -230,7 +231,7 @@ fn save_bridges(members: &[Member<'_>], saved: &mut KVec<Option<BridgeState>>) -
             append(saved, None);
             continue;
         }
-        // One that doesn't wake shows as one that doesn't answer.
+        // A bridge that doesn't wake doesn't answer either, which is seen next.
         let _ = member.device.wake();
         match member.device.save_bridge() {
             Ok(state) => append(saved, Some(state)),
@@ -253,14 +254,15 @@ fn append<T>(vector: &mut KVec<T>, item: T) {
     let _ = vector.push_within_capacity(item);
 }
 
-/// Quiesces a member, and plants canaries in it unless it is a bridge, whose configuration was saved.
+/// Quiesces a member, and plants canaries in it unless it is a bridge, whose configuration was
+/// saved.
 fn prepare(member: &Member<'_>, bridge: Option<BridgeState>) -> Prepared {
     let device = &member.device;
     if let Some(state) = bridge {
         device.quiesce_bridge();
         return Prepared::Bridge(state);
     }
-    // One that doesn't wake, or is gone, is lost already; a reset of its bus may bring it back.
+    // One that doesn't wake, or is gone, is lost already. A reset of its bus may bring it back.
     let _ = device.wake();
     let quiet = device.quiesce();
     Prepared::Ours(quiet, device.plant_canaries())
@@ -280,10 +282,10 @@ fn finish(
     match (prepared, member.state) {
         (Prepared::Ours(quiet, canaries), Some(state)) => {
             let proof = device.check_canaries(canaries);
-            // Restored in any case: one that comes back later shall find its addresses.
+            // Restore in any case: a device that comes back later needs its addresses.
             let restored = state.restore(device, quiet);
             match result {
-                // The hardware as a whole didn't come back. This one has, if a canary is gone.
+                // The reset as a whole failed. This device came back if a canary is gone.
                 Err(error) if error != ETIMEDOUT || proof != Proof::Proven => {
                     return Err(Failed::at("reset")(error));
                 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Resets of a claimed device that the kernel carries out by itself: somebody wrote to the device's
-//! file `reset` (xenopsd does so first of all) or to a bridge's `reset_subordinate`, or the driver of
-//! another device had their common bus reset (vfio, `pci_reset_bus()`).
+//! Resets of a claimed device that the kernel carries out by itself. Somebody wrote to the device's
+//! file `reset` (xenopsd does, before anything else) or to a bridge's `reset_subordinate`, or the
+//! driver of another device reset their common bus (vfio, `pci_reset_bus()`).
 //!
-//! The kernel saves the configuration before and restores it after, a guest's as it is. So the device
-//! is quiet when it is saved, and gets that of its claim once the kernel is done.
+//! The kernel saves the configuration before and restores it after, even if it is a guest's. So
+//! [`prepare`] quiesces the device before it is saved, and [`done`] restores the configuration of
+//! its claim.
 //!
 //! **Locks.** The kernel holds the device's lock and keeps user space from its configuration space,
-//! from before [`prepare`] to after [`done`]. No reservation is taken: who has it may be waiting
-//! for that lock. The lock is enough, because all that a reservation orders is planning. Whoever
-//! holds one touches the device and keeps its record with the device's lock held, and after having got
-//! that looks again whether the plan still holds. So such a reset comes wholly before this one
-//! or wholly after it, and the record is that of the last.
+//! from before [`prepare`] to after [`done`]. No reservation is taken, because its holder may be
+//! waiting for that lock. The lock is enough: a reservation only orders planning. Its holder
+//! touches the device and writes the record under the device's lock, and checks the plan again once
+//! it has that lock. So such a reset comes wholly before or wholly after this one, and the record
+//! is that of the last.
 
 use super::notify::{
     self,
@@ -56,8 +57,8 @@ use kernel::{
     time::Instant, //
 };
 
-/// Returns what is known of the device, unless it is a bridge: what is below that may be in use, and
-/// it gets back what it had.
+/// Returns what is known of the device, unless it is a bridge: what is below a bridge may be in
+/// use, so it keeps what the kernel restores.
 fn endpoint(device: &CfgLocked<'_>) -> Option<Arc<Claimed>> {
     registry::find(device.device().sbdf()).filter(|claimed| claimed.is_endpoint())
 }
@@ -67,7 +68,7 @@ pub(crate) fn prepare(device: &CfgLocked<'_>) {
     let Some(claimed) = endpoint(device) else {
         return;
     };
-    // One that doesn't wake shows after the reset, if that doesn't help.
+    // If it doesn't wake and the reset doesn't help, that is found out after the reset.
     let _ = device.wake();
     let start = Instant::now();
     let quiet = device.quiesce();
@@ -95,7 +96,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
         alone: under_way.alone,
     };
     let guess = facts.conclude();
-    // The kernel has waited for it.
+    // The kernel has waited for the device.
     let came_back = device.is_ready();
     let proof = device.check_canaries(under_way.canaries);
     let restored = claimed.saved.restore(device, under_way.quiet);
@@ -107,7 +108,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
     conclude(&claimed, guess, record);
 }
 
-/// Notifies Xen of a reset, unless it is known to have been none, and returns the record.
+/// Notifies Xen of a reset, unless it is known to have reset nothing, and returns the record.
 fn notify(claimed: &Claimed, guess: Guess, proof: Proof, micros: i64) -> ResetRecord {
     let mut record = ResetRecord::executed(guess.by, proof, micros);
     if !guess.is_known(proof) {
@@ -138,7 +139,7 @@ fn failed(claimed: &Claimed, by: Rung, step: &'static str, error: Error) -> Rese
     ResetRecord::failed(by, error)
 }
 
-/// Keeps the record and tells user space.
+/// Stores the record and notifies user space.
 fn conclude(claimed: &Claimed, guess: Guess, record: ResetRecord) {
     let device = &claimed.device;
     match record.state {
@@ -149,7 +150,7 @@ fn conclude(claimed: &Claimed, guess: Guess, record: ResetRecord) {
             }
             log_limited!(dev_warn, device, "{}\n", Unproven(guess.by));
         }
-        ResetState::Failed => {} // That was said.
+        ResetState::Failed => {} // That was logged.
         state => log_limited!(
             dev_warn,
             device,

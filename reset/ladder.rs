@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Going down the ladder for one claimed device, and resetting what the chosen rung reaches.
+//! Going down the ladder for one claimed device: resetting it by one rung after the other.
 //!
-//! Before each rung the hierarchy is looked at anew: planned, then all that the plan reaches is
-//! reserved and locked, then looked at once more. Only what is still the same then is reset.
+//! For each rung the hierarchy is read anew and the reset planned, then all that the plan reaches
+//! is reserved and locked, and then the plan is made once more. Only if it is still the same is it
+//! carried out.
 
 use super::{
     blockers,
@@ -47,8 +48,8 @@ use kernel::{
     sync::Arc, //
 };
 
-/// How often a plan is made that has changed by the time that everything is locked. Devices that
-/// come and go do so once; more than that is no coincidence.
+/// How often a plan is made again that has changed by the time that everything is locked. A device
+/// that comes or goes changes it once; more than that is no coincidence.
 const TRIES: usize = 3;
 
 /// What came of a rung.
@@ -63,8 +64,8 @@ enum Step {
     Changed,
 }
 
-/// Resets the device by the gentlest method that works. A rung that others reach too is left out
-/// if somebody has used it since `start`.
+/// Resets the device by the gentlest method that works. A slot or bus reset that another request
+/// has carried out since `start` isn't repeated.
 ///
 /// # Errors
 ///
@@ -106,7 +107,7 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
 }
 
 /// Plans, locks and carries out the next rung. After one that `failed`, a weak one is left out: the
-/// device would not be what it seems.
+/// device would look cleaner than it is.
 fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Result<Step, Failed> {
     let snapshot = Snapshot::take().map_err(Failed::at("snapshot"))?;
     let Some(index) = index_of(&snapshot, target) else {
@@ -127,15 +128,15 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
             .reset_since(start)
             .is_some_and(|record| record.is_clean())
     {
-        return Ok(Step::Ended(Ok(()))); // Somebody else's reset reached it.
+        return Ok(Step::Ended(Ok(()))); // Another request has reset it.
     }
     let locks = DeviceLocks::new(scope.to_lock().map_err(Failed::at("preparation"))?);
     if !still_so(target, tried, reset, &scope).map_err(Failed::at("second plan"))? {
         return Ok(Step::Changed);
     }
     let outcome = scope.reset(&locks, reset, target);
-    // With the locks still held: by the time that a native driver has a device, Xen must not be
-    // told any more to forget what it knows of it.
+    // With the locks still held: once a native driver has the device, Xen must not be told to
+    // forget what it knows of it.
     conclude(target, reset.rung(), &scope, outcome)
 }
 
@@ -158,7 +159,7 @@ fn still_so(target: &Arc<Claimed>, tried: Rungs, plan: Reset, before: &ResetScop
     }
 }
 
-/// Tells Xen, keeps the records, and draws the conclusion for the target.
+/// Notifies Xen, stores the records, and draws the conclusion for the target.
 ///
 /// # Errors
 ///
@@ -224,7 +225,7 @@ fn conclude(
             blockers::weak(target, rung);
             Step::Ended(Err(ENOTTY))
         }
-        // A stronger reset wouldn't change Xen's mind.
+        // Xen refused, and would after a stronger reset as well.
         ResetRecord {
             proof: Some(_),
             error: Some(error),
@@ -234,8 +235,8 @@ fn conclude(
     })
 }
 
-/// Notifies Xen of a reset that was carried out (unless it is known that it was none), and returns
-/// the record.
+/// Notifies Xen of a reset that was carried out, unless it is known to have reset nothing, and
+/// returns the record.
 fn notify(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord {
     let record = ResetRecord::executed(rung, proof, micros);
     if proof == Proof::Disproven {
@@ -257,13 +258,13 @@ fn notify(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetReco
     }
 }
 
-/// Keeps the record of a device, and tells user space.
+/// Stores the record of a device, and notifies user space.
 fn finish(claimed: &Claimed, record: ResetRecord) {
     claimed.record(record);
     notify::uevent(&claimed.device, &record);
 }
 
-/// The line about a step that failed.
+/// Logs a step that failed.
 fn log_failure(device: &pci::Device, rung: Option<Rung>, failed: &Failed) {
     let Failed { step, error } = *failed;
     let (by, rung) = rung.map_or(("", ""), |rung| (" by ", rung.name()));

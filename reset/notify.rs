@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who hears of a reset: Xen, and user space by a uevent.
+//! Notifying Xen of a reset, and user space by a uevent.
 
 use crate::{
     device::record::ResetRecord,
@@ -31,7 +31,7 @@ use kernel::{
 /// - Xen's errno, see [`hypercall::notify_reset`].
 pub(super) fn notify_xen(dom0: Dom0, device: &pci::Device, rung: Rung) -> Result<Notified> {
     let kind = match rung {
-        // Also of a power-state reset: like an FLR it concerned this function only.
+        // A power-state reset counts as one, too: like an FLR it concerns this function only.
         Rung::Function(_) => ResetKind::Flr,
         Rung::Slot | Rung::Bus => ResetKind::Hot,
     };

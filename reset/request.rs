@@ -33,7 +33,7 @@ use kernel::{
     sync::Arc, //
 };
 
-/// Resets all claimed devices that the addresses cover, and tells Xen.
+/// Resets all claimed devices that the addresses cover, and notifies Xen.
 ///
 /// Sleeps for as long as the resets take, and before that for as long as somebody else (another
 /// reset, a driver coming or going) holds one of the devices.
@@ -73,14 +73,14 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
         .and(reset_together(&targets, start))
 }
 
-/// The longest that a request waits for a guest's use to end, in milliseconds: a device that
-/// doesn't come back from its reset is given a minute by the kernel (`PCIE_RESET_READY_POLL_MS`,
-/// drivers/pci/pci.h), and then the next rung is tried, and the next.
+/// The longest that a request waits for a guest's use to end, in milliseconds. The kernel gives a
+/// device a minute to come back from a reset (`PCIE_RESET_READY_POLL_MS`, drivers/pci/pci.h); then
+/// the next rung is tried, and the next.
 const LEAVING_PATIENCE: u32 = 200_000;
 
-/// Waits for the devices that their last guests are giving back: whoever asks for a reset then is
-/// about to give them to the next one. Those that are clean afterwards are taken out of `targets`,
-/// and so are those for which it takes too long.
+/// Waits for devices that are being cleaned after their last guests: whoever asks for a reset now
+/// is about to give them to the next guest. Those that are clean afterwards are removed from
+/// `targets`, and so are those for which it takes too long.
 ///
 /// # Errors
 ///
@@ -96,7 +96,7 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
             Ok(()) => !target
                 .reset_since(start)
                 .is_some_and(|record| record.is_clean()),
-            // Nothing was done yet: the write can begin anew.
+            // Nothing was done yet, so the write can be restarted.
             Err(error) if error == ERESTARTSYS => {
                 result = Err(error);
                 false
@@ -110,8 +110,8 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
     result
 }
 
-/// Resets the devices by the whole ladder, a shared bus once for all of them, and tells Xen. A
-/// reset that ended after `start` counts as theirs.
+/// Resets the devices by the whole ladder, a shared bus once for all of them, and notifies Xen. A
+/// reset that ended after `start` isn't repeated.
 ///
 /// # Errors
 ///
@@ -176,7 +176,7 @@ fn reset_many(targets: &[Arc<Claimed>], start: Time) -> Result {
 fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
     let reset = move |target: &Arc<Claimed>| ladder::go_down(target, start);
     match workers::for_all(targets, Wait::Interruptibly, reset) {
-        // Nobody wants it all again.
+        // A restarted write would reset everything again.
         Err(error) if error == ERESTARTSYS => Err(EINTR),
         result => result,
     }

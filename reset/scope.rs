@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a planned reset reaches: the devices themselves, to be reserved, locked and reset.
+//! The devices that a planned reset reaches, to be reserved, locked and reset.
 
 use super::{
     execute::{
@@ -109,8 +109,8 @@ impl ResetScope {
         Ok(devices)
     }
 
-    /// Returns `true` if no device has come that the reset would reach as well. (None can go, because
-    /// their locks are held; and a virtual function comes only by the lock of its physical one.)
+    /// Returns `true` if the reset would reach no device that has come since. (None can go while
+    /// its lock is held, and a virtual function comes only under the lock of its physical one.)
     fn is_all(&self) -> bool {
         let Some(bridge) = &self.bridge else {
             return true;
@@ -119,8 +119,8 @@ impl ResetScope {
             .all(|device| self.members.iter().any(|(member, _)| member.is(&device)))
     }
 
-    /// Carries out the reset, with all locks (those of [`to_lock`](Self::to_lock)) held. Returns
-    /// the rung that it was in the end: a slot may turn out to be none.
+    /// Executes the reset, with all locks of [`to_lock`](Self::to_lock) held. Returns the rung that
+    /// was used in the end: what was taken for a slot may turn out to be none.
     ///
     /// # Errors
     ///
@@ -155,8 +155,8 @@ impl ResetScope {
             return Err(Failed::at("presence check")(EIO));
         }
         let bridge = locks.get(0).ok_or_else(gone)?;
-        // Whether there is a slot is known for sure only now. All that is directly below a port is
-        // in its slot.
+        // Only under the locks is it certain whether there is a slot. All that is directly below a
+        // port is in its slot.
         let in_slot = locks.iter().find(|inside| bridge.can_reset_slot(inside));
         let how = match (reset, &in_slot) {
             (Reset::Function { by, .. }, _) => How::Function(&device, by),

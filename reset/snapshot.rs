@@ -2,8 +2,8 @@
 
 //! The hierarchy of PCI devices as it is at the moment, for the planner.
 //!
-//! Nothing is locked while it is taken. What a reset relies on is looked at once more when the
-//! locks that keep it so are held.
+//! It is taken without locks. What a reset relies on is checked again under the locks that keep it
+//! so.
 
 use crate::{
     device::{
@@ -86,7 +86,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Describes a device whose bridges and physical function are in the snapshot already.
+    /// Describes a device. Its bridges and its physical function are in the snapshot already.
     fn describe(
         &mut self,
         device: &pci::Device,

@@ -3,11 +3,11 @@
 //! Recovery from PCI Express errors (AER).
 //!
 //! The kernel calls these with the device's lock held, for each device below the port where an
-//! error was found, and all of them wait for each. So nothing here waits for a guest, for xenstore
-//! or for a reset of our own.
+//! error was found, one after the other. So nothing here waits for a guest, for xenstore or for a
+//! reset of our own.
 //!
-//! A bridge only answers, and gets its configuration back when the link was reset: it has no error
-//! of its own to be cleaned of, and what is below it may be in use.
+//! A bridge only answers, and gets its configuration back after the link was reset: it is never
+//! failed, and what is below it may be in use.
 
 use crate::{
     backend::aer_notify,
@@ -57,7 +57,7 @@ use kernel::{
 fn user(device: &pci::Device) -> Option<DomId> {
     match registry::find(device.sbdf())?.holder() {
         Holder::Domain(domain) => Some(domain),
-        // One that has given it back doesn't reach it any more.
+        // A domain that has given the device back no longer reaches it.
         _ => None,
     }
 }
@@ -68,7 +68,8 @@ fn shows_an_error(device: &Locked<'_>) -> bool {
     own.show_an_error() || physical.is_some_and(Signs::show_an_error)
 }
 
-/// An error was found: what it concerns is silenced, and taken from the guest that uses it.
+/// An error was found. A device that it concerns is silenced, and taken from the guest that uses
+/// it.
 pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> ErsResult {
     let claimed = registry::find(device.device().sbdf());
     let Some(claimed) = claimed.filter(|claimed| claimed.is_endpoint()) else {
@@ -125,7 +126,7 @@ pub(super) fn slot_reset(device: &Locked<'_>) -> ErsResult {
         return ErsResult::Disconnect;
     };
     if claimed.is_endpoint() && !claimed.aer.mark_affected() {
-        // It showed no error, but the driver of another device wanted the link to be reset.
+        // It showed no error, but the link was reset for another device.
         fail(&claimed, Channel::Frozen, user(device.device()));
     }
     match restore(device, &claimed) {
@@ -154,7 +155,7 @@ fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
         let quiet = exclusive.quiesce();
         claimed.saved.restore(&exclusive, quiet)?;
     } else {
-        // What is below it was reset as well. It comes next, and isn't to be asked sooner than this.
+        // What is below it was reset as well. It is restored next, and may not be accessed before.
         exclusive.restore_bridge()?;
         fsleep(settling(device.device()));
     }
@@ -169,7 +170,7 @@ pub(super) fn resume(device: &Locked<'_>) {
     let Some(claimed) = registry::find(pdev.sbdf()) else {
         return;
     };
-    // A bridge never is.
+    // (A bridge is never affected.)
     if !claimed.aer.end_recovery() || user(pdev).is_some() {
         return;
     }
@@ -186,7 +187,8 @@ pub(super) fn resume(device: &Locked<'_>) {
     }
 }
 
-/// Resets the device in the background, unless somebody else resets or gets it before.
+/// Resets the device in the background, unless by then somebody else has reset it or a guest uses
+/// it.
 fn reset_after(claimed: Arc<Claimed>, millis: u32) {
     let device = claimed.device.clone();
     let still_wanted = move |claimed: &Arc<Claimed>| {

@@ -2,8 +2,8 @@
 
 //! Claiming and releasing many devices at the same time.
 //!
-//! When devices appear, the driver core does that by itself; here is what is left: when the module
-//! is loaded, on request, and when the module goes.
+//! The driver core does that by itself for devices that appear. Here it is done when the module is
+//! loaded, on request, and when the module goes.
 
 use crate::{
     device::{
@@ -75,7 +75,7 @@ pub(crate) fn claim_listed(patterns: impl Iterator<Item = Pattern>) -> Result {
 /// - The errno of the first claim that failed.
 fn claim_all(devices: &[ARef<pci::Device>]) -> Result {
     let claim = |device: &ARef<pci::Device>| match attach(device, NAME) {
-        // It was claimed by somebody else meanwhile.
+        // Somebody else has claimed it meanwhile.
         Err(EBUSY) if registry::find(device.sbdf()).is_some() => Ok(()),
         result => result,
     };
@@ -88,7 +88,7 @@ global! {
     static DEFERRED(DEFERRED_DEVICES): Mutex<Option<KVec<ARef<pci::Device>>>> = None;
 }
 
-/// While this lives, no device is claimed, but the wanted ones are collected.
+/// While this lives no device is claimed; the wanted ones are collected.
 pub(crate) struct DeferredClaims(());
 
 impl DeferredClaims {
@@ -118,7 +118,7 @@ impl Drop for DeferredClaims {
     }
 }
 
-/// Collects a wanted device, if that is what is done now; returns `true` if it is.
+/// Collects a wanted device while devices are collected; returns `true` if they are.
 pub(super) fn defer(device: &pci::Device) -> bool {
     let mut guard = DEFERRED.lock();
     let Some(devices) = guard.as_mut() else {
@@ -130,8 +130,8 @@ pub(super) fn defer(device: &pci::Device) -> bool {
     true
 }
 
-/// Adds the devices that a pattern covers and that are to be claimed. The outer error is that
-/// nothing was looked for, the inner one that nothing was found.
+/// Adds the devices that a pattern covers and that are to be claimed. The outer error says that the
+/// search failed, the inner one that it found nothing.
 fn collect(pattern: Pattern, wanted: &mut KVec<ARef<pci::Device>>) -> Result<Result> {
     let ports = PortDriver::find();
     let mut found = Err(ENODEV);
@@ -184,7 +184,7 @@ impl BulkRelease {
 impl Drop for BulkRelease {
     fn drop(&mut self) {
         let _lines = LogBatch::open();
-        // Without memory it is left to the driver core, which does one after the other.
+        // Without memory the driver core releases them, one after the other.
         if let Ok(all) = registry::all() {
             let release = |claimed: &kernel::sync::Arc<crate::device::claimed::Claimed>| {
                 release_driver(&claimed.device);

@@ -69,10 +69,10 @@ use kernel::{
 pub(crate) struct Claim {
     /// What the rest of the driver shares.
     pub(super) claimed: Arc<Claimed>,
-    /// How the device was enabled, to leave it as it was found; `None` for a bridge, which is not
+    /// What is needed to leave the device as it was found; `None` for a bridge, which isn't
     /// touched.
     pub(super) enabled: Option<Enabled>,
-    /// What keeps its MSI-X table known to Xen, where something must.
+    /// The hold on its MSI-X table, where one is needed for Xen to know the table.
     pub(super) hold: Option<Hold>,
 }
 
@@ -104,11 +104,11 @@ pub(super) fn claim(device: &pci::Device<Core<'_>>) -> Result<Claim> {
     let lines = LogBatch::open();
     match take_steps(&Locked::by_driver_core(device), dom0, &lines) {
         Ok(claim) => {
-            // Enabling the device may have set an interrupt link that led nowhere before.
+            // Enabling the device may have programmed its interrupt link, so now it may have a GSI.
             gsi::files::add(Registered::by_driver_core(device));
             hotplug::end_reserve(device);
             report(&claim.claimed, &lines);
-            // A guest may be listed as its user already.
+            // The toolstack may list it for a guest already.
             backend::schedule_all();
             Ok(claim)
         }
@@ -150,7 +150,7 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
         )?;
     }
     let enabled = take(ClaimStep::Enable, "the device can't be enabled", || {
-        // A bridge goes on as it is: others below it may be in use.
+        // A bridge isn't touched: what is below it may be in use.
         (header == Header::Normal)
             .then(|| Enabled::new(locked))
             .transpose()
@@ -180,8 +180,8 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
 
     let outcome = reset(locked, dom0, &state, lines)?;
 
-    // Before the device can become another domain's, and after Xen has forgotten its old state.
-    // From here on, a step that fails lets go of the table.
+    // This must come before another domain can get the device, and after Xen has forgotten its
+    // state. If a later step fails, dropping the hold lets go of the table.
     let (guest, hold) = guest_interrupts::arrange(locked, dom0, prepared);
 
     let gsi = gsi::look_up(device);
@@ -252,7 +252,7 @@ fn reset(
     Ok(outcome)
 }
 
-/// The line that a claim leaves in the log.
+/// Logs the claim in one line.
 fn report(claimed: &Claimed, lines: &LogBatch) {
     let record = claimed.last_reset();
     let (state, by) = (record.state.name(), record.by.map_or("none", Rung::name));

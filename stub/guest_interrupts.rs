@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How guests will get the interrupts of a device that is being claimed.
+//! Finding out, during a claim, how guests will get the interrupts of the device.
 
 use crate::{
     device::{
@@ -61,7 +61,7 @@ pub(super) fn arrange(
     prepared: Notified,
 ) -> (GuestInterrupts, Option<Hold>) {
     let device = locked.device();
-    // A bridge has interrupts, but no guest gets one to handle them.
+    // No guest gets a bridge, so nobody needs its interrupts.
     if device.header() != Header::Normal {
         return (GuestInterrupts::NONE, None);
     }
@@ -102,8 +102,8 @@ fn hold(locked: &Locked<'_>, dom0: Dom0) -> Result<(Table, Hold), Without> {
     Ok((table, hold.ok_or(Without::Xen)?))
 }
 
-/// Makes Xen record a device anew whose MSI-X table it lost, so that the native driver can have MSI-X.
-/// `last`: the last domain that used the device. The table was let go of.
+/// Makes Xen record a device anew whose MSI-X table it lost, so that the native driver can have
+/// MSI-X. `last`: the last domain that used the device. The table was let go of.
 pub(super) fn mend(locked: &Locked<'_>, dom0: Dom0, last: Option<DomId>, lines: &LogBatch) {
     let device = locked.device();
     // dom0 has no end, and leaves nothing behind.
@@ -131,7 +131,7 @@ pub(super) fn mend(locked: &Locked<'_>, dom0: Dom0, last: Option<DomId>, lines: 
     }
 }
 
-/// Waits until Xen has taken a domain apart, at most some seconds; returns `true` if it has.
+/// Waits some seconds at most until Xen has destroyed a domain; returns `true` if it has.
 fn wait_ended(dom0: Dom0, domain: DomId) -> bool {
     /// How often it is looked, in milliseconds, and how many times: Xen has no event for that. A
     /// domain that ends normally is gone in less than a second.
@@ -143,7 +143,7 @@ fn wait_ended(dom0: Dom0, domain: DomId) -> bool {
         }
         hypercall::has_ended(dom0, domain)
     });
-    // Its interrupts are freed after the processors have all passed by (RCU).
+    // Xen frees its interrupts after an RCU grace period.
     fsleep(Delta::from_millis(i64::from(PAUSE)));
     ended
 }

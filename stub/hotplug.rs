@@ -2,9 +2,9 @@
 
 //! Listed devices that appear while the driver is there: no other driver gets them first.
 //!
-//! The driver core claims devices for this driver at the same time ([`crate::kapi::pci_driver`]),
-//! and for that it offers a new device to drivers that are probed one after the other before. So a
-//! new endpoint that is listed gets a `driver_override`, which lasts until it is claimed or no
+//! The driver core probes devices for this driver in threads ([`crate::kapi::pci_driver`]). It
+//! offers a new device to the drivers that it probes synchronously first, and one of these could
+//! take it. So a new endpoint that is listed gets a `driver_override`, until it is claimed or no
 //! longer listed.
 
 use crate::{
@@ -43,7 +43,7 @@ struct Reserved {
 }
 
 global! {
-    /// Those that are not claimed yet; `None` while none shall be reserved.
+    /// The reserved devices that are not claimed yet; `None` while none may be reserved.
     static RESERVED(RESERVED_DEVICES): Mutex<Option<KVec<Reserved>>> = None;
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct HotplugWatcher;
 
 impl BusListener for HotplugWatcher {
     fn added(device: Registered<'_>) {
-        // Bridges keep their driver, which what is below them needs.
+        // Bridges keep their driver: what is below them needs it.
         if device.header() != Header::Normal {
             return;
         }
@@ -126,7 +126,7 @@ fn reserve(device: &pci::Device, listed: Sbdf) -> Result {
     let Some(reserved) = guard.as_mut() else {
         return Ok(());
     };
-    // It may have been taken off the list since, and `release_unlisted` have looked here already.
+    // It may have been taken off the list meanwhile, after `release_unlisted` looked here.
     if !slots::contains(listed) {
         return Ok(());
     }
@@ -145,8 +145,7 @@ fn take(fits: impl Fn(&Reserved) -> bool) -> Option<Reserved> {
     reserved.remove(index).ok()
 }
 
-/// Ends the reservation of a device that was claimed: when it is given back, any driver may have
-/// it.
+/// Ends the reservation of a device that was claimed. After its release any driver may have it.
 pub(super) fn end_reserve(device: &pci::Device) {
     if let Some(one) = take(|one| one.device.is(device)) {
         withdraw_override(&one.device, NAME);

@@ -2,9 +2,10 @@
 
 //! Suspend of dom0.
 //!
-//! The kernel itself saves the configuration of a claimed device, and restores it. That is enough
-//! for one that nobody uses. A guest's device would lose, with its power, what the guest has set up
-//! in it, and nobody would tell the guest: so dom0 doesn't sleep while there is such a device.
+//! The kernel itself saves and restores the configuration of a claimed device. That is enough for
+//! one that nobody uses. A device that a guest uses would lose its power, and with it what the
+//! guest has set up in it, without the guest's knowing. So dom0 doesn't sleep while a guest uses a
+//! device.
 
 use crate::{
     backend,
@@ -32,13 +33,13 @@ impl PmListener for UsedDevices {
     /// - `EBUSY`: a guest uses a device.
     /// - `ENOMEM`: no memory.
     fn about_to_sleep() -> Result {
-        // From here on the notifier is told of the end, whoever else keeps the system awake.
+        // Once this has succeeded, `woke` is called, even if another notifier prevents the sleep.
         pm::about_to_sleep(none_used)
     }
 
     fn woke() {
         pm::woke();
-        // Devices that were listed meanwhile are given now.
+        // Guests get the devices that were listed meanwhile.
         backend::schedule_all();
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Giving a device back: to its native driver, or because it or the module goes.
+//! Releasing a device: for its native driver, or because the device or the module goes.
 
 use super::{
     claim::Claim,
@@ -38,7 +38,7 @@ use kernel::{
 
 /// Releases the device. Called by the driver core, which holds the device's lock.
 ///
-/// Nothing can stop a release, so each step that fails is logged and the next is taken.
+/// Nothing can stop a release, so a step that fails is logged and the next one is taken.
 pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     let locked = Locked::by_driver_core(device);
     let lines = LogBatch::open();
@@ -61,7 +61,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     if present {
         clean(&locked, claim, &lines);
     }
-    // Also of a device that is gone: Xen keeps its own books.
+    // Also for a device that is gone: Xen still has its record.
     if let Some(hold) = &claim.hold {
         hold.let_go();
         if present && locked.has_addresses() && hold.is_lost() {
@@ -99,7 +99,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
 /// Resets the device, if it can be, and restores it as it was when it was claimed.
 fn clean(locked: &Locked<'_>, claim: &Claim, lines: &LogBatch) {
     let device = locked.device();
-    // A bridge was not touched, and what is below it may be in use.
+    // A bridge wasn't touched, and what is below it may be in use.
     if device.header() != Header::Normal {
         return;
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Virtual functions go when the driver of their physical function does.
+//! Releasing virtual functions when their physical function loses its driver.
 //!
-//! Some drivers take their virtual functions away when they go; others leave them, without anybody
-//! to serve them. Either way a claimed one that no guest uses is released.
+//! Some drivers remove their virtual functions when they are unbound; others leave them, although
+//! they no longer work. Either way a claimed one that no guest uses is released.
 
 use crate::{
     device::{
@@ -36,8 +36,8 @@ pub(crate) type SriovWatch = BusRegistration<PhysicalFunctions>;
 pub(crate) struct PhysicalFunctions;
 
 impl BusListener for PhysicalFunctions {
-    /// The physical function's lock is held, and that of the notifier chain, so the release of a
-    /// virtual function, which takes its lock and calls the chain, is left to others.
+    /// Called with the locks of the physical function and of the notifier chain held. To release a
+    /// virtual function takes its lock and calls the chain, so that is done in the background.
     fn unbinding(device: &pci::Device) {
         if device.is_virtual_function() {
             return;
@@ -70,7 +70,7 @@ fn release_later(claimed: Arc<Claimed>) {
     }
     let device = claimed.device.clone();
     let release = move || {
-        // It may have gone with its physical function by now, or been given to a guest.
+        // By now it may have been removed, or a guest may use it.
         if registry::has(&claimed) && claimed.holder().domain().is_none() {
             release_driver(&claimed.device);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading what users write, and saying in the log where it is malformed.
+//! Parsing what users write, and logging where it is malformed.
 
 use crate::{
     kapi::log::log_limited,
@@ -12,7 +12,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Says in the log that what was written is no device address.
+/// Logs that what was written is no device address.
 pub(super) fn malformed(file: &'static str) -> impl Fn(Malformed) -> Error {
     move |Malformed { at }| {
         log_limited!(pr_warn, "{file}: not a device address at byte {at}\n");

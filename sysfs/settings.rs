@@ -33,7 +33,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Says that no claimed device has the address.
+/// Logs that no claimed device has the address.
 fn not_claimed(file: &str, address: impl kernel::fmt::Display, error: Error) -> Error {
     log_limited!(
         pr_warn,
@@ -191,7 +191,7 @@ impl LargeShow for AllowInterruptControl {
     }
 }
 
-/// `irq_handler_state`: wants a handler, or wants it no more.
+/// `irq_handler_state`: switches the handler on or off.
 pub(super) struct IrqHandlerState;
 
 impl DriverStore for IrqHandlerState {
