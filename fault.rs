@@ -2,7 +2,7 @@
 
 //! Faults on demand, in test builds only (`--cfg pciback_faults`), for what no emulated device
 //! does: a step of a claim that fails, a reset that reports success and resets nothing, a device
-//! that doesn't come back, a device whose reset Xen refuses to hear of.
+//! that doesn't come back, a reset of which Xen refuses the notification.
 //!
 //! Calls into the kernel and Xen fail by [`crate::kapi::fault`].
 
@@ -79,7 +79,8 @@ pub(crate) fn come_back(sbdf: Sbdf) -> Result {
     listed(LOST.value(), sbdf, ETIMEDOUT)
 }
 
-/// Fails for devices of whose resets Xen is to refuse to hear (`refused`, in the form of `hide`).
+/// Fails for devices for which Xen is to refuse the notification of a reset (`refused`, in the form
+/// of `hide`).
 ///
 /// # Errors
 ///

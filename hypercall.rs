@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver tells and asks Xen, in the driver's own words.
+//! What the driver notifies Xen of and asks it, one function for each purpose.
 //!
-//! Each function hides one `physdev_op` command with its rules: whom it is for (a PV or a PVH
-//! dom0), what can be named in it (segments of 16 bits), and what the answers mean. Errors carry
-//! Xen's own errno.
+//! Each function hides one `physdev_op` command with its rules: which kind of dom0 may use it (PV
+//! or PVH), which devices it can name (segments of 16 bits), and what the answers mean. Errors
+//! carry Xen's own errno.
 
 #![deny(unsafe_code)]
 
@@ -66,12 +66,12 @@ impl ResetKind {
     }
 }
 
-/// What became of a message to Xen.
+/// The result of a notification of Xen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notified {
     /// Xen knows.
     Done,
-    /// This kind of dom0 doesn't tell Xen.
+    /// In this kind of dom0 Xen needn't know.
     NotNeeded,
     /// Xen can't be notified: too old, or the segment has no name in its interface.
     Impossible,
@@ -101,7 +101,8 @@ impl Once {
     }
 }
 
-/// Names a device to Xen; says once, for the first that has no name there, why it is skipped.
+/// Returns the name of a device in Xen's interface; logs once, for the first that has none, why it
+/// is skipped.
 fn xen_name(device: &pci::Device) -> Option<physdev::PciDevice> {
     static SAID: Once = Once::new();
     let sbdf = device.sbdf();
@@ -143,11 +144,11 @@ fn notified_or_warn(answer: Answer, said: &Once, operation: &str) -> Result<Noti
 
 /// Asks Xen whether it has accepted the device.
 ///
-/// Only a PVH dom0 asks. There, Xen 4.20 keeps a record even of a device that it refused to add
-/// (it refuses every virtual function), but one that belongs to no domain; a state reset would
-/// follow that record's null pointer and take the host down. Xen has no operation that only asks,
-/// so this adds the device again, with the words that the kernel used: for a device that Xen has,
-/// that changes nothing; for one that it doesn't, it is a second try, whose failure is the answer.
+/// Only a PVH dom0 asks. There, Xen 4.20 keeps a record even of a device that it refused to add (it
+/// refuses every virtual function), but that record belongs to no domain: a state reset would
+/// follow its null pointer and crash the host. Xen has no operation that only asks, so this adds
+/// the device again, as the kernel did. If Xen has the device, that changes nothing; if not, it is
+/// a second try, whose failure is the answer.
 ///
 /// # Errors
 ///
@@ -191,9 +192,9 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Notified> {
     notified_or_warn(answer::plain(ret), &SAID, "adding PCI devices")
 }
 
-/// Removes the device from Xen, with all that it recorded of it and set up for it, and adds it anew.
-/// No domain that had the device may be left: Xen would end that one's interrupts when they are
-/// another's already. Nor may it have virtual functions.
+/// Removes the device from Xen, with all that it recorded of it and set up for it, and adds it
+/// anew. No domain that had the device may still exist: when it ended, Xen would free interrupts
+/// that are another's by then. Nor may the device have virtual functions.
 ///
 /// # Errors
 ///
@@ -206,11 +207,11 @@ pub(crate) fn record_anew(dom0: Dom0, locked: &Locked<'_>) -> Result {
     removed
 }
 
-/// Returns `true` if Xen has no such domain, not even one that it is still taking apart.
+/// Returns `true` if Xen has no such domain, not even one that it is still destroying.
 pub(crate) fn has_ended(dom0: Dom0, domain: DomId) -> bool {
     /// `-ESRCH`.
     const ESRCH: c_int = -3;
-    // What is no PIRQ is refused (`EINVAL`), after the domain was looked up.
+    // An invalid PIRQ is refused (`EINVAL`), but only after the domain was looked up.
     let mut unmap = physdev::UnmapPirq {
         domid: domain.number(),
         pirq: -1,
@@ -232,10 +233,10 @@ fn proximity(locked: &Locked<'_>) -> Option<u32> {
     None
 }
 
-/// Notifies Xen that the device was reset, so that vPCI forgets what it knew of it. The device's BARs
-/// must be restored: Xen reads them anew.
+/// Notifies Xen that the device was reset, so that vPCI forgets what it knew of it. The device's
+/// BARs must be restored: Xen reads them anew.
 ///
-/// Only a PVH dom0 tells, and only of a device for which [`ask_known`] succeeded.
+/// Only a PVH dom0 notifies Xen, and only of a device for which [`ask_known`] succeeded.
 ///
 /// # Errors
 ///

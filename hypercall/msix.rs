@@ -2,10 +2,10 @@
 
 //! What Xen must know of a device's MSI-X table before a guest gets the device.
 //!
-//! Xen records where the table is, and write-protects it, while dom0 owns the device: a guest's
-//! device model can't have it record that later. A PV dom0 asks for it ([`prepare`]). Xen refuses
-//! that to a PVH dom0, which maps one entry of the table for itself instead: Xen then records the
-//! table as well ([`Hold`]). Documentation/msix.md has the whole argument.
+//! Xen can record where the table is, and write-protect it, only while dom0 owns the device: a
+//! guest's device model can't do that later. A PV dom0 asks for it ([`prepare`]). Xen refuses that
+//! to a PVH dom0, which maps one entry of the table for itself instead: Xen then records the table
+//! as well ([`Hold`]). Documentation/msix.md has the whole argument.
 
 use super::{
     notified,
@@ -47,9 +47,9 @@ const SELF: u16 = 0x7ff0;
 /// `-ENODATA`: Xen doesn't know where the table is.
 pub(crate) const ENODATA: c_int = -61;
 
-/// Makes Xen record the device's MSI-X table, as a PV dom0 does before a guest gets the device. Does
-/// nothing for a device without MSI-X. Returns [`Notified::Impossible`] where Xen refuses it to this
-/// kind of dom0; that every Xen refuses it to a PVH dom0 is no news for the log.
+/// Makes Xen record the device's MSI-X table, as a PV dom0 does before a guest gets the device.
+/// Does nothing for a device without MSI-X. Returns [`Notified::Impossible`] where Xen refuses it
+/// to this kind of dom0. (That isn't logged: every Xen refuses it to a PVH dom0.)
 ///
 /// # Errors
 ///
@@ -109,9 +109,9 @@ impl Hold {
     ///
     /// # Errors
     ///
-    /// - Xen's errno: `ENODEV` when it takes the device for another domain's, `ENOSPC` when dom0 has
-    ///   no PIRQ left, `EINVAL` when there is no interrupt vector left, `ENOMEM`, `ENODATA` when it
-    ///   has lost the table (see [`is_lost`](Self::is_lost)).
+    /// - Xen's errno: `ENODEV` when it takes the device for another domain's, `ENOSPC` when dom0
+    ///   has no PIRQ left, `EINVAL` when there is no interrupt vector left, `ENOMEM`, `ENODATA`
+    ///   when it has lost the table (see [`is_lost`](Self::is_lost)).
     pub(crate) fn new(dom0: Dom0, locked: &Locked<'_>, entry: TableEntry) -> Result<Option<Self>> {
         let device = locked.device();
         let pirq = map(dom0, device, entry)?;
@@ -124,8 +124,9 @@ impl Hold {
         }))
     }
 
-    /// Lets go of the table. The device should decode memory, or Xen leaves all of its MSI-X masked.
-    /// May be called again, to no effect: a release calls it, and then the value is dropped.
+    /// Lets go of the table. The device should decode memory, or Xen leaves all of its MSI-X
+    /// masked. May be called again, to no effect: a release calls it, and then the value is
+    /// dropped.
     pub(crate) fn let_go(&self) {
         if self.held.xchg(false, Relaxed) {
             self.unmap(self.pirq);
@@ -135,9 +136,10 @@ impl Hold {
     /// Returns `true` if Xen has lost the table, once it was let go of: maps an entry once more to
     /// see. The device must be there, with its addresses.
     ///
-    /// That is so if a guest used MSI: Xen then takes the hold for the guest's own MSI-X, stops it,
-    /// and loses count of the table's users (`__pci_enable_msi()` of xen/arch/x86/msi.c). Of a device
-    /// that Xen takes for another domain's nothing can be said.
+    /// It loses the table if a guest used MSI: it takes the hold for MSI-X of that guest, disables
+    /// it, and loses count of the table's users (`__pci_enable_msi()` of xen/arch/x86/msi.c). The
+    /// answer is `false` for a device that another domain still has, because then it can't be
+    /// known.
     pub(crate) fn is_lost(&self) -> bool {
         match map(self.dom0, &self.device, self.entry) {
             Ok(Some(pirq)) => {

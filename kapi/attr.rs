@@ -56,7 +56,7 @@ pub(crate) trait LargeShow {
     const NAME: &'static CStr;
 
     /// Fills `out` with the content that starts at byte `pos`; returns the bytes filled, 0 at the
-    /// end. (More than there is room for counts as all of it.)
+    /// end. (A larger number counts as all of the room.)
     ///
     /// # Errors
     ///
@@ -118,8 +118,8 @@ fn count_or_errno(result: Result<usize>) -> isize {
     }
 }
 
-/// Returns how much of a buffer with this much room was filled. Of one that says more, sysfs would
-/// copy what lies behind the buffer to user space.
+/// Returns how much of a buffer of this size was filled. If a `read` returned more, sysfs would
+/// copy what is behind the buffer to user space.
 const fn filled(said: usize, room: usize) -> usize {
     if said < room {
         said

@@ -3,10 +3,9 @@
 //! Calls into the kernel and Xen that fail on demand, in test builds only (`--cfg pciback_faults`).
 //!
 //! Each call here that can fail passes a [`point`] first. The module parameter `fail_call` counts
-//! them: when N is written to it, the Nth call from then on fails, with `fail_errno`, and what
-//! `fail_call` then shows is 0. So a test goes through all calls of an operation, one after the
-//! other, until one time none is left that could fail. (It is the kernel's `fail-nth` for what
-//! isn't an allocation.)
+//! them: when N is written to it, the Nth call from then on fails with `fail_errno`, and
+//! `fail_call` reads 0 afterwards. So a test fails each call of an operation in turn, until none is
+//! left. (It is the kernel's `fail-nth` for calls that aren't allocations.)
 //!
 //! The hypercall number `fail_physdev_op` answers with `fail_errno` each time.
 //!
@@ -23,7 +22,7 @@ use kernel::{
 
 #[cfg(pciback_faults)]
 number_param!(
-    /// How many calls there are still to pass, that which fails included; 0: none fails.
+    /// The number of calls up to the one that fails, which is counted; 0: none fails.
     FAIL_CALL,
     "fail_call",
     "test build: the how-many-th call from now on fails"
@@ -54,7 +53,7 @@ fn error() -> Error {
     }
 }
 
-/// Fails where it is this call's turn. `call` is its name for the log.
+/// Fails if it is this call's turn. `call` is its name for the log.
 ///
 /// # Examples
 ///
@@ -89,7 +88,7 @@ pub(crate) const fn point(_: &'static str) -> Result {
     Ok(())
 }
 
-/// Returns what Xen answers where it is not to be asked: a negative errno.
+/// Returns the answer, a negative errno, where Xen isn't to be asked.
 #[cfg(pciback_faults)]
 pub(super) fn answer_of_xen(operation: c_int) -> Option<c_int> {
     let refused = FAIL_PHYSDEV_OP.value();

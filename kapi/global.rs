@@ -3,11 +3,12 @@
 //! Locked values that live as long as the module, for callbacks that come without a pointer of
 //! ours (driver attributes, notifiers, privcmd's hook).
 //!
-//! `kernel::sync::global_lock!` leaves it to its user to initialise each lock once, before it is
-//! used, and so is `unsafe`. Here it can be left to safe code. [`global!`] also makes the function
-//! that initialises the locks of a file, all of them, and the compiler refuses a file whose function
-//! nobody calls: the module's `init` calls them before anything that could use a lock is registered.
-//! A lock that is taken sooner all the same is initialised then, so taking one never fails.
+//! With `kernel::sync::global_lock!` the user must initialise each lock once before its first use,
+//! so it is `unsafe`. Here safe code can do that. [`global!`] also makes the function that
+//! initialises the locks of a file, all of them, and the compiler refuses a file whose function
+//! nobody calls: the module's `init` calls them before anything that could use a lock is
+//! registered. A lock that is taken sooner all the same is initialised then, so taking one never
+//! fails.
 //!
 //! UPSTREAM(global-lock-init): a lock class that needs no call would do without all this.
 
@@ -57,8 +58,8 @@ impl<B: GlobalLockBackend> Global<B> {
             unsafe { self.lock.init() };
             self.state.store(READY, Release);
         }
-        // Another caller may be at it, for some instructions; but while the module's `init` is, there
-        // is no other.
+        // Another caller may be initialising it, which takes some instructions. While the module's
+        // `init` runs there is no other caller.
         while self.state.load(Acquire) != READY {
             core::hint::spin_loop();
         }

@@ -53,9 +53,9 @@ pub(crate) trait GsiSource {
 pub(crate) struct GsiHook<T: GsiSource>(PhantomData<T>);
 
 impl<T: GsiSource> GsiHook<T> {
-    /// Registers the source. There is one place for such a function in the kernel, without an
-    /// owner. It is that of the driver named `pciback`, of which there can be one: so it takes a
-    /// driver that is registered.
+    /// Registers the source. The kernel has one place for such a function, and no owner of it. The
+    /// driver named `pciback`, of which there can be one, may use it: so this takes the
+    /// registration of a driver.
     pub(crate) fn new<D: StubDriver + Attributes>(_: &driver::Registration<Adapter<D>>) -> Self {
         // SAFETY: `callback` lives in this module, and `Drop` takes it back before the module goes:
         // the kernel replaces the pointer under a write lock, and calls it under the read lock.

@@ -27,8 +27,9 @@ impl ModuleRef {
 
 impl Drop for ModuleRef {
     fn drop(&mut self) {
-        // SAFETY: The reference was taken by `get`. If it was the last, and the module is unloaded
-        // at once, its exit waits for whoever runs this: all work of the module is on its queues.
+        // SAFETY: The reference was taken by `get`. If it was the last and the module is unloaded
+        // at once, the module's exit waits for this thread: all work of the module is on its own
+        // queues.
         unsafe { bindings::module_put(this_module()) };
     }
 }

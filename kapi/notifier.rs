@@ -62,7 +62,7 @@ pub(crate) unsafe trait Chain {
     ///
     /// # Errors
     ///
-    /// Any error ends the chain, and is returned to whoever set it off, where that chain can.
+    /// Any error ends the call of the chain, and is returned to its caller if the chain has that.
     ///
     /// # Safety
     ///
@@ -186,8 +186,8 @@ unsafe impl<T: BusListener> Chain for PciBus<T> {
         let callback: fn(&pci::Device) = match action {
             bindings::bus_notifier_event_BUS_NOTIFY_ADD_DEVICE => {
                 // SAFETY: It is in sysfs by now. Whoever adds it holds pci_lock_rescan_remove(), so
-                // that it isn't removed before all were told, or has the virtual functions of a
-                // device whose lock it holds.
+                // that it isn't removed before the whole chain was called, or adds virtual
+                // functions of a device whose lock it holds.
                 |device| T::added(unsafe { Registered::assume(device) })
             }
             bindings::bus_notifier_event_BUS_NOTIFY_DEL_DEVICE => T::removing,
@@ -203,7 +203,7 @@ unsafe impl<T: BusListener> Chain for PciBus<T> {
     }
 }
 
-/// Who is asked.
+/// The callbacks before and after the system sleeps.
 pub(crate) trait PmListener {
     /// The system is about to be suspended or hibernated. Processes still run.
     ///

@@ -100,7 +100,7 @@ impl NumberParam {
         self.0.load(Relaxed)
     }
 
-    /// Takes one off, unless it is 0; returns what is left then.
+    /// Subtracts one, unless it is 0; returns the rest.
     pub(crate) fn count_down(&self) -> Option<u32> {
         let mut before = self.0.load(Relaxed);
         loop {
@@ -137,8 +137,8 @@ macro_rules! string_param {
 }
 pub(crate) use string_param;
 
-/// Declares a switch: `switch_param!(STRICT, "strict", false, "what it is", 0o644);` where the mode of
-/// its file in sysfs says whether root may change it later.
+/// Declares a switch: `switch_param!(STRICT, "strict", false, "what it is", 0o644);` where the mode
+/// of its file in sysfs says whether root may change it later.
 macro_rules! switch_param {
     ($(#[$meta:meta])* $value:ident, $name:literal, $on:literal, $description:literal,
         $mode:literal) => {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the driver needs to know of and do to a PCI device, beyond `kernel::pci`.
+//! What `kernel::pci` lacks: more of what a PCI device is, and of what can be done to it.
 //!
-//! [`DeviceExt`] is what may be asked of any device at any time; [`Locked`] is a device that cannot
-//! change its driver, and has the rest. [`Registered`] is one that is not removed.
+//! [`DeviceExt`] may be asked of any device at any time. [`Locked`] is a device that can't change
+//! its driver, and has the rest. [`Registered`] is one that isn't removed meanwhile.
 //!
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
@@ -138,8 +138,8 @@ pub(crate) trait DeviceExt {
     /// Returns the legacy interrupt pin that the function uses, if any.
     fn pin(&self) -> Option<Pin>;
 
-    /// Returns `true` if Alternative Routing-ID is in use on the device's bus, where a function number
-    /// has 8 bits and there is but one device.
+    /// Returns `true` if Alternative Routing-ID is in use on the device's bus, where a function
+    /// number has 8 bits and there is but one device.
     fn ari_enabled(&self) -> bool;
 
     /// Returns the bridge that leads to the device's bus; `None` on a root bus, and on the bus of

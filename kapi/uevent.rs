@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Telling user space that something changed about a device.
+//! Notifying user space of a change of a device.
 //!
 //! UPSTREAM(uevent): `kobject_uevent_env()` has no wrapper.
 //!

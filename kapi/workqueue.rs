@@ -2,8 +2,8 @@
 
 //! A workqueue of the module's own.
 //!
-//! The kernel's queues outlive the module, and nothing would keep it from being unloaded while one
-//! of them still returns from a function of the module. Destroying a queue waits for that.
+//! The kernel's queues outlive the module, which could be unloaded while one of them still returns
+//! from a function of the module. Destroying a queue waits for that.
 //!
 //! UPSTREAM(alloc-workqueue): `alloc_workqueue()` has no wrapper.
 //!
@@ -22,7 +22,7 @@ use kernel::{
     },
 };
 
-/// A workqueue for work that sleeps for long, as much of it at the same time as there is.
+/// A workqueue for work that sleeps for long; all of its work runs at the same time.
 ///
 /// # Examples
 ///

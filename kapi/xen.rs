@@ -24,8 +24,8 @@ use kernel::{
 /// `SIF_INITDOMAIN` of Xen's start info flags (xen/interface/xen.h): this is the initial domain.
 const SIF_INITDOMAIN: u32 = 1 << 1;
 
-/// That this is an initial domain of Xen: whoever has one may call Xen. Only [`initial_domain`] makes
-/// it.
+/// Proves that this is the initial domain of Xen: whoever has one may call Xen. Only
+/// [`initial_domain`] makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dom0(Dom0Kind);
 
@@ -69,7 +69,7 @@ extern "C" {
     fn xen_unregister_device_domain_owner(device: *mut c_void) -> c_int;
 }
 
-/// Returns the domain that the kernel's books say uses the device.
+/// Returns the domain that uses the device, by the kernel's list of device owners.
 pub(crate) fn domain_of(device: &pci::Device) -> Option<DomId> {
     // SAFETY: The device is valid; the function compares its address with those in a list, under a
     // spinlock.
@@ -77,14 +77,14 @@ pub(crate) fn domain_of(device: &pci::Device) -> Option<DomId> {
     u16::try_from(number).ok().and_then(DomId::new)
 }
 
-/// An entry in the kernel's books that a domain uses a device; dropping it takes it out. (In a PV
-/// dom0 the kernel maps the device's interrupts to that domain.)
+/// An entry in the kernel's list of device owners: a domain uses a device. Dropping it removes the
+/// entry. (In a PV dom0 the kernel maps the device's interrupts to that domain.)
 ///
 /// # Examples
 ///
 /// ```ignore
 /// let entry = DomainOwner::enter(device, domain)?;
-/// drop(entry); // The device is nobody's again.
+/// drop(entry); // Nobody owns the device again.
 /// ```
 pub(crate) struct DomainOwner {
     device: ARef<pci::Device>,
@@ -96,7 +96,7 @@ impl DomainOwner {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: the books say that a domain uses the device.
+    /// - `EBUSY`: the list has an owner of the device already.
     /// - `ENOMEM`: no memory.
     pub(crate) fn enter(device: &pci::Device, domain: DomId) -> Result<Self> {
         let result = fault::point("xen_register_device_domain_owner").and_then(|()| {

@@ -2,9 +2,9 @@
 
 //! Backends on xenbus: devices that the toolstack describes in xenstore and a driver here serves.
 //!
-//! [`BackendRegistration`] registers a [`BackendDriver`], [`XenbusDevice`] is what it gets for each device, and
-//! [`store`] reads and writes xenstore, [`watch`] tells of changes in it, [`ready`]
-//! when it is there.
+//! [`BackendRegistration`] registers a [`BackendDriver`], which gets a [`XenbusDevice`] for each
+//! device. [`store`] reads and writes xenstore, [`watch`] reports changes in it, and [`ready`] its
+//! start.
 //!
 //! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Static tables of attributes, as the driver core takes them with a driver.
+//! Static tables of attributes, which the driver core takes with a driver.
 //!
 //! C header: [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
 
@@ -39,8 +39,8 @@ const _: () = {
 pub(crate) struct Pointers<T: 'static, const N: usize>([Option<&'static T>; N]);
 
 impl<T, const N: usize> Pointers<T, N> {
-    /// Takes the list, the last of which must be `None`. To be used at build time, where it is an
-    /// error if it isn't.
+    /// Takes the list, which must end in `None`. For use at build time, where it is an error if it
+    /// doesn't.
     pub(crate) const fn new(list: [Option<&'static T>; N]) -> Self {
         assert!(matches!(list.last(), Some(None)));
         Self(list)
@@ -96,8 +96,8 @@ impl<A> Groups<A> {
 
 /// Declares a static [`Groups`] with one group.
 ///
-/// `attribute_groups!(NAME: AttributeKind, directory, [files], [large files]);` where the kind is that of
-/// the files, the directory is an `Option<&CStr>`, and each file is `NAME = expression`.
+/// `attribute_groups!(NAME: AttributeKind, directory, [files], [large files]);` where the kind is
+/// that of the files, the directory is an `Option<&CStr>`, and each file is `NAME = expression`.
 ///
 /// # Examples
 ///
@@ -112,7 +112,8 @@ impl<A> Groups<A> {
 ///     }
 /// }
 ///
-/// attribute_groups!(GROUPS: DriverAttribute, None, [RESET = DriverAttribute::write_only::<Reset>()], []);
+/// attribute_groups!(GROUPS: DriverAttribute, None, [RESET =
+/// DriverAttribute::write_only::<Reset>()], []);
 /// ```
 macro_rules! attribute_groups {
     ($name:ident: $kind:ident, $directory:expr, [$($file:ident = $build:expr),* $(,)?],

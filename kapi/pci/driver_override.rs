@@ -2,8 +2,8 @@
 
 //! The `driver_override` of a device: the only driver that it may have.
 //!
-//! UPSTREAM(driver-override): device_match_driver_override() is an inline function, and nothing takes an override
-//! back.
+//! UPSTREAM(driver-override): device_match_driver_override() is an inline function, and nothing
+//! takes an override back.
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
@@ -76,7 +76,7 @@ unsafe fn is_name(name: *const c_char, driver: &CStr) -> bool {
     !name.is_null() && unsafe { CStr::from_char_ptr(name) } == driver
 }
 
-/// Shows `look` the pointer to the device's `driver_override` under its lock, a spinlock: user space
+/// Calls `look` with the pointer to the device's `driver_override` under its spinlock: user space
 /// may replace the string at any other time.
 fn with_override<T>(device: &pci::Device, look: impl FnOnce(&mut *const c_char) -> T) -> T {
     let dev = raw_dev(device);

@@ -20,7 +20,7 @@ use kernel::{
 /// Binds a registered PCI driver, by its name, to a device, like a write to its file `bind`.
 /// Sleeps until the device's lock is free and the probe has ended.
 ///
-/// As for that file the bus is asked first (`bind_store()`): it offers no device that isn't set up
+/// As with that file the bus is asked first (`bind_store()`). It offers no device that isn't set up
 /// yet (`pci_dev_binding_disallowed()`), nor one whose `driver_override` names another driver.
 ///
 /// # Errors
@@ -57,13 +57,13 @@ pub(crate) fn attach(device: &pci::Device, driver: &CStr) -> Result {
     .unwrap_or(Err(ENODEV))
 }
 
-/// Shows `look` the drivers of the PCI bus until it returns something. Each stays registered during
-/// its call: its end waits for walks that are at it.
+/// Calls `look` with each driver of the PCI bus until it returns something. The driver stays
+/// registered during the call: its unregistration waits for the walk.
 pub(super) fn find_driver<T, F>(look: F) -> Option<T>
 where
     F: FnMut(*mut bindings::device_driver) -> Option<T>,
 {
-    /// What looks, and what it found.
+    /// The function that looks, and what it found.
     struct Search<T, F> {
         look: F,
         found: Option<T>,

@@ -85,7 +85,7 @@ impl<'a> CfgLocked<'a> {
         Self(Locked::held(device))
     }
 
-    /// Returns the same once more; both end with the lock.
+    /// Returns a second token for the same device; both end with the lock.
     pub(crate) fn share(&self) -> Self {
         Self(Locked::held(self.device()))
     }

@@ -27,7 +27,7 @@ use kernel::{
 #[derive(Clone, Copy)]
 pub(crate) struct Registered<'a> {
     device: &'a pci::Device,
-    // What keeps it is the callback that this was made in, or a lock that the thread holds.
+    // The callback in which this was made keeps it, or a lock that the thread holds.
     _not_send: PhantomData<*mut ()>,
 }
 
@@ -85,10 +85,10 @@ impl Locked<'_> {
     /// let physical = registered.physical_function(); // `None` if it isn't a virtual function.
     /// ```
     ///
-    /// A lock can also be had of a device that was removed. But one that still has a driver wasn't:
-    /// its removal (device_del()) unbinds it, for which the lock is needed, before anything of it
-    /// goes, and who holds the lock holds that up. In a driver's callbacks the driver is set
-    /// (really_probe(), __device_release_driver()). Of one without a driver nothing is known.
+    /// A device that was removed can be locked, too. But a locked device that still has a driver
+    /// wasn't removed: its removal (device_del()) first unbinds it, which takes the lock. In a
+    /// driver's callbacks the driver is set (really_probe(), __device_release_driver()). Of a
+    /// device without a driver nothing is known.
     pub(crate) fn registered(&self) -> Option<Registered<'_>> {
         // SAFETY: The device is valid. The pointer is not followed; it is written with the lock
         // held, which is held here.
@@ -97,9 +97,9 @@ impl Locked<'_> {
         (!driver.is_null()).then(|| unsafe { Registered::assume(self.device()) })
     }
 
-    /// Checks that the device still has what the kernel's functions use: they go from a virtual
-    /// function to its physical one, and to the bridge above that (`pci_upstream_bridge()`). What
-    /// any other device needs for them lives as long as it does.
+    /// Checks that the device still has what the kernel's functions use. From a virtual function
+    /// they go to its physical one, and to the bridge above that (`pci_upstream_bridge()`). What
+    /// they use of any other device lives as long as the device.
     ///
     /// # Errors
     ///
@@ -117,8 +117,8 @@ impl Locked<'_> {
         self.registered()?.physical_function()
     }
 
-    /// Returns `true` if the device answers a read of its vendor ID (for a virtual function, which has
-    /// none, whether its physical function does). One that may have been removed doesn't.
+    /// Returns `true` if the device answers a read of its vendor ID (for a virtual function, which
+    /// has none, whether its physical function does). One that may have been removed doesn't.
     pub(crate) fn is_present(&self) -> bool {
         let there = crate::kapi::fault::point("pci_device_is_present").and(self.check_there());
         // SAFETY: The device is valid, and the physical function of a virtual one is there.

@@ -2,8 +2,8 @@
 
 //! Resetting hardware, without saving before or restoring after.
 //!
-//! UPSTREAM(reset-methods): the kernel exports no way to run one given reset method, so the list of methods
-//! is rewritten meanwhile.
+//! UPSTREAM(reset-methods): the kernel exports no way to run one given reset method, so the list of
+//! methods is rewritten meanwhile.
 
 use super::{
     raw,
@@ -87,12 +87,12 @@ impl CfgLocked<'_> {
             // SAFETY: The device is valid and its lock is held. False: not only a probe.
             return timed_out(unsafe { bindings::pcie_reset_flr(raw(self.device()), false) });
         }
-        // Of the others, the kernel exports a way to walk its list, going on to the next method
-        // after a time-out (and so to weaker ones), but not one to run a given method. So the list
-        // is narrowed to the one meanwhile.
+        // For the others the kernel exports a walk of its list, which goes on to the next (weaker)
+        // method after a time-out, but no way to run a given method. So the list is narrowed to
+        // that method meanwhile.
         //
         // SAFETY: The device is valid. Whoever resets it or reads the list to do so holds its lock,
-        // which is held here; a concurrent writer (`reset_method` in sysfs) is left its word.
+        // which is held here. What a concurrent writer (`reset_method` in sysfs) wrote stays.
         let result = unsafe {
             let list = &raw mut (*raw(self.device())).reset_methods;
             let listed = list.read_volatile();
@@ -125,8 +125,8 @@ impl CfgLocked<'_> {
         timed_out(unsafe { bindings::pci_bridge_secondary_bus_reset(raw(self.device())) })
     }
 
-    /// Returns `true` if what is below this bridge is in a hot-plug slot that can be reset. `inside`
-    /// must be one of the devices directly below it.
+    /// Returns `true` if what is below this bridge is in a hot-plug slot that can be reset.
+    /// `inside` must be one of the devices directly below it.
     pub(crate) fn can_reset_slot(&self, inside: &CfgLocked<'_>) -> bool {
         slot::can_reset(self, inside)
     }

@@ -27,7 +27,8 @@ pub(crate) struct RuntimePm<'a> {
 }
 
 impl<'a> RuntimePm<'a> {
-    /// Wakes them (`pm_runtime_get_sync()`). What cannot be woken shows when it is used.
+    /// Wakes them (`pm_runtime_get_sync()`). If one can't be woken, that is found out when it is
+    /// used.
     pub(crate) fn new(device: &'a pci::Device) -> Self {
         let dev = raw_dev(device);
         // SAFETY: The device is valid. The result can be ignored: the use is counted in any case,

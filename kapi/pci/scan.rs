@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All PCI devices there are, with none coming or going if that matters.
+//! Walking all PCI devices, and keeping them from coming and going meanwhile.
 //!
-//! UPSTREAM(pci-get-device): neither `pci_get_device()` nor `pci_lock_rescan_remove()` has a wrapper.
+//! UPSTREAM(pci-get-device): neither `pci_get_device()` nor `pci_lock_rescan_remove()` has a
+//! wrapper.
 
 use super::Registered;
 use core::{
@@ -33,7 +34,7 @@ impl RescanRemoveLock {
         Self(PhantomData)
     }
 
-    /// Shows `visit` all devices, in the order of the kernel's list.
+    /// Calls `visit` with each device, in the order of the kernel's list.
     pub(crate) fn for_each_device(&self, mut visit: impl FnMut(Registered<'_>)) {
         for device in PciDevices::while_they_change() {
             // SAFETY: A device is in the list from when it is in sysfs until it is removed, for

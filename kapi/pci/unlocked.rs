@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What one needs to know of devices that others own, to judge whether a reset may reach them.
+//! What can be asked of devices that others own, to decide whether a reset may reach them.
 //!
-//! No lock is held while these are asked, so each answer is one of the moment. None follows a
-//! pointer that the device doesn't keep valid.
+//! No lock is held, so each answer may be outdated at once. None follows a pointer that the device
+//! doesn't keep valid.
 
 use super::{
     drivers::find_driver,
@@ -69,8 +69,8 @@ pub(crate) trait Unlocked: DeviceExt {
     /// Returns `true` if this is a virtual function of `other`.
     fn is_virtual_function_of(&self, other: &pci::Device) -> bool;
 
-    /// Returns `true` if the device is in a hot-plug slot of `bridge`, the one above it, that can be
-    /// reset, as far as that can be told.
+    /// Returns `true` if the device is in a hot-plug slot of `bridge`, the one above it, that can
+    /// be reset, as far as that can be told.
     fn is_in_slot_of(&self, bridge: &pci::Device) -> bool;
 
     /// Returns `true` if the kernel knows that the device doesn't survive a bus reset.
@@ -82,8 +82,8 @@ pub(crate) trait Unlocked: DeviceExt {
     /// Returns `true` if nobody else is on the device's bus.
     fn is_alone_on_bus(&self) -> bool;
 
-    /// Returns `true` if the kernel has a flag for the device (`PCI_DEV_FLAGS_*`), which a quirk sets
-    /// when the device is found.
+    /// Returns `true` if the kernel has a flag for the device (`PCI_DEV_FLAGS_*`), which a quirk
+    /// sets when the device is found.
     fn has_flag(&self, flag: bindings::pci_dev_flags) -> bool;
 
     /// Returns `true` if the function has a Function Level Reset (PCIe r6.0 sec 7.5.3.3).
@@ -95,8 +95,8 @@ pub(crate) trait Unlocked: DeviceExt {
     /// Returns `true` if the function has a Power Management capability.
     fn has_pm_capability(&self) -> bool;
 
-    /// Returns the Power Management Control/Status register, if the function has one; all ones where
-    /// it doesn't answer.
+    /// Returns the Power Management Control/Status register, if the function has one; all ones
+    /// where it doesn't answer.
     fn pm_control(&self) -> Option<u16>;
 
     /// Returns `true` if the device needs no time after a reset, so that the kernel gives it none.

@@ -94,8 +94,8 @@ impl XenbusDevice {
         self.other_domain
     }
 
-    /// Sets the state that xenbus believes the device to be in: sysfs shows it, and when the driver has
-    /// let go of the device, xenbus closes what is not yet closed. Not to be called after that.
+    /// Sets the state that xenbus takes the device to be in. sysfs shows it, and when the driver is
+    /// unbound, xenbus closes a device that isn't closed yet. Not to be called after that.
     pub(crate) fn show_state(&self, state: State) {
         // SAFETY: The device is valid by the type invariant, so is the pointer, and it is aligned.
         // Xenbus reads and writes it plainly, without a lock, as one integer.

@@ -25,8 +25,8 @@ use kernel::{
 
 /// The driver's side of a device on xenbus.
 ///
-/// All methods are called by the one thread that handles the events of all devices on xenbus, or
-/// keep it waiting. So they must not wait for anything slow.
+/// The thread that handles the events of all devices on xenbus calls all methods, or waits for
+/// them. So they must not wait for anything slow.
 pub(crate) trait BackendDriver: Send + Sync + Sized + 'static {
     /// The kind of device that is served.
     const TYPE: &'static str;

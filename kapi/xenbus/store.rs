@@ -23,7 +23,7 @@ use kernel::{
 
 /// A transaction, or none: what is read and written through it.
 ///
-/// A transaction that is dropped is given up.
+/// Dropping a transaction aborts it.
 pub(crate) struct Transaction {
     raw: raw::XenbusTransaction,
     open: bool,
@@ -32,8 +32,8 @@ pub(crate) struct Transaction {
 /// How often a transaction is tried that others write into.
 const TRIES: usize = 32;
 
-/// Does what `action` does in one transaction, and all of it anew while others write meanwhile.
-/// What `action` read was there at the same time: xenstored compares at the end.
+/// Runs `action` in one transaction, and again if others have written meanwhile. All that `action`
+/// read was there at the same time: xenstored compares at the end.
 ///
 /// # Errors
 ///
@@ -73,7 +73,7 @@ pub(crate) struct Text {
 }
 
 impl Transaction {
-    /// Each read and write for itself (`XBT_NIL`).
+    /// No transaction: each read and write is done by itself (`XBT_NIL`).
     pub(crate) const NONE: Self = Self {
         raw: raw::XenbusTransaction { id: 0 },
         open: false,
@@ -222,7 +222,7 @@ impl Drop for Names {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        // A transaction that cannot be given up ends with its connection.
+        // A transaction that can't be aborted ends with its connection.
         let _ = self.end(true);
     }
 }

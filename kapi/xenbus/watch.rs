@@ -25,8 +25,8 @@ pub(crate) trait Watcher: 'static {
     /// domain's own directory.
     const PATH: &'static CStr;
 
-    /// Something changed, or the watch was just registered. One call stands for
-    /// all changes that came before it.
+    /// Something changed, or the watch was just registered. One call stands for all
+    /// changes that came before it.
     ///
     /// Called by the one thread that handles all events of xenstore: it must not wait for anything
     /// slow.
@@ -55,11 +55,11 @@ pub(crate) struct WatchRegistration<T: Watcher> {
     _watcher: PhantomData<T>,
 }
 
-/// A watch, and whether it takes events.
+/// A watch, and whether it accepts events.
 ///
 /// `register_xenbus_watch()` puts a watch on the kernel's list before xenstored has answered, and
 /// takes it off when the answer is an error. An event that came in between would stay queued, and
-/// be handled when the watch is gone. So a watch takes no event before it is registered.
+/// be handled when the watch is gone. So a watch accepts no event before it is registered.
 #[pin_data]
 struct Watch {
     #[pin]
@@ -84,9 +84,9 @@ impl<T: Watcher> WatchRegistration<T> {
         let first = Self::allocate()?;
         let watch = match Self::register(&first) {
             Ok(()) => first,
-            // A watch has its address for a name. xenstored may still have one of that name, if the
-            // kernel couldn't take it back for want of memory. While `first` is there, the next one
-            // has another address.
+            // The name of a watch is its address. xenstored may still have one of that name, if the
+            // kernel had no memory to take it back. While `first` exists, the next one has another
+            // address.
             Err(EEXIST) => {
                 let second = Self::allocate()?;
                 Self::register(&second)?;
