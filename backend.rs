@@ -4,9 +4,9 @@
 //! has, see Documentation/guests.md.
 //!
 //! All [`guests`] are known by their directories. When something changes, a [`guest`] is scheduled
-//! on the [`queue`]. Then [`reconcile`] reads the toolstack's [`listing`], [`attach`]es what was added
-//! to it and [`detach`]es what was removed. An [`export`] is a device that a guest uses; when the
-//! guest or the toolstack is done with it, [`give_back`] cleans it.
+//! on the [`queue`]. Then [`reconcile`] reads the toolstack's [`listing`], [`attach`]es what was
+//! added to it and [`detach`]es what was removed. An [`export`] is a device that a guest uses; when
+//! the guest or the toolstack is done with it, [`give_back`] cleans it.
 
 #![deny(unsafe_code)]
 

@@ -3,8 +3,8 @@
 //! What is known of claimed devices, and of the slots whose devices are to be claimed.
 //!
 //! [`claimed`] is one device, [`assignment`] the domain that has it, [`registry`] all devices,
-//! [`slots`] the list. [`saved_state`], [`bridge_state`], [`enabled`] and [`canary`] are what is kept
-//! of a device's registers, and how it is put back; [`msix`] is where it has its MSI-X table.
+//! [`slots`] the list. [`saved_state`], [`bridge_state`], [`enabled`] and [`canary`] are what is
+//! kept of a device's registers, and how it is put back; [`msix`] is where it has its MSI-X table.
 //!
 //! Nothing here acts on its own: the callbacks of the driver core in [`crate::stub`], guests in
 //! [`crate::backend`] and resets in [`crate::reset`] ask for it.

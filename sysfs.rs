@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The attributes: [`driver`] and [`settings`] in the driver's directory, [`device`] in that of each claimed
-//! device. (The `gsi` file, which every PCI device gets, is in [`crate::gsi::files`].)
+//! The attributes: [`driver`] and [`settings`] in the driver's directory, [`device`] in that of
+//! each claimed device. (The `gsi` file, which every PCI device gets, is in [`crate::gsi::files`].)
 //!
 //! Formats and errors are described in Documentation/ABI/testing/sysfs-driver-pciback.
 

@@ -104,8 +104,9 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Maps the entry. Xen must take the device for dom0's, and it must decode memory. MSI-X stays off. Returns `None` where that can't be asked: Xen is older than
-    /// 4.20, or the device has no name in its interface.
+    /// Maps the entry. Xen must take the device for dom0's, and it must decode memory. MSI-X stays
+    /// off. Returns `None` where that can't be asked: Xen is older than 4.20, or the device has no
+    /// name in its interface.
     ///
     /// # Errors
     ///

@@ -4,9 +4,9 @@
 //! handlers, DMA that is managed by somebody else, and probes that overlap.
 //!
 //! The driver core probes new devices in threads of their own. (Orders from user space, `bind` and
-//! `drivers_probe`, are carried out by who gives them.) It would do the same with all that are there
-//! when the driver is registered, which costs a thread for each device that nobody wants; so then
-//! it probes one after the other, and a driver that finds one it wants can have it
+//! `drivers_probe`, are carried out by who gives them.) It would do the same with all that are
+//! there when the driver is registered, which costs a thread for each device that nobody wants; so
+//! then it probes one after the other, and a driver that finds one it wants can have it
 //! [attached](super::pci::attach) later.
 //!
 //! The adapter here fills in those fields and lets the kernel's own adapter do the rest.
@@ -131,8 +131,8 @@ impl<T: StubDriver + Attributes> Adapter<T> {
 
     /// # Safety
     ///
-    /// To be called by the kernel in a reset of a device bound to this driver, for which it has taken
-    /// `pci_dev_lock()`, as all that leads to `pci_dev_save_and_disable()` does.
+    /// To be called by the kernel in a reset of a device bound to this driver, for which it has
+    /// taken `pci_dev_lock()`, as all that leads to `pci_dev_save_and_disable()` does.
     unsafe extern "C" fn reset_prepare(device: *mut bindings::pci_dev) {
         // SAFETY: By the caller's promise.
         T::reset_prepare(&unsafe { exclusive(device) });

@@ -59,8 +59,8 @@ impl Signs {
     /// Non-Fatal Error Detected, Fatal Error Detected, Unsupported Request Detected.
     const DETECTED: u16 = 0b1110;
 
-    /// Returns `true` if the function may have, or have had, the error. One that can't be asked may:
-    /// what has no Device Status (a conventional device), and what reads as all ones.
+    /// Returns `true` if the function may have, or have had, the error. One that can't be asked
+    /// may: what has no Device Status (a conventional device), and what reads as all ones.
     pub(crate) const fn show_an_error(self) -> bool {
         let by_status = match self.device_status {
             None | Some(u16::MAX) => true,

@@ -43,8 +43,8 @@ impl ResetState {
         }
     }
 
-    /// Returns `true` if a guest may have such a device. `strict` is the administrator's wish to hand
-    /// out nothing that isn't known to be clean.
+    /// Returns `true` if a guest may have such a device. `strict` is the administrator's wish to
+    /// hand out nothing that isn't known to be clean.
     pub(crate) const fn verdict(self, strict: bool) -> Verdict {
         match self {
             Self::Clean => Verdict::Yes,

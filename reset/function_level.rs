@@ -55,7 +55,8 @@ pub(crate) struct Outcome {
 ///
 /// # Errors
 ///
-/// - `EBUSY`, step "look for virtual functions": the device has virtual functions, which would be lost.
+/// - `EBUSY`, step "look for virtual functions": the device has virtual functions, which would be
+///   lost.
 /// - `EIO`: the device doesn't answer, and nothing was tried; or it didn't take its state back.
 /// - `ETIMEDOUT`: it didn't come back from the reset.
 /// - The errno of the step that failed.

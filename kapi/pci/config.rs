@@ -21,8 +21,8 @@ fn exists(offset: c_int) -> bool {
     (0..bindings::PCI_CFG_SPACE_EXP_SIZE as c_int).contains(&offset)
 }
 
-/// Access to the configuration space. What can't be read (the device doesn't answer, is gone, or has
-/// no such offset) is all ones, and what can't be written is lost: so no call fails.
+/// Access to the configuration space. What can't be read (the device doesn't answer, is gone, or
+/// has no such offset) is all ones, and what can't be written is lost: so no call fails.
 ///
 /// # Examples
 ///
@@ -64,8 +64,8 @@ impl Locked<'_> {
     /// Writes a register of 8 bits.
     pub(crate) fn write_u8(&self, offset: c_int, value: u8) {
         if exists(offset) {
-            // SAFETY: The device is valid and the offset exists. The device's lock keeps drivers from
-            // writing at the same time.
+            // SAFETY: The device is valid and the offset exists. The device's lock keeps drivers
+            // from writing at the same time.
             unsafe { bindings::pci_write_config_byte(raw(self.device()), offset, value) };
         }
     }

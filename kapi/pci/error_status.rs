@@ -52,7 +52,8 @@ fn signs(device: &pci::Device) -> Signs {
     // SAFETY: The device is valid; the fields are set when it is found.
     let (express, aer) = unsafe { ((*device).pcie_cap != 0, c_int::from((*device).aer_cap)) };
     let mut status = u16::MAX;
-    // SAFETY: The device is valid. A failed read leaves 0 or all ones, hence the look at the result.
+    // SAFETY: The device is valid. A failed read leaves 0 or all ones, hence the look at the
+    // result.
     let result = unsafe { bindings::pcie_capability_read_word(device, DEVICE_STATUS, &mut status) };
     let uncorrectable = (aer != 0).then(|| {
         (

@@ -86,8 +86,8 @@ impl Locked<'_> {
             .then_some(resource.region.start..=resource.region.end)
     }
 
-    /// Returns what the kernel knows of a Base Address Register; `None` where there is none, where it
-    /// has no address, or where the device may have been removed.
+    /// Returns what the kernel knows of a Base Address Register; `None` where there is none, where
+    /// it has no address, or where the device may have been removed.
     fn resource(&self, bar: u8) -> Option<Resource> {
         if u32::from(bar) >= bindings::PCI_STD_NUM_BARS || self.check_there().is_err() {
             return None;

@@ -6,8 +6,8 @@
 //! restoring (`pci_reset_bus()`), between which nobody can look at the hardware. So the slot
 //! driver's own function is called, as `pci_reset_hotplug_slot()` does.
 //!
-//! UPSTREAM(slot-ops): `struct hotplug_slot_ops` is mirrored, and called past `pci_reset_hotplug_slot()`,
-//! which is not exported.
+//! UPSTREAM(slot-ops): `struct hotplug_slot_ops` is mirrored, and called past
+//! `pci_reset_hotplug_slot()`, which is not exported.
 //!
 //! C header: [`include/linux/pci_hotplug.h`](srctree/include/linux/pci_hotplug.h)
 
@@ -77,7 +77,8 @@ unsafe fn operation(device: &pci::Device) -> Option<(*mut HotplugSlot, ResetSlot
     }
 }
 
-/// Returns `true` if the slot that `inside` is in, which must be directly below `bridge`, can be reset.
+/// Returns `true` if the slot that `inside` is in, which must be directly below `bridge`, can be
+/// reset.
 pub(super) fn can_reset(bridge: &CfgLocked<'_>, inside: &CfgLocked<'_>) -> bool {
     // SAFETY: The bridge's lock is held.
     is_below(bridge, inside) && unsafe { operation(inside.device()) }.is_some()

@@ -59,8 +59,8 @@ impl EnableCount {
         })
     }
 
-    /// Gives the count back: if it was the last, bus mastering ends. Does nothing for another device
-    /// than the count's, for one that may have been removed, or when called again.
+    /// Gives the count back: if it was the last, bus mastering ends. Does nothing for another
+    /// device than the count's, for one that may have been removed, or when called again.
     pub(crate) fn give_back(&self, locked: &Locked<'_>) {
         let ours = core::ptr::eq(&*self.device, locked.device());
         if ours && locked.check_there().is_ok() && self.held.xchg(false, Relaxed) {
@@ -83,8 +83,8 @@ impl Locked<'_> {
         to_result(unsafe { bindings::pci_save_state(raw(self.device())) })
     }
 
-    /// Writes what was saved there last (`pci_restore_state()`), however long ago and whether or not
-    /// [`has_saved_state`](Self::has_saved_state) says so.
+    /// Writes what was saved there last (`pci_restore_state()`), however long ago and whether or
+    /// not [`has_saved_state`](Self::has_saved_state) says so.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@
 - Atomics are those of the kernel's memory model (`kernel::sync::atomic`).
 - The types of C are imported and stand bare: `c_int`.
 - A function that answers yes or no says "Returns `true` if".
+- Comments have at most 100 columns, as code has by rustfmt.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ RULES = (
     (re.compile(r"\bcore::sync::atomic\b"), ATOMIC),
     (re.compile(r"\bffi::c_[a-z]+\b"), "the types of C are imported, and stand bare"),
     (re.compile(r"//[/!].*\b[Tt]ells whether\b"), "say 'Returns `true` if'"),
+    (re.compile(r"^(?=.{101}) *//"), "a comment of more than 100 columns"),
 )
 
 

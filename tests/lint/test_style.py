@@ -55,3 +55,10 @@ def test_words() -> None:
     assert lines("fn f(\n    number: ffi::c_int,\n) {}\n") == [2]
     assert lines("use kernel::ffi::c_int;\n") == []
     assert lines("/// Tells whether it is.\n") == [1]
+
+
+def test_length_of_comments() -> None:
+    """A hundred columns, indented or not. Strings may be longer: they can be searched for then."""
+    assert lines(f"// {'x' * 97}\n    /// {'x' * 92}\n") == []
+    assert lines(f"// {'x' * 98}\n    /// {'x' * 93}\n") == [1, 2]
+    assert lines(f'    pr_err!("{"x" * 120}");\n') == []
