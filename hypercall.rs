@@ -8,6 +8,8 @@
 
 #![deny(unsafe_code)]
 
+pub(crate) mod msix;
+
 use crate::{
     kapi::{
         acpi::{Node, Signalling},
@@ -15,10 +17,13 @@ use crate::{
         physdev::{self, physdev_op},
         xen::{Dom0, Kind},
     },
-    pure::hypercall_answer::{self as answer, Answer},
+    pure::{
+        domid::DomId,
+        hypercall_answer::{self as answer, Answer},
+    },
 };
 use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::{ffi::c_int, pci, prelude::*};
+use kernel::{error::to_result, ffi::c_int, pci, prelude::*};
 
 /// The kinds of reset that Xen distinguishes (`PCI_DEVICE_RESET_*` of physdev.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +164,33 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Told> {
     settle(answer::plain(ret), &SAID, "adding PCI devices")
 }
 
+/// Has Xen forget the device, with all that it recorded of it and set up for it, and record it anew.
+/// No domain that had the device may be left: Xen would end that one's interrupts when they are
+/// another's already. Nor may it have virtual functions.
+///
+/// # Errors
+///
+/// - Xen's errno: it had no such device (`ENODEV`), or doesn't take it back.
+pub(crate) fn record_anew(dom0: Dom0, locked: &Locked<'_>) -> Result {
+    let name = xen_name(locked.device()).ok_or(ENODEV)?;
+    let removed = to_result(physdev_op(dom0, &mut physdev::PciDeviceRemove(name)));
+    // Xen has forgotten it even where it reports an error.
+    ask_known(dom0, locked)?;
+    removed
+}
+
+/// Returns `true` if Xen has no such domain, not even one that it is still taking apart.
+pub(crate) fn has_ended(dom0: Dom0, domain: DomId) -> bool {
+    /// `-ESRCH`.
+    const ESRCH: c_int = -3;
+    // What is no PIRQ is refused (`EINVAL`), after the domain was looked up.
+    let mut unmap = physdev::UnmapPirq {
+        domid: domain.number(),
+        pirq: -1,
+    };
+    physdev_op(dom0, &mut unmap) == ESRCH
+}
+
 /// Finds the device's proximity domain as the kernel does when it adds a device: the nearest
 /// `_PXM` upwards from the device itself, or from the first bridge above it that ACPI lists.
 fn proximity(locked: &Locked<'_>) -> Option<u32> {
@@ -171,46 +203,6 @@ fn proximity(locked: &Locked<'_>) -> Option<u32> {
         node = this.parent();
     }
     None
-}
-
-/// Lets Xen take over the device's MSI-X table, as a PV dom0 does before a guest gets the device.
-/// Does nothing for a device without MSI-X. (Xen answers a PVH dom0 with "not supported", which is
-/// as good: there vPCI sees to it.)
-///
-/// # Errors
-///
-/// - Xen's errno, such as `EBUSY` for a table that is in use.
-pub(crate) fn prepare_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
-    msix(device, |name| {
-        physdev_op(dom0, &mut physdev::PrepareMsix(name))
-    })
-}
-
-/// Undoes [`prepare_msix`].
-///
-/// # Errors
-///
-/// - Xen's errno.
-pub(crate) fn release_msix(dom0: Dom0, device: &pci::Device) -> Result<Told> {
-    msix(device, |name| {
-        physdev_op(dom0, &mut physdev::ReleaseMsix(name))
-    })
-}
-
-/// Issues an operation on the MSI-X table of a device that has one. That every Xen refuses it to a
-/// PVH dom0 is no news for the log.
-fn msix(device: &pci::Device, operation: impl FnOnce(physdev::PciDevice) -> c_int) -> Result<Told> {
-    if !device.has_msix() {
-        return Ok(Told::NotNeeded);
-    }
-    let Some(name) = xen_name(device) else {
-        return Ok(Told::Impossible);
-    };
-    match answer::plain(operation(name)) {
-        Answer::Done => Ok(Told::Done),
-        Answer::Unsupported => Ok(Told::NotNeeded),
-        Answer::Refused(errno) => Err(Error::from_errno(errno)),
-    }
 }
 
 /// Tells Xen that the device was reset, so that vPCI forgets what it knew of it. The device's BARs

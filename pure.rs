@@ -17,6 +17,7 @@ pub(crate) mod devfn_set;
 pub(crate) mod device_state;
 pub(crate) mod domid;
 pub(crate) mod error_recovery;
+pub(crate) mod guest_interrupts;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
 pub(crate) mod kernel_reset;

@@ -23,7 +23,7 @@ pub(crate) mod record;
 mod refusal;
 pub(crate) mod request;
 pub(crate) mod reservation;
-mod snapshot;
+pub(crate) mod snapshot;
 mod tell;
 
 pub(crate) use self::carry_out::{settling, Failed};

@@ -65,6 +65,7 @@ switch_param!(
     /// Whether guests get devices only that were cleaned by a reset.
     STRICT_RESET,
     "strict_reset",
+    false,
     "give guests no device that was not cleaned by a reset (0)",
     0o644
 );
@@ -73,8 +74,18 @@ switch_param!(
     /// Whether guests see devices at their real addresses.
     PASSTHROUGH,
     "passthrough",
+    false,
     "guests see their devices at the real addresses, not on a virtual bus (0)",
     0o444
+);
+
+switch_param!(
+    /// Whether the driver of a PVH dom0 holds the MSI-X tables of devices that it claims.
+    HOLD_MSIX,
+    "hold_msix",
+    true,
+    "PVH dom0: have Xen know the MSI-X tables of devices, so that guests get MSI-X (1)",
+    0o644
 );
 
 #[cfg(pciback_faults)]

@@ -9,6 +9,7 @@ pub(crate) mod arrivals;
 pub(crate) mod claim;
 pub(crate) mod claimed;
 mod fault;
+mod guest_interrupts;
 pub(crate) mod journal;
 pub(crate) mod registry;
 mod release;

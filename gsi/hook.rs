@@ -35,7 +35,11 @@ impl GsiSource for ClaimedDevices {
         let (gsi, answer, first) = registry::query(sbdf, |claimed| {
             let answer = claimed.assign();
             let warns = answer == Ok(Permitted::WithWarning);
-            (claimed.gsi, answer, warns && claimed.first_warning())
+            (
+                claimed.interrupts.gsi,
+                answer,
+                warns && claimed.first_warning(),
+            )
         })?;
         let refused = |why: &str, error: Error| {
             log_limited!(

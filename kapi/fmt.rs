@@ -11,6 +11,7 @@ use crate::pure::{
     bdf_grammar::Pattern,
     claim_step::ClaimStep,
     domid::DomId,
+    guest_interrupts::GuestInterrupts,
     reset_plan::{Rung, Unproven},
     sbdf::Sbdf,
 };
@@ -27,4 +28,12 @@ macro_rules! forward_display {
     };
 }
 
-forward_display!(ClaimStep, DomId, Pattern, Rung, Sbdf, Unproven);
+forward_display!(
+    ClaimStep,
+    DomId,
+    GuestInterrupts,
+    Pattern,
+    Rung,
+    Sbdf,
+    Unproven
+);

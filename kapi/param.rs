@@ -53,9 +53,9 @@ impl StringParam {
 pub(crate) struct SwitchParam(AtomicBool);
 
 impl SwitchParam {
-    /// A switch that is off unless given.
-    pub(crate) const fn off() -> Self {
-        Self(AtomicBool::new(false))
+    /// A switch that is `on` unless given.
+    pub(crate) const fn new(on: bool) -> Self {
+        Self(AtomicBool::new(on))
     }
 
     /// Returns where `param_ops_bool` stores the value: one byte, in a single write.
@@ -112,12 +112,14 @@ macro_rules! string_param {
 }
 pub(crate) use string_param;
 
-/// Declares a switch: `switch_param!(STRICT, "strict", "what it is", 0o644);` where the mode of its
-/// file in sysfs says whether root may change it later.
+/// Declares a switch: `switch_param!(STRICT, "strict", false, "what it is", 0o644);` where the mode of
+/// its file in sysfs says whether root may change it later.
 macro_rules! switch_param {
-    ($(#[$meta:meta])* $value:ident, $name:literal, $description:literal, $mode:literal) => {
+    ($(#[$meta:meta])* $value:ident, $name:literal, $on:literal, $description:literal,
+        $mode:literal) => {
         $(#[$meta])*
-        static $value: $crate::kapi::param::SwitchParam = $crate::kapi::param::SwitchParam::off();
+        static $value: $crate::kapi::param::SwitchParam =
+            $crate::kapi::param::SwitchParam::new($on);
         $crate::kapi::param::module_param!(
             $value, $name, $description, "bool", $crate::kapi::param::switch_ops(), $mode);
     };

@@ -16,6 +16,7 @@ mod error_status;
 mod live_state;
 mod lock;
 mod mark;
+mod msix;
 mod neighbours;
 mod own_reset;
 mod ready;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     live_state::LiveState,
     lock::{ConfigAccess, DeviceLocks, Exclusive, Locked},
     mark::Marks,
+    msix::MsixTable,
     neighbours::{check_reset_methods, Driver, Neighbour, PortDriver},
     registered::Registered,
     reset::listed_methods,
@@ -103,6 +105,9 @@ pub(crate) trait DeviceExt {
     /// Tells whether the function is a virtual one.
     fn is_virtual_function(&self) -> bool;
 
+    /// Tells whether the function has an MSI capability.
+    fn has_msi(&self) -> bool;
+
     /// Tells whether the function has an MSI-X capability.
     fn has_msix(&self) -> bool;
 
@@ -157,6 +162,11 @@ impl DeviceExt for pci::Device {
     fn is_virtual_function(&self) -> bool {
         // SAFETY: The device is valid; the bit is set before a virtual function is added.
         unsafe { bindings::pci_dev::is_virtfn_raw(raw(self)) != 0 }
+    }
+
+    fn has_msi(&self) -> bool {
+        // SAFETY: The device is valid; the field is set when it is found.
+        unsafe { (*raw(self)).msi_cap != 0 }
     }
 
     fn has_msix(&self) -> bool {

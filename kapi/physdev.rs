@@ -74,6 +74,57 @@ unsafe impl Op for SetupGsi {
     const OP: c_int = 21;
 }
 
+/// `PHYSDEVOP_pci_device_remove` (26): Xen forgets the device.
+#[repr(transparent)]
+pub(crate) struct PciDeviceRemove(pub(crate) PciDevice);
+
+// SAFETY: `struct physdev_pci_device` is this command's argument.
+unsafe impl Op for PciDeviceRemove {
+    const OP: c_int = 26;
+}
+
+/// `struct physdev_map_pirq`, `PHYSDEVOP_map_pirq` (13): gives an interrupt of a device a PIRQ of a
+/// domain.
+#[repr(C)]
+pub(crate) struct MapPirq {
+    pub(crate) domid: u16,
+    /// `MAP_PIRQ_TYPE_*`; MSI or MSI-X with a segment is [`MapPirq::MSI_SEG`].
+    pub(crate) kind: i32,
+    /// The machine's interrupt; -1: Xen takes a free one.
+    pub(crate) index: i32,
+    /// The PIRQ; -1: Xen takes a free one, and says which.
+    pub(crate) pirq: i32,
+    /// The bus, and in the upper 16 bits the segment.
+    pub(crate) bus: u32,
+    pub(crate) devfn: i32,
+    /// The entry of the MSI-X table.
+    pub(crate) entry_nr: i32,
+    /// The address of the BAR that holds the MSI-X table; 0 for MSI.
+    pub(crate) table_base: u64,
+}
+
+impl MapPirq {
+    /// `MAP_PIRQ_TYPE_MSI_SEG`.
+    pub(crate) const MSI_SEG: i32 = 3;
+}
+
+// SAFETY: `struct physdev_map_pirq` is this command's argument.
+unsafe impl Op for MapPirq {
+    const OP: c_int = 13;
+}
+
+/// `struct physdev_unmap_pirq`, `PHYSDEVOP_unmap_pirq` (14): undoes [`MapPirq`].
+#[repr(C)]
+pub(crate) struct UnmapPirq {
+    pub(crate) domid: u16,
+    pub(crate) pirq: i32,
+}
+
+// SAFETY: `struct physdev_unmap_pirq` is this command's argument.
+unsafe impl Op for UnmapPirq {
+    const OP: c_int = 14;
+}
+
 /// `struct physdev_pci_device_add` with room for one optional word, `PHYSDEVOP_pci_device_add`
 /// (25).
 #[repr(C)]
@@ -103,6 +154,9 @@ const _: () = {
     assert!(size_of::<PciDeviceAdd>() == 16);
     assert!(offset_of!(PciDeviceAdd, physfn_bus) == 8);
     assert!(offset_of!(PciDeviceAdd, pxm) == 12);
+    assert!(size_of::<MapPirq>() == 40);
+    assert!(offset_of!(MapPirq, table_base) == 32);
+    assert!(size_of::<UnmapPirq>() == 8);
 };
 
 /// Issues the command; returns what Xen returned: 0 or more, or a negative errno.

@@ -21,6 +21,8 @@ pub(crate) enum ClaimStep {
     Reset,
     /// PHYSDEVOP_pci_device_reset (PVH dom0).
     Notify,
+    /// PHYSDEVOP_map_pirq of an MSI-X entry (PVH dom0). The only step whose failure fails no claim.
+    HoldMsix,
     /// PHYSDEVOP_setup_gsi (PVH dom0).
     SetupGsi,
     /// Entering the device among the claimed ones.
@@ -30,7 +32,7 @@ pub(crate) enum ClaimStep {
 impl ClaimStep {
     /// All steps in the order in which a claim takes them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Header,
         Self::KnownToXen,
         Self::Enable,
@@ -38,6 +40,7 @@ impl ClaimStep {
         Self::Save,
         Self::Reset,
         Self::Notify,
+        Self::HoldMsix,
         Self::SetupGsi,
         Self::Record,
     ];
@@ -52,6 +55,7 @@ impl ClaimStep {
             Self::Save => "save",
             Self::Reset => "reset",
             Self::Notify => "notify",
+            Self::HoldMsix => "hold-msix",
             Self::SetupGsi => "setup-gsi",
             Self::Record => "record",
         }

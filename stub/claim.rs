@@ -5,14 +5,17 @@
 use super::{
     arrivals,
     claimed::Claimed,
-    fault,
+    fault, guest_interrupts,
     journal::{Chapter, Level},
     registry,
 };
 use crate::{
     backend,
     gsi::{self, Gsi},
-    hypercall,
+    hypercall::{
+        self,
+        msix::{self, Hold},
+    },
     kapi::{
         pci::{ConfigAccess, DeviceExt, Enabled, Header, Locked, Registered, SavedState},
         xen::{self, Dom0},
@@ -20,6 +23,7 @@ use crate::{
     pure::{
         claim_step::ClaimStep,
         cleanness::Cleanness,
+        guest_interrupts::Interrupts,
         reset_plan::{Rung, Unproven},
     },
     reset::function_level::{self, Outcome},
@@ -33,6 +37,8 @@ pub(crate) struct Claim {
     /// How the device was enabled, to leave it as it was found; `None` for a bridge, which is not
     /// touched.
     pub(super) enabled: Option<Enabled>,
+    /// What keeps its MSI-X table known to Xen, where something must.
+    pub(super) hold: Option<Hold>,
 }
 
 /// A step that failed; what it says goes to the log.
@@ -120,13 +126,13 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim,
         }
     });
 
-    take(
+    let prepared = take(
         ClaimStep::PrepareMsix,
         "Xen didn't take over the MSI-X table",
-        || hypercall::prepare_msix(dom0, device),
+        || msix::prepare(dom0, device),
     )?;
     let undo_msix = ScopeGuard::new(|| {
-        if let Err(error) = hypercall::release_msix(dom0, device) {
+        if let Err(error) = msix::release(dom0, device) {
             dev_warn!(device, "MSI-X table not released ({})\n", error.to_errno());
         }
     });
@@ -139,6 +145,10 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim,
 
     let outcome = reset(locked, dom0, &state, lines)?;
 
+    // Before the device can become another domain's, and after Xen has forgotten its old state.
+    // From here on, a step that fails lets go of the table.
+    let (guest, hold) = guest_interrupts::arrange(locked, dom0, prepared);
+
     let gsi = gsi::look_up(device);
     take(ClaimStep::SetupGsi, "Xen didn't set up the GSI", || {
         if let Some(Gsi { number, signalling }) = gsi {
@@ -148,12 +158,12 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim,
     })?;
 
     let claimed = take(ClaimStep::Record, "out of memory or address in use", || {
-        let number = gsi.map(|gsi| gsi.number);
+        let gsi = gsi.map(|gsi| gsi.number);
         let claimed = Arc::pin_init(
             Claimed::new(
                 device,
                 dom0,
-                number,
+                Interrupts { gsi, guest },
                 state,
                 outcome.record,
                 outcome.unproven,
@@ -171,7 +181,11 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &Chapter) -> Result<Claim,
     if let Some(enabled) = &enabled {
         enabled.disable(locked);
     }
-    Ok(Claim { claimed, enabled })
+    Ok(Claim {
+        claimed,
+        enabled,
+        hold,
+    })
 }
 
 /// The reset and Xen's being told of it; a device that cannot be reset by itself is let pass.
@@ -211,7 +225,16 @@ fn report(claimed: &Claimed, lines: &Chapter) {
         record.by.map_or("none", Rung::name),
     );
     let say = |text| lines.write(Level::Info, &claimed.device, text);
-    match (record.cleanness, claimed.gsi) {
+    let Interrupts { gsi, guest } = claimed.interrupts;
+    let level = if guest.needs_warning() {
+        Level::Warning
+    } else {
+        Level::Info
+    };
+    if guest.lacks_something() {
+        lines.write(level, &claimed.device, fmt!("guest interrupts: {guest}"));
+    }
+    match (record.cleanness, gsi) {
         (Cleanness::Clean, Some(gsi)) => say(fmt!("claimed: reset by {by}, GSI {gsi}")),
         (Cleanness::Clean, None) => say(fmt!("claimed: reset by {by}, no GSI")),
         (_, Some(gsi)) => say(fmt!("claimed: {state}, GSI {gsi}")),

@@ -13,6 +13,7 @@ use crate::{
         cleanness::Verdict,
         device_state::{DeviceState, Holder, Permitted, Refused},
         domid::DomId,
+        guest_interrupts::Interrupts,
         reset_plan::{Rung, Rungs},
         sbdf::Sbdf,
         time::Time,
@@ -20,7 +21,7 @@ use crate::{
     reset::{kernels::UnderWay, record::ResetRecord},
     STRICT_RESET,
 };
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use kernel::{
     pci,
     prelude::*,
@@ -60,8 +61,8 @@ pub(crate) struct Claimed {
     pub(crate) sbdf: Sbdf,
     /// The kind of dom0 that we are in.
     pub(crate) dom0: Dom0,
-    /// The GSI that its legacy interrupt pin reaches, if any.
-    pub(crate) gsi: Option<u32>,
+    /// Its interrupts.
+    pub(crate) interrupts: Interrupts,
     /// Whether the kernel offered a reset method when it found the device: if none is listed any
     /// more, the administrator emptied the list.
     pub(crate) was_offered_method: bool,
@@ -82,6 +83,8 @@ pub(crate) struct Claimed {
     /// The kernel's own reset of it that is under way.
     #[pin]
     pub(crate) kernels_reset: Mutex<Option<UnderWay>>,
+    /// The number of the last domain that used it; none is 0.
+    last_user: AtomicU16,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
     owner: Mutex<Option<Owner>>,
@@ -100,7 +103,7 @@ impl Claimed {
     pub(crate) fn new(
         device: &pci::Device,
         dom0: Dom0,
-        gsi: Option<u32>,
+        interrupts: Interrupts,
         saved: SavedState,
         last: ResetRecord,
         unproven: Rungs,
@@ -116,12 +119,13 @@ impl Claimed {
             device: device.into(),
             sbdf,
             dom0,
-            gsi,
+            interrupts,
             was_offered_method: device.was_offered_method(),
             saved,
             books <- kernel::new_spinlock!(books),
             ended <- kernel::new_condvar!(),
             warned: AtomicBool::new(false),
+            last_user: AtomicU16::new(0),
             settings <- Settings::new(),
             owner <- kernel::new_mutex!(None),
             errors <- Errors::new(),
@@ -242,7 +246,16 @@ impl Claimed {
         let (strict, now) = (STRICT_RESET.is_on(), clock::now());
         let permitted = self.books.lock().state.list(domain, strict, now)?;
         *owner = Some(entry);
+        self.last_user.store(domain.number(), Ordering::Relaxed);
         Ok(permitted)
+    }
+
+    /// Returns the last domain that used the device.
+    pub(crate) fn last_user(&self) -> Option<DomId> {
+        match self.last_user.load(Ordering::Relaxed) {
+            0 => None,
+            number => DomId::new(number),
+        }
     }
 
     /// The domain gives the device back. Returns `true` if the device was the domain's.

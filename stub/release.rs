@@ -4,11 +4,12 @@
 
 use super::{
     claim::Claim,
+    guest_interrupts,
     journal::{Chapter, Level},
     registry,
 };
 use crate::{
-    hypercall,
+    hypercall::msix,
     kapi::pci::{ConfigAccess, DeviceExt, Header, Locked},
     pure::{device_state::Holder, reset_plan::Unproven},
     reset::{function_level, Failed},
@@ -41,7 +42,18 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
         clean(&locked, claim, &lines);
     }
     // Also of a device that is gone: Xen keeps its own books.
-    match hypercall::release_msix(claim.claimed.dom0, device) {
+    if let Some(hold) = &claim.hold {
+        hold.let_go();
+        if present && locked.has_addresses() && hold.is_lost() {
+            guest_interrupts::mend(
+                &locked,
+                claim.claimed.dom0,
+                claim.claimed.last_user(),
+                &lines,
+            );
+        }
+    }
+    match msix::release(claim.claimed.dom0, device) {
         Err(error) if present => {
             let errno = error.to_errno();
             lines.write(

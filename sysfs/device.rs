@@ -81,6 +81,11 @@ one_line!(
     |claimed| claimed.last_reset().told.map_or("none", Told::name)
 );
 
+one_line!(
+    /// `guest_interrupts`: how a guest that gets it can get its interrupts.
+    GuestInterrupts, c"guest_interrupts", |claimed| claimed.interrupts.guest
+);
+
 /// `used_by`: the domain that uses it.
 struct UsedBy;
 
@@ -139,6 +144,7 @@ attribute_groups!(
     [
         STATE = DeviceAttribute::read_only::<State>(),
         ASSIGNABLE = DeviceAttribute::read_only::<Assignable>(),
+        INTERRUPTS = DeviceAttribute::read_only::<GuestInterrupts>(),
         USED_BY = DeviceAttribute::read_only::<UsedBy>(),
         PLAN = DeviceAttribute::read_only::<ResetPlan>(),
         BLOCKERS = DeviceAttribute::read_only::<ResetBlockers>(),

@@ -67,6 +67,32 @@ impl Bars {
 }
 
 impl Locked<'_> {
+    /// Returns where the memory BAR with that index is on the bus, and how long it is; `None` if there
+    /// is no such BAR, or it has no address.
+    pub(super) fn memory_bar(&self, index: u32) -> Option<(u64, u64)> {
+        let place = usize::try_from(index).ok().filter(|place| *place < COUNT)?;
+        let device = raw(self.device());
+        // SAFETY: The device is valid, and has more resources than registers.
+        let resource = unsafe {
+            (&raw mut (*device).resource)
+                .cast::<bindings::resource>()
+                .add(place)
+        };
+        // SAFETY: The device is valid; nobody gives its resources other addresses while it is locked.
+        let (flags, start, end) =
+            unsafe { ((*resource).flags, (*resource).start, (*resource).end) };
+        // CAST: usize is at least as wide.
+        let has = |flag: u32| flags & flag as usize != 0;
+        if !has(bindings::IORESOURCE_MEM) || has(bindings::IORESOURCE_UNSET) || start == 0 {
+            return None;
+        }
+        let mut region = bindings::pci_bus_region { start: 0, end: 0 };
+        // SAFETY: The device holds a reference to its bus; the resource is read, the region written.
+        unsafe { bindings::pcibios_resource_to_bus((*device).bus, &mut region, resource) };
+        let length = end.checked_sub(start)?.checked_add(1)?;
+        Some((region.start, length))
+    }
+
     /// Sees to it that the device is awake and has the addresses that the kernel gave it. A reset
     /// that failed may have left it without.
     ///
@@ -81,7 +107,7 @@ impl Locked<'_> {
     }
 
     /// Tells whether the device, which is awake, has the addresses that the kernel gave it.
-    pub(super) fn has_addresses(&self) -> bool {
+    pub(crate) fn has_addresses(&self) -> bool {
         // Those of a virtual function are its physical one's.
         self.device().is_virtual_function() || Bars::read(self).are_as_assigned(self)
     }

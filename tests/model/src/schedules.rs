@@ -14,7 +14,11 @@ use crate::{
     kapi::xen::Dom0,
     pci::{Device, SavedState},
     prelude::GFP_KERNEL,
-    pure::{reset_plan::Rungs, sbdf::Sbdf},
+    pure::{
+        guest_interrupts::{GuestInterrupts, Interrupts},
+        reset_plan::Rungs,
+        sbdf::Sbdf,
+    },
     reset::record::ResetRecord,
     stand_in::context::{begin, World},
     stub::claimed::Claimed,
@@ -44,7 +48,10 @@ pub(crate) fn claimed(slot: u8) -> crate::sync::Arc<Claimed> {
         let claimed = Claimed::new(
             &device,
             Dom0,
-            None,
+            Interrupts {
+                gsi: None,
+                guest: GuestInterrupts::NONE,
+            },
             SavedState,
             ResetRecord::NONE,
             Rungs::default(),
