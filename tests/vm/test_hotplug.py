@@ -5,10 +5,6 @@ import pytest
 from lab.machine import Dom0
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
-#: Slot Control of QEMU's root port: capability at 0x54, register at 0x18, high byte.
-SLOT_CONTROL = 0x6D
-#: Its bits 10 (power controller: off) and 9-8 (power indicator: off 3, on 1), one byte up.
-POWER_OFF, POWER_ON = 0x07, 0x01
 
 
 def sysfs(bdf: str) -> str:
@@ -93,29 +89,25 @@ def test_surprise_removal(dom0: Dom0) -> None:
     """A claimed device stops answering and is then pulled out: its reset fails in the
     minute that the kernel waits for a slot, and its removal leaves nothing behind."""
     dom0.check("insmod /root/rust_pciback.ko")
-    bdf, port = dom0.bdf("igb0"), dom0.bdf("rp-igb0")
+    bdf = dom0.bdf("igb0")
     claim(dom0, bdf)
     before = dom0.check(f"cd {sysfs(bdf)}; od -An -tx1 -N 4 config")
 
-    def slot_power(value: int) -> None:
-        byte = f"\\\\{value:03o}"
-        dom0.check(f"printf {byte} | dd of={sysfs(port)}/config bs=1 seek={SLOT_CONTROL} conv=notrunc")
-
-    slot_power(POWER_OFF)
+    dom0.slot_power("rp-igb0", on=False)
     assert dom0.check(f"od -An -tx1 -N 4 {sysfs(bdf)}/config").split() == ["ff"] * 4
     # FLR is not tried. The slot reset is: it could bring the device back.
     dead = ("5\n", "110\n")  # EIO, ETIMEDOUT
     result = dom0.run(f"printf {bdf} | /tests/pbtool write {DRIVER}/reset_device", seconds=100)
     assert result.out in dead
     assert dom0.check(f"cat {sysfs(bdf)}/pciback/state") == "failed\n"
-    slot_power(POWER_ON)
+    dom0.slot_power("rp-igb0", on=True)
     assert dom0.check(f"od -An -tx1 -N 4 {sysfs(bdf)}/config") == before
     dom0.check(f"echo {bdf} >{DRIVER}/reset_device")
     assert dom0.check(f"cat {sysfs(bdf)}/pciback/state") == "clean\n"
 
     # From a slot without power QEMU takes a device at once and tells nobody: QEMU's
     # ports announce a removal by their button only.
-    slot_power(POWER_OFF)
+    dom0.slot_power("rp-igb0", on=False)
     dom0.unplug("igb0", seconds=10)
     assert dom0.run(f"printf {bdf} | /tests/pbtool write {DRIVER}/reset_device", seconds=100).out in dead
     mark = dom0.console.mark()

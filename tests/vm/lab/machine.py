@@ -304,6 +304,14 @@ class Dom0:
         self._bdfs.clear()
         self.qmp.command("device_add", driver=driver, id=name, bus=bus, **props)
 
+    def slot_power(self, port: str, on: bool) -> None:
+        """Turn the power of a root port's slot on or off: without, the device in it doesn't answer."""
+        # Slot Control of QEMU's root port: capability at 0x54, register at 0x18, high byte. Its bits 10
+        # (power controller: off) and 9-8 (power indicator: off 3, on 1).
+        register, value = 0x6D, "\\\\001" if on else "\\\\007"
+        config = f"/sys/bus/pci/devices/{self.bdf(port)}/config"
+        self.check(f"printf {value} | dd of={config} bs=1 seek={register} conv=notrunc")
+
     def unplug(self, name: str, seconds: float = 60) -> None:
         """Ask dom0 to give up a device, and wait until it is gone."""
         mark = self.qmp.mark()

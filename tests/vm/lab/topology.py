@@ -227,6 +227,16 @@ def _guest() -> Topology:
     return t
 
 
+def _vectors() -> Topology:
+    """What guests get: controllers whose driver uses every vector that there is, two and one; a card with
+    FLR, and one that only a bus reset reaches."""
+    t = Topology("vectors")
+    for vectors, name in ((2, "nvme2"), (1, "nvme1")):
+        t.nvme(name, t.root_port(f"rp-{name}"), msix_qsize=vectors, max_ioqpairs=1)
+        t.contents[f"disk-{name}"] = NVME_TEXT
+    return t.on_port("igb", "igb0", romfile="").on_port("e1000e", "e1000e0", hotplug=False, romfile="")
+
+
 def _liars() -> Topology:
     """Functions that break or lie."""
     t = Topology("liars")
@@ -263,6 +273,7 @@ TOPOLOGIES = {
         _none,
         _demo,
         _guest,
+        _vectors,
         _main,
         _nopin,
         _shared,
