@@ -105,7 +105,7 @@ pub(crate) trait DeviceExt {
     /// Tells whether the function is a virtual one.
     fn is_virtual_function(&self) -> bool;
 
-    /// Tells whether the function has an MSI capability.
+    /// Returns `true` if the function has an MSI capability.
     fn has_msi(&self) -> bool;
 
     /// Tells whether the function has an MSI-X capability.

@@ -33,36 +33,67 @@ impl Bars {
     /// (`pci_std_update_resource()` writes it).
     fn are_as_assigned(self, locked: &Locked<'_>) -> bool {
         let Self(bars) = self;
-        let device = raw(locked.device());
-        // SAFETY: The device is valid; its driver, which this is about to be, and nobody else gives
-        // its resources other addresses.
-        let resources = unsafe { &raw mut (*device).resource }.cast::<bindings::resource>();
         bars.iter().enumerate().all(|(place, low)| {
-            // SAFETY: A device has more resources than registers.
-            let resource = unsafe { resources.add(place) };
-            // SAFETY: As above.
-            let flags = unsafe { (*resource).flags };
-            // CAST: usize is at least as wide.
-            let has = |flag: u32| flags & flag as usize != 0;
-            let space = if has(bindings::IORESOURCE_IO) {
+            let Some(given) = Given::at(locked, place) else {
+                return true; // There is no such register.
+            };
+            let space = if given.has(bindings::IORESOURCE_IO) {
                 Space::Io
-            } else if has(bindings::IORESOURCE_MEM_64) {
+            } else if given.has(bindings::IORESOURCE_MEM_64) {
                 Space::Memory64
-            } else if has(bindings::IORESOURCE_MEM) {
+            } else if given.has(bindings::IORESOURCE_MEM) {
                 Space::Memory
             } else {
                 return true; // There is no such register, or it is half of the one before.
             };
-            if has(bindings::IORESOURCE_UNSET) || has(bindings::IORESOURCE_PCI_FIXED) {
+            if given.has(bindings::IORESOURCE_UNSET) || given.has(bindings::IORESOURCE_PCI_FIXED) {
                 return true;
             }
-            let mut region = bindings::pci_bus_region { start: 0, end: 0 };
-            // SAFETY: The device holds a reference to its bus; the resource is read, the region
-            // written.
-            unsafe { bindings::pcibios_resource_to_bus((*device).bus, &mut region, resource) };
             let high = bars.get(place.saturating_add(1)).copied().unwrap_or(0);
-            holds(space, *low, high, region.start)
+            holds(space, *low, high, given.bus.start)
         })
+    }
+}
+
+/// What the kernel gave to a Base Address Register.
+struct Given {
+    flags: usize,
+    /// Whether there is an address at all: none begins at 0.
+    somewhere: bool,
+    /// The addresses on the bus.
+    bus: bindings::pci_bus_region,
+}
+
+impl Given {
+    /// Looks at the register's resource; `None` if an endpoint has no such register.
+    fn at(locked: &Locked<'_>, place: usize) -> Option<Self> {
+        if place >= COUNT {
+            return None;
+        }
+        let device = raw(locked.device());
+        // SAFETY: The device is valid, and has more resources than registers.
+        let resource = unsafe {
+            (&raw mut (*device).resource)
+                .cast::<bindings::resource>()
+                .add(place)
+        };
+        // SAFETY: The device is valid; its driver, which this is about to be, and nobody else gives
+        // its resources other addresses.
+        let (flags, start) = unsafe { ((*resource).flags, (*resource).start) };
+        let mut bus = bindings::pci_bus_region { start: 0, end: 0 };
+        // SAFETY: The device holds a reference to its bus; the resource is read, the region written.
+        unsafe { bindings::pcibios_resource_to_bus((*device).bus, &mut bus, resource) };
+        Some(Self {
+            flags,
+            somewhere: start != 0,
+            bus,
+        })
+    }
+
+    /// Tells whether a flag (`IORESOURCE_*`) is set.
+    fn has(&self, flag: u32) -> bool {
+        // CAST: usize is at least as wide.
+        self.flags & flag as usize != 0
     }
 }
 
@@ -70,27 +101,15 @@ impl Locked<'_> {
     /// Returns where the memory BAR with that index is on the bus, and how long it is; `None` if there
     /// is no such BAR, or it has no address.
     pub(super) fn memory_bar(&self, index: u32) -> Option<(u64, u64)> {
-        let place = usize::try_from(index).ok().filter(|place| *place < COUNT)?;
-        let device = raw(self.device());
-        // SAFETY: The device is valid, and has more resources than registers.
-        let resource = unsafe {
-            (&raw mut (*device).resource)
-                .cast::<bindings::resource>()
-                .add(place)
-        };
-        // SAFETY: The device is valid; nobody gives its resources other addresses while it is locked.
-        let (flags, start, end) =
-            unsafe { ((*resource).flags, (*resource).start, (*resource).end) };
-        // CAST: usize is at least as wide.
-        let has = |flag: u32| flags & flag as usize != 0;
-        if !has(bindings::IORESOURCE_MEM) || has(bindings::IORESOURCE_UNSET) || start == 0 {
+        let given = Given::at(self, usize::try_from(index).ok()?)?;
+        if !given.has(bindings::IORESOURCE_MEM)
+            || given.has(bindings::IORESOURCE_UNSET)
+            || !given.somewhere
+        {
             return None;
         }
-        let mut region = bindings::pci_bus_region { start: 0, end: 0 };
-        // SAFETY: The device holds a reference to its bus; the resource is read, the region written.
-        unsafe { bindings::pcibios_resource_to_bus((*device).bus, &mut region, resource) };
-        let length = end.checked_sub(start)?.checked_add(1)?;
-        Some((region.start, length))
+        let length = given.bus.end.checked_sub(given.bus.start)?.checked_add(1)?;
+        Some((given.bus.start, length))
     }
 
     /// Sees to it that the device is awake and has the addresses that the kernel gave it. A reset
