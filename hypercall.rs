@@ -100,18 +100,22 @@ fn xen_name(device: &pci::Device) -> Option<physdev::PciDevice> {
     }
 }
 
-/// Turns a sorted answer into what callers handle; warns once per operation of an old Xen.
-fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Told> {
+/// Turns a sorted answer into what callers handle.
+fn told(answer: Answer) -> Result<Told> {
     match answer {
         Answer::Done => Ok(Told::Done),
-        Answer::Unsupported => {
-            if said.first() {
-                pr_warn!("this Xen doesn't support {operation}: going on without\n");
-            }
-            Ok(Told::Impossible)
-        }
+        Answer::Unsupported => Ok(Told::Impossible),
         Answer::Refused(errno) => Err(Error::from_errno(errno)),
     }
+}
+
+/// As [`told`]; warns once per operation of an old Xen.
+fn settle(answer: Answer, said: &Once, operation: &str) -> Result<Told> {
+    let told = told(answer)?;
+    if told == Told::Impossible && said.first() {
+        pr_warn!("this Xen doesn't support {operation}: going on without\n");
+    }
+    Ok(told)
 }
 
 /// Asks Xen whether it has accepted the device.

@@ -7,14 +7,14 @@
 //! that to a PVH dom0, which maps one entry of the table for itself instead: Xen then records the
 //! table as well ([`Hold`]). Documentation/msix.md has the whole argument.
 
-use super::{xen_name, Told};
+use super::{told, xen_name, Told};
 use crate::{
     kapi::{
         pci::{DeviceExt, Locked, MsixTable},
         physdev::{self, physdev_op, MapPirq, UnmapPirq},
         xen::Dom0,
     },
-    pure::hypercall_answer::{self as answer, Answer},
+    pure::hypercall_answer as answer,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{ffi::c_int, pci, prelude::*, sync::aref::ARef};
@@ -59,11 +59,7 @@ fn operate(
     let Some(name) = xen_name(device) else {
         return Ok(Told::Impossible);
     };
-    match answer::plain(operation(name)) {
-        Answer::Done => Ok(Told::Done),
-        Answer::Unsupported => Ok(Told::Impossible),
-        Answer::Refused(errno) => Err(Error::from_errno(errno)),
-    }
+    told(answer::plain(operation(name)))
 }
 
 /// The last entry of a device's MSI-X table, mapped for dom0; while it is, Xen knows the table and
@@ -158,10 +154,9 @@ fn map(dom0: Dom0, device: &pci::Device, table: MsixTable) -> Result<Option<i32>
         entry_nr: i32::from(table.last()),
         table_base: table.bar,
     };
-    match answer::plain(physdev_op(dom0, &mut map)) {
-        Answer::Done if map.pirq < 0 => Err(EIO),
-        Answer::Done => Ok(Some(map.pirq)),
-        Answer::Unsupported => Ok(None),
-        Answer::Refused(errno) => Err(Error::from_errno(errno)),
+    match told(answer::plain(physdev_op(dom0, &mut map)))? {
+        Told::Done if map.pirq < 0 => Err(EIO),
+        Told::Done => Ok(Some(map.pirq)),
+        Told::Impossible | Told::NotNeeded => Ok(None),
     }
 }

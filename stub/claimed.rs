@@ -21,7 +21,7 @@ use crate::{
     reset::{kernels::UnderWay, record::ResetRecord},
     STRICT_RESET,
 };
-use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     pci,
     prelude::*,
@@ -83,8 +83,6 @@ pub(crate) struct Claimed {
     /// The kernel's own reset of it that is under way.
     #[pin]
     pub(crate) kernels_reset: Mutex<Option<UnderWay>>,
-    /// The number of the last domain that used it; none is 0.
-    last_user: AtomicU16,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
     owner: Mutex<Option<Owner>>,
@@ -96,6 +94,8 @@ struct Books {
     state: DeviceState,
     last: ResetRecord,
     unproven: Rungs,
+    /// The last domain that used the device since its claim.
+    last_user: Option<DomId>,
 }
 
 impl Claimed {
@@ -114,6 +114,7 @@ impl Claimed {
             state: DeviceState::claimed(last.cleanness, in_use, clock::now()),
             last,
             unproven,
+            last_user: None,
         };
         pin_init!(Self {
             device: device.into(),
@@ -125,7 +126,6 @@ impl Claimed {
             books <- kernel::new_spinlock!(books),
             ended <- kernel::new_condvar!(),
             warned: AtomicBool::new(false),
-            last_user: AtomicU16::new(0),
             settings <- Settings::new(),
             owner <- kernel::new_mutex!(None),
             errors <- Errors::new(),
@@ -244,18 +244,17 @@ impl Claimed {
         // The entry needs memory, and the lock of the books can't be held for that: so the state is
         // asked again.
         let (strict, now) = (STRICT_RESET.is_on(), clock::now());
-        let permitted = self.books.lock().state.list(domain, strict, now)?;
+        let mut books = self.books.lock();
+        let permitted = books.state.list(domain, strict, now)?;
+        books.last_user = Some(domain);
+        drop(books);
         *owner = Some(entry);
-        self.last_user.store(domain.number(), Ordering::Relaxed);
         Ok(permitted)
     }
 
-    /// Returns the last domain that used the device.
+    /// Returns the last domain that used the device since its claim.
     pub(crate) fn last_user(&self) -> Option<DomId> {
-        match self.last_user.load(Ordering::Relaxed) {
-            0 => None,
-            number => DomId::new(number),
-        }
+        self.books.lock().last_user
     }
 
     /// The domain gives the device back. Returns `true` if the device was the domain's.
