@@ -12,10 +12,10 @@ import pytest
 from lab.endpoint import E1000E, IGB, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
+from lab.script import LIB
 from lab.stub import DRIVER, RUST
 from lab.until import until
 
-LAB = "here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
 #: Of nvme with two vectors, of one with one, and of igb with ten.
 IN_PVH = {
     "nvme2": "msi-x (not the last of its 2 vectors)",
@@ -63,7 +63,7 @@ def test_held_and_let_go(dom0: Dom0) -> None:
     for options, texts in (("", expected), ("hold_msix=0", without)):
         dom0.check(f"dmesg -c >/dev/null; insmod /root/rust_pciback.ko {options}")
         for name, bdf in bdfs.items():
-            dom0.check(f"{LAB} give {bdf}")
+            dom0.check(f"{LIB} give {bdf}")
             assert not has_msix(dom0, bdf)
             assert shown(dom0, bdf) == texts[name]
             said = f"guest interrupts: {texts[name]}" in dom0.check(f"dmesg | grep {bdf}")
@@ -71,7 +71,7 @@ def test_held_and_let_go(dom0: Dom0) -> None:
             for _ in range(2):
                 dom0.check(f"echo {bdf} >/sys/bus/pci/drivers/pciback/reset_device")
         for bdf in bdfs.values():
-            dom0.check(f"{LAB} take_back {bdf}")
+            dom0.check(f"{LIB} take_back {bdf}")
             works(dom0, bdf)
         dom0.check("rmmod rust_pciback")
     assert not dom0.check("dmesg | grep -i 'not unmapped\\|lost' || true")
@@ -95,11 +95,11 @@ def test_no_hold(dom0: Dom0, options: str, text: str) -> None:
     """Xen seems to refuse it: the claim goes on, guests have less, and the log says so."""
     bdf = dom0.bdf("igb0")
     dom0.check(f"dmesg -c >/dev/null; insmod /root/faults/rust_pciback.ko {options}")
-    dom0.check(f"{LAB} give {bdf}")
+    dom0.check(f"{LIB} give {bdf}")
     assert shown(dom0, bdf) == text
     assert f"guest interrupts: {text}" in dom0.check(f"dmesg | grep {bdf}")
     assert dom0.check(f"cat /sys/bus/pci/devices/{bdf}/pciback/state").strip() == "clean"
-    dom0.check(f"{LAB} take_back {bdf}; rmmod rust_pciback")
+    dom0.check(f"{LIB} take_back {bdf}; rmmod rust_pciback")
     works(dom0, bdf)
 
 
@@ -137,7 +137,7 @@ def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0) -> None:
         slot = endpoint.in_guest(guest)
         assert endpoint.use(guest, slot) > 0
         assert (endpoint.interrupt_mode(guest, slot) == "msi-x") == (endpoint is IGB)
-    assert dom0.console.wait_for(f"MSI-X already in use on {bdf[E1000E]}", 10, 0)
+    assert dom0.console.wait_for(f"MSI-X already in use on {bdf[E1000E]}", 10)
 
     slot = IGB.in_guest(guest)
     seen = int(guest.check(f"sed -n 4p /sys/bus/pci/devices/{slot}/resource").split()[0], 16)

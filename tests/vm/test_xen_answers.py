@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from lab.machine import Dom0
 from lab.paths import DEBUG, FAULTS_MODULE, MODULE
+from lab.script import LIB
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
 PARAMETERS = "/sys/module/rust_pciback/parameters"
@@ -18,7 +19,6 @@ PARAMETERS = "/sys/module/rust_pciback/parameters"
 XEN_ERRNO = Path("/usr/include/xen/errno.h")
 #: PHYSDEVOP_* (xen/physdev.h).
 MAP_PIRQ, UNMAP_PIRQ, SETUP_GSI, DEVICE_ADD, PREPARE_MSIX, RELEASE_MSIX, DEVICE_RESET = 13, 14, 21, 25, 30, 31, 32
-LIB = "here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
 
 
 def errnos() -> dict[str, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Run a script of tests/dom0 in a dom0."""
+"""Run a script of tests/dom0 in a dom0, or words of their library."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,9 @@ import pytest
 
 from . import ktap
 from .machine import Dom0
+
+#: Before shell words that use functions of tests/dom0/lib.
+LIB = "here=/tests; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
 
 
 def succeed(dom0: Dom0, name: str, seconds: float, figure: Callable[[str], None], variables: str = "") -> None:
