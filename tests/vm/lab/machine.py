@@ -163,14 +163,17 @@ class Dom0:
             f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog lab.slower={SLOWER}"
             f" {self.topology.kernel} {self._kernel} {CMDLINE}"
         )
-        xen = f"console=com1 com1=115200,8n1 noreboot dom0={self.flavour} dom0_mem={memory}M,max:{memory}M {self._xen}"
+        # By default Xen takes this processor's page tables for ones that Intel's IOMMU could share.
+        xen = (
+            f"console=com1 com1=115200,8n1 noreboot iommu=no-sharept dom0={self.flavour}"
+            f" dom0_mem={memory}M,max:{memory}M {self._xen}"
+        )
         if self.xl:
             kernel += " lab.root=vda"
             # A guest's firmware lets a passed-through NVMe controller assert its INTx pin and never
             # acknowledges it. By default Xen leaves such an interrupt in service, which keeps those
-            # of lower priority, the disk's for one, from the only processor there is. And Xen takes
-            # this processor's page tables for ones that Intel's IOMMU could share.
-            xen += " ioapic_ack=old iommu=no-sharept"
+            # of lower priority, the disk's for one, from the only processor there is.
+            xen += " ioapic_ack=old"
         initrd = f"{KERNEL}/vmlinuz {kernel.replace(',', ',,')},{KERNEL}/initrd"
         # Two processors take turns: each in a thread of its own, the machine freezes now and then,
         # without this module as well.
@@ -185,11 +188,11 @@ class Dom0:
             args += ["-kernel", f"{KERNEL}/vmlinuz", "-initrd", f"{KERNEL}/initrd", "-append", kernel]
         else:
             args += ["-kernel", f"{IMAGE}/xen", "-initrd", initrd, "-append", xen]
-            # Without interrupt remapping Xen refuses the emulated AMD IOMMU. That one knows a device
+            # Intel's, beside an AMD processor, which Xen takes: the emulated AMD IOMMU knows a device
             # by the number that its bus had before firmware gave out numbers, so the DMA of a guest's
-            # device below a root port would go to dom0's memory. With guests it is Intel's; Xen takes
-            # it beside an AMD processor too.
-            args += ["-device", "intel-iommu,intremap=on" if self.xl else "amd-iommu,intremap=on"]
+            # device below a root port would go to dom0's memory; and since QEMU 11 a PVH dom0 hangs
+            # with it.
+            args += ["-device", "intel-iommu,intremap=on"]
         args += ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
         args += ["-chardev", f"socket,id=qmp,fd={fds[0]}", "-mon", "chardev=qmp,mode=control"]
         # dom0's devices work behind the IOMMU, or not at all.
