@@ -8,8 +8,9 @@ A test names its machine with a mark, and gets it as the fixture `dom0`:
     @pytest.mark.dom0("main", xl=True, fresh=True)    with the toolstack; not a used one
 
 Tests of one spec of machine share it and run in one worker, so each must leave it
-as it was. After every test the console is searched for what it must not show;
-`@pytest.mark.klog_allow(REGEX...)` names what a test expects.
+as it was; after one that fails the next gets a new machine. After every test the
+console is searched for what it must not show; `@pytest.mark.klog_allow(REGEX...)`
+names what a test expects.
 
 A test belongs to the tier `test`, which must pass before a change is sent, unless it says
 
@@ -48,10 +49,12 @@ class Pool:
 
     def get(self, spec: MachineSpec, fresh: bool) -> Dom0:
         """The running machine if it is of this spec and well, else a new one."""
-        if fresh or spec != self._spec or self._dom0 is None or not self._dom0.alive:
+        machine = self._dom0
+        if machine is None or not machine.alive or machine.spoilt or fresh or spec != self._spec:
             self.drop()
-            self._dom0, self._spec = spec.boot(), spec
-        return self._dom0
+            machine = self._dom0 = spec.boot()
+            self._spec = spec
+        return machine
 
     def drop(self) -> None:
         """End the machine: nobody else shall have it."""
@@ -181,10 +184,11 @@ def discard(_pool: Pool) -> Iterator[None]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
-    """Show the end of the console of a machine whose test failed."""
+    """Show the end of the console of a machine whose test failed, and use it no more."""
     outcome = yield
     report = outcome.get_result()
     machine = getattr(item, "funcargs", {}).get("dom0")
     if report.failed and isinstance(machine, Dom0):
+        machine.spoilt = True
         tail = "\n".join(machine.console.since()[-40:])
         report.sections.append((f"console ({shown(machine.log)})", tail))

@@ -92,6 +92,8 @@ def one_by_one(faults: Calls | Allocations, attempt: Callable[[int], bool]) -> s
     raise AssertionError(f"more than {MOST} {faults.name}")
 
 
+# Some 70 attempts, each of 5 to 10 seconds.
+@pytest.mark.timeout(2400)
 @pytest.mark.dom0("main", "pvh", "pv", xl=True)
 @pytest.mark.parametrize("kind", [Calls, Allocations])
 def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations], figure: Callable[[str], None]) -> None:

@@ -27,6 +27,10 @@ CMDLINE = (
     " 8250.nr_uarts=0 i8042.nokbd i8042.noaux cryptomgr.notests"
 )
 
+#: How xl says that its emulator didn't answer in ten seconds (ERROR_TIMEDOUT, libxl.h), for which
+#: an emulated machine may be too slow once.
+TIMEDOUT = "(rc -9)"
+
 
 class GuestError(AssertionError):
     """The guest did not do what it must."""
@@ -92,7 +96,10 @@ class Guest:
             {self._config}
         """
         dom0.write(f"/root/{self.name}.cfg", re.sub(r"(?m)^ +", "", config).encode())
-        result = dom0.run(f"xl create /root/{self.name}.cfg", 120)
+        create = f"xl create /root/{self.name}.cfg"
+        result = dom0.run(create, 120)
+        if not result.ok and TIMEDOUT in result.out:
+            result = dom0.run(create, 120)
         if not result.ok:
             raise CommandError(f"xl create: status {result.status}\n{result.out}\n{self.emulator_log()}")
 

@@ -78,6 +78,8 @@ class Dom0:
         self._bdfs: dict[str, str] = {}
         #: Shell text before each command.
         self.prelude = ""
+        #: A test failed here, and may not have left it as it was.
+        self.spoilt = False
         self.boot_seconds = 0.0
         self.start()
 
