@@ -37,7 +37,7 @@ class FaultyDevice:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        #: How many FLRs there were.
+        #: How many FLRs there were since the machine began: for a test only the difference counts.
         self.resets = 0
         self.config = bytearray(256)
         self.writable = bytearray(256)
