@@ -117,7 +117,10 @@ impl Guest {
     }
 
     /// Does something to the device on xenbus, if the driver is bound to it.
-    pub(super) fn while_bound(&self, action: impl FnOnce(&XenbusDevice) -> Result) -> Result {
-        self.device.lock().as_ref().map_or(Ok(()), action)
+    pub(super) fn while_bound(&self, action: impl FnOnce(&mut XenbusDevice) -> Result) -> Result {
+        match &mut *self.device.lock() {
+            Some(device) => action(device),
+            None => Ok(()),
+        }
     }
 }

@@ -42,7 +42,8 @@ pub(crate) struct XenbusDevice {
 // SAFETY: References may be given back in any thread.
 unsafe impl Send for XenbusDevice {}
 
-// SAFETY: What is done through `&XenbusDevice` may be done in any thread.
+// SAFETY: Through `&XenbusDevice` nothing of the device is written; what xenbus says of an error it
+// formats in memory of its own, in any thread.
 unsafe impl Sync for XenbusDevice {}
 
 impl XenbusDevice {
@@ -96,7 +97,9 @@ impl XenbusDevice {
 
     /// Sets the state that xenbus takes the device to be in. sysfs shows it, and when the driver is
     /// unbound, xenbus closes a device that isn't closed yet. Not to be called after that.
-    pub(crate) fn show_state(&self, state: State) {
+    ///
+    /// One thread at a time, so that the last state is the one that stays: `self` is exclusive.
+    pub(crate) fn show_state(&mut self, state: State) {
         // SAFETY: The device is valid by the type invariant, so is the pointer, and it is aligned.
         // Xenbus reads and writes it plainly, without a lock, as one integer.
         let shown = unsafe { Atomic::from_ptr(&raw mut (*self.raw.as_ptr()).state) };

@@ -7,19 +7,23 @@
 #![allow(unused)]
 #![deny(unsafe_code)]
 
-use crate::kapi::{
-    attr::{
-        DriverAttribute,
-        Pointers, //
+use crate::{
+    kapi::{
+        attr::{
+            DriverAttribute,
+            Pointers, //
+        },
+        global::Global,
+        pci::{
+            ConfigAccess,
+            DeviceExt,
+            DeviceLocks,
+            Locked,
+            RescanRemoveLock, //
+        },
+        xenbus::XenbusDevice, //
     },
-    global::Global,
-    pci::{
-        ConfigAccess,
-        DeviceExt,
-        DeviceLocks,
-        Locked,
-        RescanRemoveLock, //
-    },
+    pure::xenbus::State, //
 };
 use kernel::{
     device::Core,
@@ -66,6 +70,11 @@ fn a_device_stays_without_its_lock(locks: DeviceLocks) {
     let registered = first.registered();
     drop(locks); //~ ERROR E0505
     registered.map(|device| device.sbdf());
+}
+
+/// Any thread may have such a reference, so two could write at the same time.
+fn a_state_is_written_by_many(device: &XenbusDevice) {
+    device.show_state(State::Closed); //~ ERROR E0596
 }
 
 /// The kernel reads on until it finds the end.
