@@ -8,6 +8,7 @@ refuses is tried by `tools/build misuse`.)
 import pytest
 from lab.machine import Dom0
 from lab.paths import MISUSE_MODULE
+from lab.until import until
 
 DRIVER = "/sys/bus/pci/drivers/misuse"
 PATH = "/root/misuse/rust_pciback.ko"
@@ -48,7 +49,8 @@ def test_attached_before_it_is_set_up(misuse: Dom0) -> None:
     bdf = misuse.bdf("nvme0")
     misuse.check(f"dmesg -c >/dev/null; printf 1 >{DRIVER}/haste; echo 1 >/sys/bus/pci/devices/{bdf}/remove")
     misuse.check("echo 1 >/sys/bus/pci/rescan")
-    said = misuse.check("sleep 2; dmesg | sed -n 's/.*misuse: //p'").strip()
+    misuse.check(until("dmesg | grep -q 'misuse: attached'", 20))
+    said = misuse.check("dmesg | sed -n 's/.*misuse: //p'").strip()
     misuse.check("rmmod rust_pciback")
     assert said == f"attached: -{ENODEV}"
 

@@ -4,8 +4,9 @@
 import pytest
 from lab.machine import Dom0
 from lab.pciback import DRIVER, claim, give_back, load, unload
-from lab.toolstack import INITIALISED, PciBackend, shown, wait_idle
+from lab.toolstack import INITIALISED, PciBackend, shown, wait_idle, wait_until
 
+EBUSY = 16
 NAMES = ("igb0", "nvme0", "e1000e0")
 #: All devices go to sleep, and the kernel waits a second instead of the processors' and firmware's sleep.
 #: (The next stage, `platform`, unbalances an interrupt of the kernel's own under Xen.)
@@ -71,5 +72,30 @@ def test_a_guests_device_keeps_dom0_awake(dom0: Dom0) -> None:
     guest.remove()
     wait_idle(dom0, bdf)
     dom0.check("printf freeze | /tests/pbtool write /sys/power/state | grep -qx 0; echo none >/sys/power/pm_test", 120)
+    unload(dom0)
+    give_back(dom0, bdf)
+
+
+@pytest.mark.dom0("main", "pv", xl=True)
+def test_a_look_at_xenstore_is_over_before_dom0_sleeps(dom0: Dom0) -> None:
+    """The queue on which guests are looked at is frozen: the kernel waits for what it does, in vain as long
+    as xenstored doesn't answer."""
+    load(dom0)
+    bdf = dom0.bdf("igb0")
+    sleep = "printf freeze | /tests/pbtool write /sys/power/state"
+    xenstored = "$(cat /run/xen/xenstored.pid)"
+    dom0.check("echo freezer >/sys/power/pm_test; echo 2000 >/sys/power/pm_freeze_timeout; dmesg -c >/dev/null")
+    dom0.check(f"kill -STOP {xenstored}")
+    try:
+        claim(dom0, bdf)  # so that all lists are looked at
+        wait_until(dom0, "grep -qs rust_pciback /proc/[0-9]*/stack")
+        assert dom0.check(sleep) == f"{EBUSY}\n"
+        said = dom0.check("dmesg")
+    finally:
+        dom0.check(f"kill -CONT {xenstored}")
+    assert "0 tasks refusing to freeze, wq_busy=1" in said
+    assert "workqueue rust_pciback_backend" in said
+    assert dom0.check(sleep) == "0\n"
+    dom0.check("echo none >/sys/power/pm_test; echo 20000 >/sys/power/pm_freeze_timeout")
     unload(dom0)
     give_back(dom0, bdf)
