@@ -20,10 +20,16 @@ mod driver {
     // the driver's files adds it here, and what it calls to `stand_in`.
     #[path = ""]
     pub(crate) mod backend {
-        pub(crate) use crate::stand_in::guest;
+        pub(crate) use crate::stand_in::{guest, guests, guests::schedule_all};
+        #[path = "backend/export.rs"]
+        mod export;
+        #[path = "backend/give_back.rs"]
+        mod give_back;
         #[path = "backend/queue.rs"]
         mod queue;
         // Here, for what only this part of the driver sees.
+        #[path = "tests/model/src/schedules/export.rs"]
+        mod export_schedules;
         #[path = "tests/model/src/schedules/queue.rs"]
         mod schedules;
     }
@@ -34,6 +40,8 @@ mod driver {
         pub(crate) mod assignment;
         #[path = "device/claimed.rs"]
         pub(crate) mod claimed;
+        #[path = "device/pm.rs"]
+        pub(crate) mod pm;
         #[path = "device/record.rs"]
         pub(crate) mod record;
         #[path = "device/registry.rs"]
@@ -45,14 +53,39 @@ mod driver {
         #[path = "device/workers.rs"]
         pub(crate) mod workers;
     }
+    #[path = ""]
+    pub(crate) mod stub {
+        #[path = "stub/pm.rs"]
+        pub(crate) mod pm;
+    }
+    // Wrappers: the only files here with unsafe code.
+    #[path = ""]
+    #[allow(unsafe_code)]
+    mod xenbus {
+        pub(crate) use crate::stand_in::xenbus as raw;
+        #[path = "tests/model/src/schedules/watch.rs"]
+        mod schedules;
+        #[path = "kapi/xenbus/watch.rs"]
+        mod watch;
+    }
+    #[path = ""]
+    #[allow(unsafe_code)]
+    mod pci {
+        pub(crate) use crate::pci::{raw_dev, Locked};
+        #[path = "kapi/pci/driver_override.rs"]
+        mod driver_override;
+        #[path = "tests/model/src/schedules/driver_override.rs"]
+        mod schedules;
+    }
 }
-pub(crate) use driver::{device, pure};
+pub(crate) use driver::{backend, device, pure, stub};
 
 // `kernel` is this crate.
 extern crate self as kernel;
 mod stand_in;
 pub(crate) use stand_in::{
-    error, hypercall, kapi, params, pci, prelude, rbtree, sync, time, workqueue,
+    bindings, error, ffi, hypercall, kapi, params, pci, prelude, rbtree, reset, sync, time, types,
+    workqueue,
 };
 
 mod models;

@@ -4,20 +4,28 @@
 //! file or module that it stands for.
 
 pub(crate) mod alloc;
+#[allow(unsafe_code)]
+pub(crate) mod bindings;
 pub(crate) mod context;
 pub(crate) mod guest;
+pub(crate) mod guests;
 pub(crate) mod kapi;
+pub(crate) mod kbox;
 pub(crate) mod pci;
 pub(crate) mod rbtree;
 pub(crate) mod settings;
 pub(crate) mod sync;
 pub(crate) mod time;
+pub(crate) mod types;
 pub(crate) mod workqueue;
+#[allow(unsafe_code)]
+pub(crate) mod xenbus;
 
 /// `crate::params`.
 pub(crate) mod params {
     /// A switch.
     pub(crate) struct Switch;
+    pub(crate) static PASSTHROUGH: Switch = Switch;
     pub(crate) static STRICT_RESET: Switch = Switch;
 
     impl Switch {
@@ -48,9 +56,42 @@ pub(crate) mod reset_methods {
 
 /// `crate::device::saved_state`.
 pub(crate) mod saved_state {
+    use super::{pci::Locked, prelude::Result};
+
     pub(crate) struct SavedState;
 
     pub(crate) struct Quiet;
+
+    impl SavedState {
+        pub(crate) fn restore(&self, _: &Locked<'_>, _: Quiet) -> Result {
+            Ok(())
+        }
+    }
+}
+
+/// `crate::reset`.
+pub(crate) mod reset {
+    pub(crate) mod request {
+        use crate::{
+            device::{claimed::Claimed, record::ResetRecord, reservation::Reservation},
+            prelude::Result,
+            pure::{reset_state::ResetState, time::Time},
+            sync::Arc,
+        };
+
+        /// Each by itself, and each becomes clean.
+        pub(crate) fn reset_together(targets: &[Arc<Claimed>], _: Time) -> Result {
+            for target in targets {
+                let _reserved = Reservation::take([target.clone()].into_iter())?;
+                shuttle::thread::yield_now();
+                target.record(ResetRecord {
+                    state: ResetState::Clean,
+                    ..ResetRecord::NONE
+                });
+            }
+            Ok(())
+        }
+    }
 }
 
 /// `crate::device::aer`.
@@ -68,14 +109,51 @@ pub(crate) mod aer {
 /// `kernel::error`.
 pub(crate) mod error {
     pub(crate) use super::prelude::Error;
+    use super::prelude::Result;
+
+    pub(crate) fn to_result(errno: i32) -> Result {
+        if errno < 0 {
+            return Err(Error(-errno));
+        }
+        Ok(())
+    }
+}
+
+/// `kernel::ffi`.
+pub(crate) mod ffi {
+    pub(crate) use core::ffi::{c_char, c_int, c_uint, c_void};
 }
 
 /// `kernel::prelude`.
 pub(crate) mod prelude {
     pub(crate) use super::alloc::{AllocError, KVec, GFP_KERNEL};
-    pub(crate) use crate::pin_init;
-    pub(crate) use core::ffi::CStr;
+    pub(crate) use super::kbox::KBox;
+    pub(crate) use crate::{dev_err, dev_info, dev_warn, pin_init};
+    pub(crate) use core::{ffi::CStr, pin::Pin};
     pub(crate) use macros::pin_data;
+
+    /// What the kernel calls these.
+    #[allow(unsafe_code)]
+    pub(crate) trait CStrExt {
+        /// # Safety
+        ///
+        /// The pointer must be that of a string.
+        unsafe fn from_char_ptr<'a>(text: *const core::ffi::c_char) -> &'a Self;
+        fn as_char_ptr(&self) -> *const core::ffi::c_char;
+    }
+
+    #[allow(unsafe_code)]
+    impl CStrExt for CStr {
+        unsafe fn from_char_ptr<'a>(text: *const core::ffi::c_char) -> &'a Self {
+            super::bindings::assert_string(text);
+            // SAFETY: By the caller's promise.
+            unsafe { Self::from_ptr(text) }
+        }
+
+        fn as_char_ptr(&self) -> *const core::ffi::c_char {
+            self.as_ptr()
+        }
+    }
 
     /// A value that is about to be made in its place.
     pub(crate) trait PinInit<T> {
@@ -94,19 +172,52 @@ pub(crate) mod prelude {
 
     pub(crate) type Result<T = (), E = Error> = core::result::Result<T, E>;
 
+    impl Error {
+        pub(crate) fn to_errno(self) -> i32 {
+            -self.0
+        }
+    }
+
     impl From<AllocError> for Error {
         fn from(_: AllocError) -> Self {
             ENOMEM
         }
     }
 
+    pub(crate) const EPERM: Error = Error(1);
     pub(crate) const EINTR: Error = Error(4);
     pub(crate) const EIO: Error = Error(5);
     pub(crate) const EAGAIN: Error = Error(11);
     pub(crate) const ENOMEM: Error = Error(12);
     pub(crate) const EBUSY: Error = Error(16);
+    pub(crate) const EEXIST: Error = Error(17);
     pub(crate) const ENODEV: Error = Error(19);
     pub(crate) const ERESTARTSYS: Error = Error(512);
+}
+
+/// `kernel::dev_err!` and its like.
+#[macro_export]
+macro_rules! dev_err {
+    ($device:expr, $($text:tt)*) => {{
+        let _ = $device;
+        let _ = format_args!($($text)*);
+    }};
+}
+
+/// As above.
+#[macro_export]
+macro_rules! dev_warn {
+    ($($text:tt)*) => {
+        $crate::dev_err!($($text)*)
+    };
+}
+
+/// As above.
+#[macro_export]
+macro_rules! dev_info {
+    ($($text:tt)*) => {
+        $crate::dev_err!($($text)*)
+    };
 }
 
 /// `kernel::new_mutex!`.

@@ -7,7 +7,11 @@ use super::{
     queue::{self, BackendQueue, Scanner},
 };
 use crate::{
-    prelude::*, schedules::hold, stand_in::context::World, sync::Arc, workqueue::WorkItem,
+    prelude::*,
+    schedules::hold,
+    stand_in::context::World,
+    sync::Arc,
+    workqueue::{freeze_workqueues, thaw_workqueues, WorkItem},
 };
 use shuttle::thread::{spawn, yield_now};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -18,12 +22,14 @@ struct Store {
     version: AtomicUsize,
     seen: AtomicUsize,
     lookers: AtomicUsize,
+    asleep: AtomicBool,
     over: AtomicBool,
 }
 
 impl Store {
     fn look(&self) {
         assert!(!self.over.load(SeqCst), "looks after the end");
+        assert!(!self.asleep.load(SeqCst), "looks while the system sleeps");
         assert_eq!(self.lookers.fetch_add(1, SeqCst), 0, "one at a time");
         let version = self.version.load(SeqCst);
         yield_now();
@@ -90,6 +96,30 @@ fn no_new_guest_is_missed() {
         let store = SCANNED.clone();
         change(&store, queue::schedule_scan);
         queue::schedule_scan();
+        drop(queue);
+        assert_eq!(store.seen.load(SeqCst), 4);
+    });
+}
+
+/// What changes while the system sleeps is looked at afterwards.
+#[test]
+fn nothing_is_looked_at_while_the_system_sleeps() {
+    hold(World::default(), || {
+        let queue = BackendQueue::new().expect("memory");
+        let store = std::sync::Arc::new(Store::default());
+        let guest = guest(&store);
+        let system = spawn({
+            let store = store.clone();
+            move || {
+                freeze_workqueues();
+                store.asleep.store(true, SeqCst);
+                yield_now();
+                store.asleep.store(false, SeqCst);
+                thaw_workqueues();
+            }
+        });
+        change(&store, move || queue::schedule(&guest));
+        system.join().expect("no failure");
         drop(queue);
         assert_eq!(store.seen.load(SeqCst), 4);
     });

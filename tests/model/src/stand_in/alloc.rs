@@ -92,6 +92,15 @@ impl<T> Deref for KVec<T> {
     }
 }
 
+impl<T> IntoIterator for KVec<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(mut self) -> Self::IntoIter {
+        core::mem::take(&mut self.items).into_iter()
+    }
+}
+
 impl<'a, T> IntoIterator for &'a KVec<T> {
     type Item = &'a T;
     type IntoIter = core::slice::Iter<'a, T>;

@@ -32,6 +32,8 @@ shuttle::thread_local! {
 pub(crate) fn begin(world: World) {
     WORLD.set(world);
     NOW.set(Time(0));
+    super::bindings::begin();
+    super::kbox::begin();
 }
 
 /// Returns the time: a little later each time, and now and then a good deal later.

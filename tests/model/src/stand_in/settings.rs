@@ -9,4 +9,6 @@ impl Settings {
     pub(crate) fn new() -> Self {
         Self
     }
+
+    pub(crate) fn end_use(&self) {}
 }

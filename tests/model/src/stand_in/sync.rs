@@ -6,7 +6,7 @@
 use super::{
     alloc::{allocate, AllocError, Flags},
     context::{below, by_chance, might_sleep, spinlock_given_back, spinlock_taken, world},
-    prelude::PinInit,
+    prelude::{Error, PinInit},
     time::{self, Jiffies},
 };
 use core::ops::{Deref, DerefMut};
@@ -21,8 +21,8 @@ impl<T> Arc<T> {
         Ok(Self(std::sync::Arc::new(value)))
     }
 
-    pub(crate) fn pin_init(init: impl PinInit<T>, flags: Flags) -> Result<Self, AllocError> {
-        Self::new(init.make(), flags)
+    pub(crate) fn pin_init(init: impl PinInit<T>, flags: Flags) -> Result<Self, Error> {
+        Ok(Self::new(init.make(), flags)?)
     }
 
     pub(crate) fn ptr_eq(one: &Self, other: &Self) -> bool {
@@ -225,11 +225,15 @@ fn doze<'a, T>(
     take(lock)
 }
 
-/// `kernel::sync::atomic`, for what is decided by no order.
+/// `kernel::sync::atomic`, all in one order.
 pub(crate) mod atomic {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use shuttle::sync::atomic::{AtomicBool, Ordering};
+
+    pub(crate) struct Acquire;
 
     pub(crate) struct Relaxed;
+
+    pub(crate) struct Release;
 
     pub(crate) struct Atomic<T>(AtomicBool, core::marker::PhantomData<T>);
 
@@ -239,7 +243,15 @@ pub(crate) mod atomic {
         }
 
         pub(crate) fn xchg(&self, value: bool, _: Relaxed) -> bool {
-            self.0.swap(value, Ordering::Relaxed)
+            self.0.swap(value, Ordering::SeqCst)
+        }
+
+        pub(crate) fn load(&self, _: Acquire) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        pub(crate) fn store(&self, value: bool, _: Release) {
+            self.0.store(value, Ordering::SeqCst);
         }
     }
 }
@@ -247,6 +259,7 @@ pub(crate) mod atomic {
 /// `kernel::sync::aref`.
 pub(crate) mod aref {
     /// A reference that counts, to what is itself one here.
+    #[derive(Clone)]
     pub(crate) struct ARef<T>(T);
 
     impl<T: Clone> From<&T> for ARef<T> {

@@ -6,7 +6,7 @@ use super::{
     alloc::allocate,
     context::might_sleep,
     prelude::Result,
-    sync::{Arc, Mutex},
+    sync::{Arc, CondVar, Mutex},
 };
 use core::{ffi::CStr, marker::PhantomData};
 use shuttle::{
@@ -14,21 +14,54 @@ use shuttle::{
     thread::{spawn, JoinHandle},
 };
 
+/// Whether freezable queues stand still, and how much of their work is under way.
+struct Freezer {
+    frozen: bool,
+    active: usize,
+}
+
+shuttle::lazy_static! {
+    static ref FREEZER: Mutex<Freezer> = Mutex::new(Freezer { frozen: false, active: 0 });
+    static ref CHANGED: CondVar = CondVar::new();
+}
+
+/// Has no work of freezable queues begin, and waits for what is under way
+/// (`freeze_workqueues_begin()`, `freeze_workqueues_busy()`).
+pub(crate) fn freeze_workqueues() {
+    let mut freezer = FREEZER.lock();
+    freezer.frozen = true;
+    while freezer.active > 0 {
+        CHANGED.wait(&mut freezer);
+    }
+}
+
+/// Has it begin again.
+pub(crate) fn thaw_workqueues() {
+    FREEZER.lock().frozen = false;
+    CHANGED.notify_all();
+}
+
 /// A queue whose end waits for all work.
 pub(crate) struct OwnQueue {
     work: Mutex<Vec<JoinHandle<()>>>,
+    freezable: bool,
 }
 
 impl OwnQueue {
     pub(crate) fn new(_: &'static CStr) -> Result<Self> {
+        Self::make(false)
+    }
+
+    pub(crate) fn freezable(_: &'static CStr) -> Result<Self> {
+        Self::make(true)
+    }
+
+    fn make(freezable: bool) -> Result<Self> {
         allocate()?;
         Ok(Self {
             work: Mutex::new(Vec::new()),
+            freezable,
         })
-    }
-
-    pub(crate) fn freezable(name: &'static CStr) -> Result<Self> {
-        Self::new(name)
     }
 
     pub(crate) fn spawn<F: FnOnce() + Send + 'static>(&self, work: F) -> Result {
@@ -55,9 +88,27 @@ impl OwnQueue {
     }
 
     fn start<F: FnOnce() + Send + 'static>(&self, work: F) {
-        let handle = spawn(work);
+        let handle = if self.freezable {
+            spawn(move || while_thawed(work))
+        } else {
+            spawn(work)
+        };
         self.work.lock().push(handle);
     }
+}
+
+/// Runs work of a freezable queue.
+fn while_thawed(work: impl FnOnce()) {
+    {
+        let mut freezer = FREEZER.lock();
+        while freezer.frozen {
+            CHANGED.wait(&mut freezer);
+        }
+        freezer.active += 1;
+    }
+    work();
+    FREEZER.lock().active -= 1;
+    CHANGED.notify_all();
 }
 
 impl Drop for OwnQueue {
