@@ -12,9 +12,16 @@ use crate::{
     stand_in::context::World,
 };
 use shuttle::thread::spawn;
+use std::ffi::CString;
 
 const OURS: &CStr = c"pciback";
 const THEIRS: &CStr = c"vfio-pci";
+
+/// Returns what user space reads.
+fn shown(device: &Device) -> Option<CString> {
+    // SAFETY: The device is there.
+    unsafe { bindings::driver_override_show(raw_dev(device)) }
+}
 
 /// What user space writes stays, whenever it comes.
 #[test]
@@ -28,9 +35,7 @@ fn what_user_space_writes_stays() {
         });
         withdraw_override(&device, OURS);
         user.join().expect("no failure");
-        // SAFETY: The device is there.
-        let name = unsafe { bindings::driver_override_show(raw_dev(&device)) };
-        assert_eq!(name.as_deref(), Some(THEIRS));
+        assert_eq!(shown(&device).as_deref(), Some(THEIRS));
     });
 }
 
@@ -46,8 +51,6 @@ fn two_withdraw_it() {
         });
         withdraw_override(&device, OURS);
         other.join().expect("no failure");
-        // SAFETY: The device is there.
-        let name = unsafe { bindings::driver_override_show(raw_dev(&device)) };
-        assert_eq!(name, None);
+        assert_eq!(shown(&device), None);
     });
 }

@@ -10,6 +10,7 @@ use super::{
     bindings,
     context::{by_chance, world},
     kbox::is_freed,
+    prelude::{EEXIST, ENOMEM},
     sync::{CondVar, Mutex, SpinLock},
 };
 use core::ffi::{c_char, c_int, c_uint};
@@ -26,9 +27,6 @@ pub(crate) struct XenbusWatch {
     pub(crate) callback:
         Option<unsafe extern "C" fn(*mut XenbusWatch, *const c_char, *const c_char)>,
 }
-
-const EEXIST: c_int = 17;
-const ENOMEM: c_int = 12;
 
 /// The address of a watch, by which xenstored knows it, too.
 type Token = usize;
@@ -84,12 +82,12 @@ pub(crate) fn write() {
 
 fn xs_watch(token: Token) -> c_int {
     if world().memory_is_short && by_chance() {
-        return -ENOMEM;
+        return ENOMEM.to_errno();
     }
     let mut xenstored = XENSTORED.lock();
     xenstored.watches.push(token);
     if core::mem::take(&mut xenstored.has_the_next) {
-        return -EEXIST;
+        return EEXIST.to_errno();
     }
     0
 }
