@@ -2,13 +2,30 @@
 
 //! The configuration space that the guest of a PV frontend sees of a device.
 //!
+//! It is described by data: a table of fields, made at the claim from the header, the resources
+//! and the capabilities, says what is read in each and what a write does. What is in no field is
+//! read from the hardware and written only by permissive guests. The rules are those of the C
+//! driver (drivers/xen/xen-pciback/conf_space*.c); Documentation/config-space.md lists them, and
+//! where they differ.
+//!
 //! Nothing here touches a device. Reading asks for what the hardware says.
 
 mod access;
 mod bounded;
 mod capabilities;
+mod fields;
+mod header;
+mod known;
+mod state;
+
+use super::{base_address::Space, config_field::ConfigField};
+use capabilities::Capabilities;
+use fields::{Field, Table, Write};
 
 pub(crate) use access::{Error, Extent, Place, Size};
+pub(crate) use fields::Refusal;
+pub(crate) use header::{Identity, Layout, Resource};
+pub(crate) use state::Latched;
 
 /// The configuration space of the hardware.
 pub(crate) trait Registers {
@@ -19,4 +36,103 @@ pub(crate) trait Registers {
     /// - [`Error::DeviceNotFound`]: the device is gone.
     /// - [`Error::Failed`]: the kernel can't read it.
     fn read(&self, place: Place) -> Result<u32, Error>;
+}
+
+/// Why a device can't be shown to PV guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// It can't be read.
+    Unreadable(Error),
+    /// Its capabilities overlap, or leave the configuration space.
+    Capabilities(Refusal),
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        Self::Capabilities(refusal)
+    }
+}
+
+/// The configuration space of a claimed device. It lasts as long as the claim; what a guest
+/// changes is in [`Latched`].
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigSpace {
+    capabilities: Capabilities,
+    table: Table,
+}
+
+impl ConfigSpace {
+    /// Describes a device.
+    ///
+    /// # Errors
+    ///
+    /// - [`Unfit::Unreadable`]: the device doesn't answer.
+    /// - [`Unfit::Capabilities`]: what it says of its capabilities can't be.
+    pub(crate) fn new(identity: &Identity, registers: &impl Registers) -> Result<Self, Unfit> {
+        let capabilities = Capabilities::find_all(registers)?;
+        let mut table = Table::new();
+        header::add(&mut table, identity)?;
+        known::add(&mut table, &capabilities)?;
+        Ok(Self {
+            capabilities,
+            table,
+        })
+    }
+
+    /// Opens a field for guests, as the administrator wishes (`quirks`). All its bits are: what is
+    /// called its mask has never restricted anything.
+    ///
+    /// # Errors
+    ///
+    /// - [`Refusal::Misplaced`]: no aligned field of the configuration space.
+    /// - [`Refusal::Overlap`]: its bytes, or some, have rules already.
+    /// - [`Refusal::Full`]: there are too many.
+    pub(crate) fn open(&mut self, field: ConfigField) -> Result<(), Refusal> {
+        let size = Size::from_bytes(field.size.into()).ok_or(Refusal::Misplaced)?;
+        let place = Place::new(field.offset, size).ok_or(Refusal::Misplaced)?;
+        let field = Field::hardware(place, size.mask(), Write::Hardware);
+        self.table.add(field)
+    }
+
+    /// Returns what a guest reads. The hardware is asked once, if it has a say.
+    ///
+    /// # Errors
+    ///
+    /// - Those of reading.
+    pub(crate) fn read(
+        &self,
+        latched: &Latched,
+        place: Place,
+        registers: &impl Registers,
+    ) -> Result<u32, Error> {
+        self.compose(latched, place, || {
+            let hardware = registers.read(place)?;
+            Ok(self.capabilities.with_pointers(place, hardware))
+        })
+    }
+
+    /// Puts together what fields say and, if it has a say, the hardware.
+    fn compose(
+        &self,
+        latched: &Latched,
+        place: Place,
+        hardware: impl FnOnce() -> Result<u32, Error>,
+    ) -> Result<u32, Error> {
+        let (mut from_hardware, mut known) = (place.size().mask(), 0);
+        for field in self.table.touched(place) {
+            let answer = field.read.answer(latched);
+            from_hardware = place.merged(from_hardware, field.place, answer.from_hardware);
+            known = place.merged(known, field.place, answer.known);
+        }
+        if from_hardware == 0 {
+            return Ok(known);
+        }
+        Ok(hardware()? & from_hardware | known)
+    }
 }
