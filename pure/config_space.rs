@@ -8,21 +8,28 @@
 //! driver (drivers/xen/xen-pciback/conf_space*.c); Documentation/config-space.md lists them, and
 //! where they differ.
 //!
-//! Nothing here touches a device. Reading asks for what the hardware says.
+//! Nothing here touches a device. Reading asks for what the hardware says; a write returns what
+//! is to be done.
 
 mod access;
 mod bounded;
 mod capabilities;
+mod effect;
 mod fields;
 mod header;
 mod known;
 mod state;
+mod write;
 
 use super::{base_address::Space, config_field::ConfigField};
-use capabilities::Capabilities;
+use capabilities::{Capabilities, PM};
 use fields::{Field, Table, Write};
+use header::COMMAND;
+use known::{power_register, PMCSR_PME_ENABLE};
+use write::Decision;
 
 pub(crate) use access::{Error, Extent, Place, Size};
+pub(crate) use effect::{Effect, PowerState, Written};
 pub(crate) use fields::Refusal;
 pub(crate) use header::{Identity, Layout, Resource};
 pub(crate) use state::Latched;
@@ -36,6 +43,24 @@ pub(crate) trait Registers {
     /// - [`Error::DeviceNotFound`]: the device is gone.
     /// - [`Error::Failed`]: the kernel can't read it.
     fn read(&self, place: Place) -> Result<u32, Error>;
+}
+
+/// A device, with what the kernel knows of it.
+pub(crate) trait Device: Registers {
+    /// Tells whether the kernel has it enabled (`pci_is_enabled()`).
+    fn is_enabled(&self) -> bool;
+
+    /// Tells whether the kernel has it as a bus master (`is_busmaster`).
+    fn is_master(&self) -> bool;
+}
+
+/// What the administrator allows the guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rights {
+    /// Writing what is in no field, and more bits of some that are.
+    pub(crate) permissive: bool,
+    /// Turning MSI, MSI-X and INTx on and off by itself.
+    pub(crate) interrupt_control: bool,
 }
 
 /// Why a device can't be shown to PV guests.
@@ -100,6 +125,32 @@ impl ConfigSpace {
         self.table.add(field)
     }
 
+    /// Begins a guest's use of the device: what is latched then, and what is to be done first. No
+    /// guest's device signals power management events, whose line may be shared.
+    ///
+    /// # Errors
+    ///
+    /// - Those of reading.
+    pub(crate) fn begin(
+        &self,
+        interrupt_line: u8,
+        registers: &impl Registers,
+    ) -> Result<Written, Error> {
+        // CAST: The register has 16 bits.
+        let command = registers.read(COMMAND)? as u16;
+        let mut begun = Written::new(Latched::new(command, interrupt_line));
+        if let Some(Ok(place)) = self.capabilities.place_of(PM).map(power_register) {
+            if registers.read(place)? & PMCSR_PME_ENABLE != 0 {
+                begun.push(Effect::Update {
+                    place,
+                    mask: PMCSR_PME_ENABLE,
+                    value: 0,
+                })?;
+            }
+        }
+        Ok(begun)
+    }
+
     /// Returns what a guest reads. The hardware is asked once, if it has a say.
     ///
     /// # Errors
@@ -134,5 +185,45 @@ impl ConfigSpace {
             return Ok(known);
         }
         Ok(hardware()? & from_hardware | known)
+    }
+
+    /// Returns what a guest's write is to cause. Fields that are written in part keep the rest.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::AccessDenied`]: it may not write that.
+    /// - [`Error::Failed`]: there would be too many effects.
+    /// - Those of reading.
+    pub(crate) fn write(
+        &self,
+        latched: &Latched,
+        rights: Rights,
+        place: Place,
+        value: u32,
+        device: &impl Device,
+    ) -> Result<Written, Error> {
+        let mut written = Written::new(*latched);
+        let decision = Decision {
+            space: self,
+            device,
+            rights,
+        };
+        let mut fields = self.table.touched(place).peekable();
+        if fields.peek().is_none() {
+            let value = value & place.size().mask();
+            written.is_ignored = !rights.permissive;
+            if rights.permissive {
+                written.push(Effect::Write { place, value })?;
+            }
+        }
+        for field in fields {
+            if field.write != Write::ReadOnly {
+                // No pointer that only guests see gets into the hardware.
+                let before = self.compose(latched, field.place, || device.read(field.place))?;
+                let value = field.place.merged(before, place, value);
+                decision.field(&mut written, *field, value)?;
+            }
+        }
+        Ok(written)
     }
 }
