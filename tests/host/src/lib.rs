@@ -26,6 +26,14 @@ mod batch;
 #[cfg(test)]
 mod faulty_devices;
 #[cfg(test)]
+mod frontend;
+#[cfg(test)]
+mod frontend_device;
+#[cfg(test)]
+mod frontend_headers;
+#[cfg(test)]
+mod frontend_oracle;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
 mod guests;

@@ -3,7 +3,16 @@
 //! How many inputs each property was tried with: counted, not taken from what was asked for.
 
 use proptest::test_runner::{ResultCache, ResultCacheKey, TestCaseResult};
-use std::io::Write;
+use std::{cell::Cell, io::Write};
+
+thread_local! {
+    static OPERATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// An input of the property that runs in this thread was a row of so many operations.
+pub(crate) fn operations(many: usize) {
+    OPERATIONS.set(OPERATIONS.get() + many);
+}
 
 /// A cache of results that keeps none: proptest tells it of each input that was tried, and drops it
 /// at the end of the property.
@@ -33,7 +42,11 @@ impl Drop for Tally {
     fn drop(&mut self) {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("?");
-        let line = format!("inputs: {:>11} {name}\n", self.0);
+        let mut line = format!("inputs: {:>11} {name}\n", self.0);
+        let operations = OPERATIONS.take();
+        if operations > 0 {
+            line += &format!("operations: {operations:>7} {name}\n");
+        }
         let _ = std::io::stdout().write_all(line.as_bytes()); // It is for reading only.
     }
 }
