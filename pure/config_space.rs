@@ -21,17 +21,43 @@ mod known;
 mod state;
 mod write;
 
-use super::{base_address::Space, config_field::ConfigField};
-use capabilities::{Capabilities, PM};
-use fields::{Field, Table, Write};
+use super::{
+    base_address::Space,
+    config_field::ConfigField, //
+};
+use capabilities::{
+    Capabilities,
+    PM, //
+};
+use fields::{
+    Field,
+    Table,
+    Write, //
+};
 use header::COMMAND;
-use known::{power_register, PMCSR_PME_ENABLE};
+use known::{
+    power_register,
+    PMCSR_PME_ENABLE, //
+};
 use write::Decision;
 
-pub(crate) use access::{Error, Extent, Place, Size};
-pub(crate) use effect::{Effect, PowerState, Written};
+pub(crate) use access::{
+    Error,
+    Extent,
+    Place,
+    Size, //
+};
+pub(crate) use effect::{
+    Effect,
+    PowerState,
+    Written, //
+};
 pub(crate) use fields::Refusal;
-pub(crate) use header::{Identity, Layout, Resource};
+pub(crate) use header::{
+    Identity,
+    Layout,
+    Resource, //
+};
 pub(crate) use state::Latched;
 
 /// The configuration space of the hardware.
@@ -47,10 +73,10 @@ pub(crate) trait Registers {
 
 /// A device, with what the kernel knows of it.
 pub(crate) trait Device: Registers {
-    /// Tells whether the kernel has it enabled (`pci_is_enabled()`).
+    /// Returns `true` if the kernel has it enabled (`pci_is_enabled()`).
     fn is_enabled(&self) -> bool;
 
-    /// Tells whether the kernel has it as a bus master (`is_busmaster`).
+    /// Returns `true` if the kernel has it as a bus master (`is_busmaster`).
     fn is_master(&self) -> bool;
 }
 

@@ -170,7 +170,12 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Extent, Place, Size};
+    use super::{
+        Error,
+        Extent,
+        Place,
+        Size, //
+    };
 
     #[test]
     fn sizes_offsets_and_alignment() {

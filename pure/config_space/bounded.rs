@@ -63,7 +63,10 @@ impl<T: Copy, const N: usize> Bounded<T, N> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bounded, Full};
+    use super::{
+        Bounded,
+        Full, //
+    };
 
     #[test]
     fn order_and_bounds() {

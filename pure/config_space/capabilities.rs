@@ -7,9 +7,13 @@
 //! pointer leads on to the next one, and the last to none.
 
 use super::{
-    access::{Error, Place, Size},
+    access::{
+        Error,
+        Place,
+        Size, //
+    },
     bounded::Bounded,
-    Registers,
+    Registers, //
 };
 
 /// Power Management.
@@ -114,7 +118,13 @@ impl Capabilities {
 
 #[cfg(test)]
 mod tests {
-    use super::{Capabilities, Error, Place, Registers, Size};
+    use super::{
+        Capabilities,
+        Error,
+        Place,
+        Registers,
+        Size, //
+    };
 
     struct Image([u8; 256]);
 

@@ -3,10 +3,16 @@
 //! What is to be done to a device because a guest wrote to its configuration space.
 
 use super::{
-    access::{Error, Place},
+    access::{
+        Error,
+        Place, //
+    },
     bounded::Bounded,
-    header::{COMMAND, COMMAND_INVALIDATE},
-    state::Latched,
+    header::{
+        COMMAND,
+        COMMAND_INVALIDATE, //
+    },
+    state::Latched, //
 };
 
 /// A power state, by its number in PMCSR.
@@ -74,7 +80,7 @@ impl Written {
         self.effects.push(effect).map_err(|_| Error::Failed)
     }
 
-    /// Tells that nothing is done because no field is there and the guest isn't permissive: what
+    /// Returns `true` if nothing is done because no field is there and the guest isn't permissive: what
     /// the administrator is told once.
     pub(crate) const fn is_ignored(&self) -> bool {
         self.is_ignored

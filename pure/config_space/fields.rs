@@ -3,10 +3,16 @@
 //! The table of fields: what is read there and what a write does.
 
 use super::{
-    access::{Place, Size},
+    access::{
+        Place,
+        Size, //
+    },
     bounded::Bounded,
-    header::{Bar, COMMAND_GUEST},
-    state::Latched,
+    header::{
+        Bar,
+        COMMAND_GUEST, //
+    },
+    state::Latched, //
 };
 
 /// What a guest reads in a field.
@@ -167,7 +173,14 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{Field, Place, Read, Refusal, Size, Table};
+    use super::{
+        Field,
+        Place,
+        Read,
+        Refusal,
+        Size,
+        Table, //
+    };
 
     fn field(offset: u16, size: Size) -> Field {
         let place = Place::new(offset, size).unwrap();

@@ -3,10 +3,19 @@
 //! The fields of the header (PCI 3.0 sec 6.1, 6.2; bridges: PCI-to-PCI bridge spec 1.2 sec 3.2).
 
 use super::{
-    access::{Place, Size},
-    fields::{Field, Read, Refusal, Table, Write},
+    access::{
+        Place,
+        Size, //
+    },
+    fields::{
+        Field,
+        Read,
+        Refusal,
+        Table,
+        Write, //
+    },
     state::BarNumber,
-    Space,
+    Space, //
 };
 
 /// The Command register.
@@ -134,7 +143,7 @@ impl Bar {
         }
     }
 
-    /// Tells whether a value asks for the size.
+    /// Returns `true` if a value asks for the size.
     pub(super) const fn asks_for_size(&self, value: u32) -> bool {
         value | self.ignored == u32::MAX
     }

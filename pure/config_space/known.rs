@@ -3,9 +3,24 @@
 //! The fields of those capabilities that a guest may do something with. All others it may read.
 
 use super::{
-    access::{Place, Size},
-    capabilities::{Capabilities, Capability, MSI, MSIX, PM, VPD},
-    fields::{Field, Refusal, Table, Write},
+    access::{
+        Place,
+        Size, //
+    },
+    capabilities::{
+        Capabilities,
+        Capability,
+        MSI,
+        MSIX,
+        PM,
+        VPD, //
+    },
+    fields::{
+        Field,
+        Refusal,
+        Table,
+        Write, //
+    }, //
 };
 
 /// In PMC: from which states the device can signal (PM 1.2 sec 3.2.3). No guest may use that.

@@ -45,7 +45,7 @@ impl Latched {
         }
     }
 
-    /// Tells whether the register shows its size.
+    /// Returns `true` if the register shows its size.
     pub(super) const fn shows_size(&self, bar: BarNumber) -> bool {
         self.sizing & bar.bit() != 0
     }

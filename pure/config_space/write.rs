@@ -3,19 +3,45 @@
 //! What a write to a field is to cause.
 
 use super::{
-    access::{Error, Place},
-    capabilities::{MSI, MSIX},
-    effect::{Effect, PowerState, Written},
-    fields::{Field, Write},
+    access::{
+        Error,
+        Place, //
+    },
+    capabilities::{
+        MSI,
+        MSIX, //
+    },
+    effect::{
+        Effect,
+        PowerState,
+        Written, //
+    },
+    fields::{
+        Field,
+        Write, //
+    },
     header::{
-        Bar, BIST_START, COMMAND_DECODE, COMMAND_GUEST, COMMAND_INTX_DISABLE, COMMAND_INVALIDATE,
-        COMMAND_MASTER,
+        Bar,
+        BIST_START,
+        COMMAND_DECODE,
+        COMMAND_GUEST,
+        COMMAND_INTX_DISABLE,
+        COMMAND_INVALIDATE,
+        COMMAND_MASTER, //
     },
     known::{
-        control_word, MSIX_ENABLE, MSIX_MASK_ALL, MSI_ENABLE, PMCSR_GUEST, PMCSR_PME_STATUS,
-        PMCSR_STATE, VPD_WRITES,
+        control_word,
+        MSIX_ENABLE,
+        MSIX_MASK_ALL,
+        MSI_ENABLE,
+        PMCSR_GUEST,
+        PMCSR_PME_STATUS,
+        PMCSR_STATE,
+        VPD_WRITES, //
     },
-    ConfigSpace, Device, Rights,
+    ConfigSpace,
+    Device,
+    Rights, //
 };
 
 /// The two kinds of message signalled interrupts.
