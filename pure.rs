@@ -10,6 +10,8 @@
 
 pub(crate) mod base_address;
 pub(crate) mod bdf_grammar;
+#[allow(dead_code)] // As config_space.
+pub(crate) mod bounded;
 pub(crate) mod canary;
 pub(crate) mod claim_step;
 pub(crate) mod config_field;
@@ -24,6 +26,8 @@ pub(crate) mod guest_interrupts;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
 pub(crate) mod kernel_reset;
+#[allow(dead_code)] // As config_space.
+pub(crate) mod pciif;
 pub(crate) mod reset_batch;
 pub(crate) mod reset_method;
 pub(crate) mod reset_plan;

@@ -12,8 +12,9 @@
 //! is to be done.
 
 mod access;
-mod bounded;
+mod bar;
 mod capabilities;
+mod device;
 mod effect;
 mod fields;
 mod header;
@@ -21,17 +22,14 @@ mod known;
 mod state;
 mod write;
 
-use super::{
-    base_address::Space,
-    config_field::ConfigField, //
-};
+use super::config_field::ConfigField;
 use capabilities::{
     Capabilities,
     PM, //
 };
 use fields::{
     Field,
-    Table,
+    FieldTable,
     Write, //
 };
 use header::COMMAND;
@@ -47,6 +45,12 @@ pub(crate) use access::{
     Place,
     Size, //
 };
+pub(crate) use bar::Resource;
+pub(crate) use device::{
+    Device,
+    Registers,
+    Rights, //
+};
 pub(crate) use effect::{
     Effect,
     PowerState,
@@ -55,39 +59,9 @@ pub(crate) use effect::{
 pub(crate) use fields::Refusal;
 pub(crate) use header::{
     Identity,
-    Layout,
-    Resource, //
+    Layout, //
 };
 pub(crate) use state::Latched;
-
-/// The configuration space of the hardware.
-pub(crate) trait Registers {
-    /// Reads so many bytes there.
-    ///
-    /// # Errors
-    ///
-    /// - [`Error::DeviceNotFound`]: the device is gone.
-    /// - [`Error::Failed`]: the kernel can't read it.
-    fn read(&self, place: Place) -> Result<u32, Error>;
-}
-
-/// A device, with what the kernel knows of it.
-pub(crate) trait Device: Registers {
-    /// Returns `true` if the kernel has it enabled (`pci_is_enabled()`).
-    fn is_enabled(&self) -> bool;
-
-    /// Returns `true` if the kernel has it as a bus master (`is_busmaster`).
-    fn is_master(&self) -> bool;
-}
-
-/// What the administrator allows the guest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rights {
-    /// Writing what is in no field, and more bits of some that are.
-    pub(crate) permissive: bool,
-    /// Turning MSI, MSI-X and INTx on and off by itself.
-    pub(crate) interrupt_control: bool,
-}
 
 /// Why a device can't be shown to PV guests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,25 +89,31 @@ impl From<Refusal> for Unfit {
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigSpace {
     capabilities: Capabilities,
-    table: Table,
+    table: FieldTable,
 }
 
 impl ConfigSpace {
-    /// Describes a device.
+    /// A device of which nothing is known: it is to be [described](Self::describe).
+    pub(crate) const EMPTY: Self = Self {
+        capabilities: Capabilities::NONE,
+        table: FieldTable::new(),
+    };
+
+    /// Describes a device, once. (It is too large to be returned: the stack is small.)
     ///
     /// # Errors
     ///
     /// - [`Unfit::Unreadable`]: the device doesn't answer.
     /// - [`Unfit::Capabilities`]: what it says of its capabilities can't be.
-    pub(crate) fn new(identity: &Identity, registers: &impl Registers) -> Result<Self, Unfit> {
-        let capabilities = Capabilities::find_all(registers)?;
-        let mut table = Table::new();
-        header::add(&mut table, identity)?;
-        known::add(&mut table, &capabilities)?;
-        Ok(Self {
-            capabilities,
-            table,
-        })
+    pub(crate) fn describe(
+        &mut self,
+        identity: &Identity,
+        registers: &impl Registers,
+    ) -> Result<(), Unfit> {
+        self.capabilities = Capabilities::find_all(registers)?;
+        header::add(&mut self.table, identity)?;
+        known::add(&mut self.table, &self.capabilities)?;
+        Ok(())
     }
 
     /// Opens a field for guests, as the administrator wishes (`quirks`). All its bits are: what is
@@ -230,7 +210,7 @@ impl ConfigSpace {
     ) -> Result<Written, Error> {
         let mut written = Written::new(*latched);
         let decision = Decision {
-            space: self,
+            capabilities: &self.capabilities,
             device,
             rights,
         };

@@ -1,33 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which bytes of the configuration space are read or written, and the errors that a frontend is
-//! told.
+//! Which bytes of the configuration space are read or written.
 
-/// What a frontend is told of an operation that failed (`XEN_PCI_ERR_*`,
-/// include/xen/interface/io/pciif.h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Error {
-    /// The device doesn't answer.
-    DeviceNotFound,
-    /// No such offset or size, or the two don't fit.
-    InvalidOffset,
-    /// The guest may not write that.
-    AccessDenied,
-    /// It was allowed, and failed.
-    Failed,
-}
-
-impl Error {
-    /// Returns the number that stands for it in the protocol.
-    pub(crate) const fn number(self) -> i32 {
-        match self {
-            Self::DeviceNotFound => -1,
-            Self::InvalidOffset => -2,
-            Self::AccessDenied => -3,
-            Self::Failed => -5,
-        }
-    }
-}
+pub(crate) use super::super::pciif::Error;
 
 /// How many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,14 @@
 //! therefore not what the hardware says, but what is computed from the list that was found: each
 //! pointer leads on to the next one, and the last to none.
 
+use super::super::bounded::Bounded;
 use super::{
     access::{
         Error,
         Place,
         Size, //
     },
-    bounded::Bounded,
-    Registers, //
+    device::Registers, //
 };
 
 /// Power Management.
@@ -51,6 +51,9 @@ pub(crate) struct Capability {
 pub(crate) struct Capabilities(Bounded<Capability, MOST>);
 
 impl Capabilities {
+    /// None.
+    pub(crate) const NONE: Self = Self(Bounded::new(Capability { id: 0, at: 0 }));
+
     /// Follows the list. It ends where a pointer leads into the header or back, or where nothing
     /// answers.
     ///
@@ -58,7 +61,7 @@ impl Capabilities {
     ///
     /// - Those of reading.
     pub(crate) fn find_all(registers: &impl Registers) -> Result<Self, Error> {
-        let mut found = Self(Bounded::new(Capability { id: 0, at: 0 }));
+        let mut found = Self::NONE;
         if registers.read(STATUS)? & STATUS_LIST == 0 {
             return Ok(found);
         }
@@ -158,7 +161,7 @@ mod tests {
         assert_eq!(Image::new(&ring).places(), [0x40, 0x50]);
         assert_eq!(Image::new(&[(0x34, 0x40), (0x41, 0x43)]).places(), [0x40]);
         assert_eq!(Image::new(&[(0x34, 0x40), (0x41, 0x3c)]).places(), [0x40]);
-        assert_eq!(Image::new(&[(0x34, 0x10)]).places(), []);
+        assert!(Image::new(&[(0x34, 0x10)]).places().is_empty());
         let gone = [(0x34, 0x40), (0x41, 0x50), (0x50, 0xff), (0x51, 0xff)];
         assert_eq!(Image::new(&gone).places(), [0x40]);
         let all: Vec<(usize, u8)> = (0x40..0x100)
@@ -173,7 +176,7 @@ mod tests {
     fn no_list_without_the_bit() {
         let mut image = Image::new(&[(0x34, 0x40)]);
         image.0[6] = 0;
-        assert_eq!(image.places(), []);
+        assert!(image.places().is_empty());
     }
 
     #[test]

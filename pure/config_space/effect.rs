@@ -2,12 +2,12 @@
 
 //! What is to be done to a device because a guest wrote to its configuration space.
 
+use super::super::bounded::Bounded;
 use super::{
     access::{
         Error,
         Place, //
     },
-    bounded::Bounded,
     header::{
         COMMAND,
         COMMAND_INVALIDATE, //
@@ -80,8 +80,8 @@ impl Written {
         self.effects.push(effect).map_err(|_| Error::Failed)
     }
 
-    /// Returns `true` if nothing is done because no field is there and the guest isn't permissive: what
-    /// the administrator is told once.
+    /// Returns `true` if nothing is done because no field is there and the guest isn't permissive:
+    /// what the administrator is told once.
     pub(crate) const fn is_ignored(&self) -> bool {
         self.is_ignored
     }

@@ -2,18 +2,20 @@
 
 //! The table of fields: what is read there and what a write does.
 
+use super::super::bounded::Bounded;
 use super::{
     access::{
         Place,
         Size, //
     },
-    bounded::Bounded,
-    header::{
-        Bar,
-        COMMAND_GUEST, //
-    },
+    bar::Bar,
     state::Latched, //
 };
+
+/// The bits that are the hardware's to show, and a permissive guest's to write: mastering, special
+/// cycles, MWI, palette snooping, stepping, fast back-to-back. Decode isn't among them, nor may it
+/// ever be (XSA-120).
+pub(super) const COMMAND_GUEST: u16 = 0x02bc;
 
 /// What a guest reads in a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,25 +82,25 @@ impl Field {
 
 /// What is read in a field: these bits of the hardware's answer, and those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct Shown {
     pub(super) from_hardware: u32,
     pub(super) known: u32,
 }
 
 impl Read {
     /// Returns what is read.
-    pub(super) fn answer(self, latched: &Latched) -> Answer {
-        let known = |known| Answer {
+    pub(super) fn answer(self, latched: &Latched) -> Shown {
+        let known = |known| Shown {
             from_hardware: 0,
             known,
         };
         match self {
-            Self::Hardware(bits) => Answer {
+            Self::Hardware(bits) => Shown {
                 from_hardware: bits,
                 known: 0,
             },
             Self::Constant(value) => known(value),
-            Self::Command => Answer {
+            Self::Command => Shown {
                 from_hardware: COMMAND_GUEST.into(),
                 known: (latched.command & !COMMAND_GUEST).into(),
             },
@@ -130,9 +132,9 @@ const MOST: usize = 64;
 ///
 /// They are in the order of their places, and none overlaps another.
 #[derive(Clone, Debug)]
-pub(super) struct Table(Bounded<Field, MOST>);
+pub(super) struct FieldTable(Bounded<Field, MOST>);
 
-impl Table {
+impl FieldTable {
     /// A table without fields.
     pub(super) const fn new() -> Self {
         let nowhere = Place::register(0, Size::Byte);
@@ -175,11 +177,11 @@ impl Table {
 mod tests {
     use super::{
         Field,
+        FieldTable, //
         Place,
         Read,
         Refusal,
         Size,
-        Table, //
     };
 
     fn field(offset: u16, size: Size) -> Field {
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn sorted_and_apart() {
-        let mut table = Table::new();
+        let mut table = FieldTable::new();
         for (offset, size, result) in [
             (0x44, Size::Dword, Ok(())),
             (0x40, Size::Word, Ok(())),
@@ -211,13 +213,13 @@ mod tests {
         assert_eq!(touched(0x40, Size::Dword), [0x40, 0x42, 0x43]);
         assert_eq!(touched(0x46, Size::Word), [0x44]);
         assert_eq!(touched(0x41, Size::Byte), [0x40]);
-        assert_eq!(touched(0x48, Size::Dword), []);
-        assert_eq!(touched(0x3c, Size::Dword), []);
+        assert!(touched(0x48, Size::Dword).is_empty());
+        assert!(touched(0x3c, Size::Dword).is_empty());
     }
 
     #[test]
     fn there_is_an_end() {
-        let mut table = Table::new();
+        let mut table = FieldTable::new();
         let results: Vec<_> = (0..=0xff)
             .map(|offset| table.add(field(offset, Size::Byte)))
             .collect();

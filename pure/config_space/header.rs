@@ -2,20 +2,24 @@
 
 //! The fields of the header (PCI 3.0 sec 6.1, 6.2; bridges: PCI-to-PCI bridge spec 1.2 sec 3.2).
 
+use super::super::base_address::Space;
 use super::{
     access::{
         Place,
         Size, //
     },
+    bar::{
+        Bar,
+        Resource, //
+    },
     fields::{
         Field,
+        FieldTable,
         Read,
         Refusal,
-        Table,
         Write, //
     },
-    state::BarNumber,
-    Space, //
+    state::BarNumber, //
 };
 
 /// The Command register.
@@ -28,10 +32,6 @@ pub(super) const COMMAND_MASTER: u16 = 0x0004;
 pub(super) const COMMAND_INVALIDATE: u16 = 0x0010;
 /// Keeps the function from its INTx pin.
 pub(super) const COMMAND_INTX_DISABLE: u16 = 0x0400;
-/// The bits that are the hardware's to show, and a permissive guest's to write: mastering, special
-/// cycles, MWI, palette snooping, stepping, fast back-to-back. Decode isn't among them, nor may it
-/// ever be (XSA-120).
-pub(super) const COMMAND_GUEST: u16 = 0x02bc;
 /// The bit of the BIST register that starts a self-test.
 pub(super) const BIST_START: u32 = 0x40;
 
@@ -42,30 +42,6 @@ pub(crate) enum Layout {
     Endpoint,
     /// Type 1.
     Bridge,
-}
-
-impl Layout {
-    /// Takes the Header Type register, in which the highest bit says something else.
-    pub(crate) const fn from_register(value: u8) -> Option<Self> {
-        match value & 0x7f {
-            0 => Some(Self::Endpoint),
-            1 => Some(Self::Bridge),
-            _ => None,
-        }
-    }
-}
-
-/// Addresses that the kernel gave the device. What has none yet, or was given up, is no resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Resource {
-    /// The first address.
-    pub(crate) address: u64,
-    /// How many there are.
-    pub(crate) size: u64,
-    /// Their kind.
-    pub(crate) space: Space,
-    /// The lowest four bits of the register (`PCI_REGION_FLAG_MASK`); for a ROM, whether it is on.
-    pub(crate) flags: u8,
 }
 
 /// What is known of a device at its claim, apart from its capabilities.
@@ -81,72 +57,6 @@ pub(crate) struct Identity {
     pub(crate) resources: [Option<Resource>; 6],
     /// Its expansion ROM.
     pub(crate) rom: Option<Resource>,
-}
-
-/// A base address register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bar {
-    /// Which one.
-    pub(crate) number: BarNumber,
-    /// What it shows.
-    pub(crate) value: u32,
-    /// What it shows when it is asked for the size.
-    pub(crate) length: u32,
-    /// The bits that don't matter when all ones are written to ask for it.
-    pub(super) ignored: u32,
-    /// There are addresses.
-    pub(super) is_there: bool,
-}
-
-impl Bar {
-    const fn empty(number: BarNumber, ignored: u32) -> Self {
-        Self {
-            number,
-            value: 0,
-            length: 0,
-            ignored,
-            is_there: false,
-        }
-    }
-
-    /// The lower half, or all, of a register for that.
-    const fn low(number: BarNumber, resource: Resource, ignored: u32) -> Self {
-        let flags = (resource.flags & 0x0f) as u32; // CAST: Widening.
-
-        // CAST: The upper half is in the next register, if anywhere.
-        let (address, length) = (
-            resource.address as u32,
-            resource.size.wrapping_neg() as u32, // A size reads as its negative.
-        );
-        Self {
-            number,
-            value: address | flags,
-            length: length | flags,
-            ignored,
-            is_there: true,
-        }
-    }
-
-    /// The upper half of a wide one.
-    const fn high(number: BarNumber, resource: Resource) -> Self {
-        // CAST: 32 bits are left.
-        let (value, length) = (
-            (resource.address >> 32) as u32,
-            (resource.size.wrapping_neg() >> 32) as u32,
-        );
-        Self {
-            number,
-            value,
-            length,
-            ignored: 0,
-            is_there: true,
-        }
-    }
-
-    /// Returns `true` if a value asks for the size.
-    pub(super) const fn asks_for_size(&self, value: u32) -> bool {
-        value | self.ignored == u32::MAX
-    }
 }
 
 /// The bits below the address in a register of that kind.
@@ -165,7 +75,7 @@ const ROM_IGNORED: u32 = 0x7ff;
 /// # Errors
 ///
 /// - Those of the table: never, if it is empty.
-pub(super) fn add(table: &mut Table, identity: &Identity) -> Result<(), Refusal> {
+pub(super) fn add(table: &mut FieldTable, identity: &Identity) -> Result<(), Refusal> {
     const fn at(offset: u8, size: Size) -> Place {
         Place::register(offset, size)
     }
@@ -216,7 +126,7 @@ pub(super) fn add(table: &mut Table, identity: &Identity) -> Result<(), Refusal>
     add_bar(table, at(rom, Size::Dword), bar)
 }
 
-fn add_bar(table: &mut Table, place: Place, bar: Bar) -> Result<(), Refusal> {
+fn add_bar(table: &mut FieldTable, place: Place, bar: Bar) -> Result<(), Refusal> {
     table.add(Field {
         place,
         read: Read::Bar(bar),

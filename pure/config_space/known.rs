@@ -17,8 +17,8 @@ use super::{
     },
     fields::{
         Field,
+        FieldTable,
         Refusal,
-        Table,
         Write, //
     }, //
 };
@@ -79,7 +79,7 @@ pub(super) fn power_register(capability: u8) -> Result<Place, Refusal> {
 /// - [`Refusal::Misplaced`]: one isn't in the first 256 bytes.
 /// - [`Refusal::Overlap`]: they overlap each other, or another capability begins in them. (What is
 ///   written there would be written to both.)
-pub(super) fn add(table: &mut Table, capabilities: &Capabilities) -> Result<(), Refusal> {
+pub(super) fn add(table: &mut FieldTable, capabilities: &Capabilities) -> Result<(), Refusal> {
     let vpd: &[_] = &[
         (2, Size::Word, 0xffff, Write::VpdAddress),
         (4, Size::Dword, u32::MAX, Write::ReadOnly),

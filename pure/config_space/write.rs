@@ -7,9 +7,15 @@ use super::{
         Error,
         Place, //
     },
+    bar::Bar,
     capabilities::{
+        Capabilities,
         MSI,
         MSIX, //
+    },
+    device::{
+        Device,
+        Rights, //
     },
     effect::{
         Effect,
@@ -18,13 +24,12 @@ use super::{
     },
     fields::{
         Field,
-        Write, //
+        Write,
+        COMMAND_GUEST, //
     },
     header::{
-        Bar,
         BIST_START,
         COMMAND_DECODE,
-        COMMAND_GUEST,
         COMMAND_INTX_DISABLE,
         COMMAND_INVALIDATE,
         COMMAND_MASTER, //
@@ -38,10 +43,7 @@ use super::{
         PMCSR_PME_STATUS,
         PMCSR_STATE,
         VPD_WRITES, //
-    },
-    ConfigSpace,
-    Device,
-    Rights, //
+    }, //
 };
 
 /// The two kinds of message signalled interrupts.
@@ -53,7 +55,7 @@ enum Messages {
 
 /// A write that is being decided on.
 pub(super) struct Decision<'a, D> {
-    pub(super) space: &'a ConfigSpace,
+    pub(super) capabilities: &'a Capabilities,
     pub(super) device: &'a D,
     pub(super) rights: Rights,
 }
@@ -198,7 +200,7 @@ impl<D: Device> Decision<'_, D> {
             Messages::Msi => (MSI, MSI_ENABLE),
             Messages::Msix => (MSIX, MSIX_ENABLE),
         };
-        let place = self.space.capabilities.place_of(id).map(control_word);
+        let place = self.capabilities.place_of(id).map(control_word);
         match place {
             Some(Ok(place)) => Ok(self.device.read(place)? & enable != 0),
             Some(Err(_)) | None => Ok(false), // The device has no such capability.

@@ -148,11 +148,16 @@ impl Pair {
         let identity = Identity {
             vendor: header.ids.0,
             device: header.ids.1,
-            layout: Layout::from_register(if header.bars.len() == 2 { 0x81 } else { 0 }).unwrap(),
+            layout: if header.bars.len() == 2 {
+                Layout::Bridge
+            } else {
+                Layout::Endpoint
+            },
             resources,
             rom: header.rom.map(resource),
         };
-        let space = ConfigSpace::new(&identity, &machine);
+        let mut space = ConfigSpace::EMPTY;
+        let space = space.describe(&identity, &machine).map(|()| space);
         prop_assert_eq!(space.is_ok(), oracle.is_some(), "fit for guests");
         let (space, mut oracle) = match (space, oracle) {
             (Ok(space), Some(oracle)) => (space, oracle),

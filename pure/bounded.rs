@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn order_and_bounds() {
         let mut list = Bounded::<u8, 3>::new(0);
-        assert_eq!(list.as_slice(), []);
+        assert!(list.as_slice().is_empty());
         assert_eq!(list.insert(1, 7), Err(Full));
         assert_eq!(list.push(2), Ok(()));
         assert_eq!(list.insert(0, 1), Ok(()));
