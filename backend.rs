@@ -7,6 +7,9 @@
 //! on the [`queue`]. Then [`reconcile`] reads the toolstack's [`listing`], [`attach`]es what was
 //! added to it and [`detach`]es what was removed. An [`export`] is a device that a guest uses; when
 //! the guest or the toolstack is done with it, [`give_back`] cleans it.
+//!
+//! A PV guest, or a Linux stub domain, has a [`frontend`] too. What it asks for is done to a
+//! [`function`], which may send the guest [`messages`]. See Documentation/pv-frontends.md.
 
 #![deny(unsafe_code)]
 
@@ -14,10 +17,13 @@ mod aer_notify;
 mod attach;
 mod detach;
 mod export;
+mod frontend;
+mod function;
 mod give_back;
 mod guest;
 mod guests;
 mod listing;
+mod messages;
 mod queue;
 mod reconcile;
 mod refusal;

@@ -19,6 +19,7 @@ pub(crate) mod bridge_state;
 pub(crate) mod canary;
 pub(crate) mod claimed;
 pub(crate) mod command;
+pub(crate) mod config_effects;
 pub(crate) mod enabled;
 mod fmt;
 pub(crate) mod msix;

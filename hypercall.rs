@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub(crate) mod msix;
+pub(crate) mod pirq;
 
 use crate::{
     kapi::{

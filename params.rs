@@ -42,3 +42,12 @@ switch_param!(
     "PVH dom0: have Xen know the MSI-X tables of devices, so that guests get MSI-X (1)",
     0o644
 );
+
+switch_param!(
+    /// Whether all PV guests may write any field of the configuration space.
+    PERMISSIVE,
+    "permissive",
+    false,
+    "guests may write any field of the configuration space of their devices (0)",
+    0o644
+);

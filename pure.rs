@@ -10,13 +10,10 @@
 
 pub(crate) mod base_address;
 pub(crate) mod bdf_grammar;
-#[allow(dead_code)] // As config_space.
 pub(crate) mod bounded;
 pub(crate) mod canary;
 pub(crate) mod claim_step;
 pub(crate) mod config_field;
-// It is for frontends, which nobody serves yet: only the host tests call it.
-#[allow(dead_code, unused_imports)]
 pub(crate) mod config_space;
 pub(crate) mod devfn_set;
 pub(crate) mod device_state;
@@ -26,7 +23,6 @@ pub(crate) mod guest_interrupts;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
 pub(crate) mod kernel_reset;
-#[allow(dead_code)] // As config_space.
 pub(crate) mod pciif;
 pub(crate) mod reset_batch;
 pub(crate) mod reset_method;

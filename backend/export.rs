@@ -2,6 +2,7 @@
 
 //! A device that a guest uses.
 
+use super::function::PvFunction;
 use crate::{
     device::{
         assignment::NotListed,
@@ -49,12 +50,61 @@ pub(super) struct Export {
     /// Why no guest should have it. The guest isn't shown the device, but unless it is a PV guest,
     /// Xen and the toolstack may have assigned it all the same: so it counts as used.
     pub(super) withheld: Option<&'static str>,
+    /// What the guest of a PV frontend sees of it.
+    pub(super) view: View,
+}
+
+/// What the guest of a PV frontend sees of a device.
+pub(super) enum View {
+    /// Nothing yet: there was no frontend.
+    Unseen,
+    /// Nothing: it can't be shown.
+    Unfit,
+    /// This.
+    Function(Arc<PvFunction>),
 }
 
 impl Export {
     /// Returns where the guest sees it, if it is shown the device.
     pub(super) fn announced(&self) -> Option<&Placed> {
         self.placed.as_ref().filter(|_| self.withheld.is_none())
+    }
+
+    /// Returns what the guest of a connected frontend, which is `domain`, sees of it, and where.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(super) fn show(&mut self, domain: DomId) -> Result<Option<(Sbdf, Arc<PvFunction>)>> {
+        let Some(seen) = self.announced().map(|placed| placed.seen) else {
+            return Ok(None);
+        };
+        if matches!(self.view, View::Unseen) {
+            self.view = match PvFunction::new(&self.claimed, domain) {
+                Ok(function) => View::Function(function),
+                Err(ENOMEM) => return Err(ENOMEM),
+                Err(error) => {
+                    dev_err!(
+                        &self.claimed.device,
+                        "domain {domain} doesn't see it: its configuration space can't be shown ({})\n",
+                        error.to_errno()
+                    );
+                    View::Unfit
+                }
+            };
+        }
+        Ok(match &self.view {
+            View::Function(function) => Some((seen, function.clone())),
+            View::Unseen | View::Unfit => None,
+        })
+    }
+
+    /// The guest's use ends: what its frontend asks for from now on is refused, and the device
+    /// sends it nothing more.
+    pub(super) fn end(&self) {
+        if let View::Function(function) = &self.view {
+            function.end();
+        }
     }
 }
 
@@ -139,6 +189,7 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
         claimed,
         placed,
         withheld,
+        view: View::Unseen,
     })
 }
 

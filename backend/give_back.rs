@@ -84,9 +84,10 @@ impl Cleaning {
 ///
 /// Sleeps for as long as that takes.
 pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
-    for Export { claimed, .. } in &exports {
-        claimed.begin_cleaning(domain);
-        claimed.settings.end_use();
+    for export in &exports {
+        export.claimed.begin_cleaning(domain);
+        export.end();
+        export.claimed.settings.end_use();
     }
     let start = clock::now();
     let mut targets = KVec::new();

@@ -5,7 +5,10 @@
 //! Most guests also have a device on xenbus, which links the directory with the frontend's; only
 //! those are answered. The devices count as the guest's either way.
 
-use super::export::Export;
+use super::{
+    export::Export,
+    frontend::Frontend, //
+};
 use crate::{
     kapi::{
         module_ref::ModuleRef,
@@ -44,6 +47,8 @@ pub(super) struct Guest {
     /// The device on xenbus, while the driver is bound to it. It may be written to under this lock.
     #[pin]
     pub(super) device: Mutex<Option<XenbusDevice>>,
+    /// The connection to its frontend, if that is one with operations.
+    pub(super) frontend: Frontend,
     /// Held while the guest is reconciled.
     #[pin]
     pub(super) uses: Mutex<Uses>,
@@ -72,6 +77,7 @@ impl Guest {
     /// Makes a guest that uses nothing yet.
     pub(super) fn new(node: &CStr, domain: DomId) -> Result<Arc<Self>> {
         let node = CString::try_from(node)?;
+        let frontend = Frontend::new()?;
         let uses = Uses {
             exports: KVec::new(),
             refused: KVec::new(),
@@ -83,6 +89,7 @@ impl Guest {
                 node,
                 domain,
                 device <- new_mutex!(None),
+                frontend,
                 uses <- new_mutex!(uses),
                 waits: Atomic::new(false),
                 work <- new_work!("pciback_guest"),

@@ -2,7 +2,10 @@
 
 //! What the toolstack writes to a backend's directory, and what the backend answers there.
 
-use super::export::Export;
+use super::{
+    export::Export,
+    frontend::Ring, //
+};
 use crate::{
     kapi::xenbus::store::{
         transact,
@@ -11,6 +14,7 @@ use crate::{
     },
     pure::{
         bdf_grammar::parse_pattern,
+        pciif,
         sbdf::Sbdf,
         xenbus::{
             self,
@@ -73,15 +77,34 @@ pub(super) fn look(dir: &CStr, other_end: Option<&CStr>) -> Result<Seen> {
     // can't be read counts as missing.
     let none = &Transaction::NONE;
     let front = other_end.and_then(|other| state(none, other, c"state").ok());
-    let ring = other_end.and_then(|other| none.exists(other, c"pci-op-ref").ok());
     Ok(Seen {
         exists,
         bound: other_end.is_some(),
         own,
         front: front.unwrap_or(State::Unknown),
         online,
-        wants_operations: ring.unwrap_or(false),
     })
+}
+
+/// Reads what a frontend has published of its ring; `None` if it has none.
+///
+/// # Errors
+///
+/// - `EINVAL`: it is of another version, or not complete.
+/// - xenstored's errno.
+pub(super) fn published(other_end: &CStr) -> Result<Option<Ring>> {
+    let none = &Transaction::NONE;
+    if !none.exists(other_end, c"pci-op-ref")? {
+        return Ok(None);
+    }
+    let magic = none.read(other_end, c"magic")?;
+    if magic.as_deref() != Some(pciif::MAGIC) {
+        return Err(EINVAL);
+    }
+    Ok(Some(Ring {
+        grant: number(none, other_end, c"pci-op-ref")?.ok_or(EINVAL)?,
+        port: number(none, other_end, c"event-channel")?.ok_or(EINVAL)?,
+    }))
 }
 
 /// Writes the backend's own state, if it is still `from`. What the toolstack has written meanwhile

@@ -36,6 +36,8 @@ impl_has_work! {
 /// The queue, and a work item that always exists, so that queueing it takes no memory.
 struct Running {
     queue: OwnQueue,
+    /// Where what frontends ask for is done: what waits on the other queue mustn't hold that up.
+    operations: Arc<OwnQueue>,
     scanner: Arc<Scanner>,
 }
 
@@ -62,6 +64,7 @@ impl BackendQueue {
         )?;
         *QUEUE.lock() = Some(Running {
             queue: OwnQueue::freezable(c"rust_pciback_backend")?,
+            operations: Arc::new(OwnQueue::freezable(c"rust_pciback_operations")?, GFP_KERNEL)?,
             scanner,
         });
         Ok(Self(()))
@@ -95,6 +98,17 @@ where
     if let Some(running) = QUEUE.lock().as_ref() {
         running.queue.enqueue(item);
     }
+}
+
+/// Returns the queue for what frontends ask for. Who keeps it must let go of it in work of the
+/// other queue, or in none: it ends with the last one.
+///
+/// # Errors
+///
+/// - `ENODEV`: the module goes.
+pub(super) fn operations() -> Result<Arc<OwnQueue>> {
+    let guard = QUEUE.lock();
+    Ok(guard.as_ref().ok_or(ENODEV)?.operations.clone())
 }
 
 /// Schedules a guest to be reconciled.

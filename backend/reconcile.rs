@@ -141,13 +141,13 @@ impl Guest {
             device.show_state(seen.own);
             Ok(())
         })?;
+        if !seen.keeps_connection() {
+            self.frontend.disconnect();
+        }
         match seen.step() {
             Step::SwitchTo(state) => self.switch(seen.own, state)?,
-            Step::Follow(after) => return self.follow(uses, seen.own, after),
-            Step::Refuse => {
-                self.complain(Error::from_errno(-EOPNOTSUPP), NO_OPERATIONS);
-                self.switch(seen.own, State::Closing)?;
-            }
+            Step::Follow(after) => return self.follow(uses, seen.own, after, false),
+            Step::Connect(after) => return self.follow(uses, seen.own, Some(after), true),
             Step::Close(_) if !seen.exists => {
                 self.take_back(uses, |_| true)?;
                 uses.refused.clear();
@@ -165,9 +165,15 @@ impl Guest {
         Ok(false)
     }
 
-    /// Exports what the toolstack added, takes back what it removed, and answers. Returns `true` if
-    /// it must be called again.
-    fn follow(&self, uses: &mut Uses, from: State, after: Option<State>) -> Result<bool> {
+    /// Exports what the toolstack added, takes back what it removed, connects to the frontend if
+    /// `connects`, and answers. Returns `true` if it must be called again.
+    fn follow(
+        &self,
+        uses: &mut Uses,
+        from: State,
+        after: Option<State>,
+        connects: bool,
+    ) -> Result<bool> {
         let Some(list) = listing::read(&self.node)? else {
             return Ok(false); // The toolstack has more to write.
         };
@@ -203,6 +209,13 @@ impl Guest {
             }
         }
         self.waits.store(waits, Release);
+        // A frontend looks for its devices once, when it is connected.
+        if connects && !waits && !self.connect(uses, from)? {
+            return Ok(false);
+        }
+        if self.frontend.is_connected() {
+            self.show(uses)?;
+        }
         if let Some(after) = after {
             // While the guest waits for a device, the others are announced, and the state stays as
             // it is.
@@ -212,17 +225,55 @@ impl Guest {
         Ok(retries)
     }
 
+    /// Connects to the ring that the frontend has published. Returns `false` if that can't be:
+    /// then the connection is closing.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - `ENODEV`: the module goes.
+    /// - xenstored's errno.
+    fn connect(&self, uses: &mut Uses, from: State) -> Result<bool> {
+        let queue = queue::operations()?;
+        self.show(uses)?;
+        let connected = self.while_bound(|device| {
+            match listing::published(device.other_end())? {
+                Some(ring) => self.frontend.connect(device, ring, &queue),
+                None => Ok(()), // It asks for nothing.
+            }
+        });
+        match connected {
+            Ok(()) => Ok(true),
+            Err(ENOMEM) => Err(ENOMEM),
+            Err(error) => {
+                self.complain(error, c"the frontend's ring can't be connected");
+                self.switch(from, State::Closing)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Shows the guest what it has.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    fn show(&self, uses: &mut Uses) -> Result {
+        let mut functions = KVec::with_capacity(uses.exports.len(), GFP_KERNEL)?;
+        for export in &mut uses.exports {
+            if let Some(function) = export.show(self.domain)? {
+                functions.push(function, GFP_KERNEL)?;
+            }
+        }
+        self.frontend.show(functions);
+        Ok(())
+    }
+
     /// Goes from one state to another.
     fn switch(&self, from: State, to: State) -> Result {
         self.while_bound(|_| listing::switch(&self.node, from, to))
     }
 }
-
-/// Operation not supported (include/uapi/asm-generic/errno.h); the kernel crate lacks it.
-const EOPNOTSUPP: i32 = 95;
-
-/// The error in xenstore for a PV guest's frontend.
-const NO_OPERATIONS: &CStr = c"configuration space and interrupts of PV guests are not supported";
 
 /// Schedules the guest of a directory.
 fn schedule(node: &CStr) {

@@ -160,6 +160,13 @@ impl Claimed {
         }
     }
 
+    /// Returns `true` if the domain may use the device now. The caller holds the device's lock, so
+    /// that no reset is under way.
+    pub(crate) fn lets_use(&self, domain: DomId) -> bool {
+        let books = self.books.lock();
+        books.state.holder(clock::now()).lets_use(domain)
+    }
+
     /// Returns whether a guest may have the device.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.holder() {

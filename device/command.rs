@@ -51,6 +51,11 @@ impl Command {
         Self(self.0 | MASTER)
     }
 
+    /// Returns the value with what `other` decodes and all else as it is.
+    pub(crate) fn with_decode_of(self, other: Self) -> Self {
+        Self(self.0 & !DECODE | other.0 & DECODE)
+    }
+
     /// Returns `true` if this decodes what `other` does.
     pub(crate) fn decodes_like(self, other: Self) -> bool {
         (self.0 ^ other.0) & DECODE == 0

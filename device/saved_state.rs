@@ -69,6 +69,15 @@ impl SavedState {
             .inspect_err(|_| Command::QUIET.write(locked))
     }
 
+    /// Has the device decode what it did when the state was saved, where it has lost that.
+    pub(crate) fn restore_decode(&self, locked: &Locked<'_>) {
+        if let Some(now) = Command::read(locked) {
+            if !now.decodes_like(self.command) && Bars::read(locked) == self.bars {
+                now.with_decode_of(self.command).write(locked);
+            }
+        }
+    }
+
     fn write_back(&self, locked: &Locked<'_>, quiet: &Quiet) -> Result {
         // The reset may have turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI
         // ignores writes to the BARs of a device that decodes.

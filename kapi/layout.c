@@ -15,6 +15,9 @@
 #include <linux/ratelimit_types.h>
 #include <linux/stddef.h>
 #include <xen/acpi.h>
+#include <xen/events.h>
+#include <xen/grant_table.h>
+#include <xen/interface/io/pciif.h>
 #include <xen/interface/xen.h>
 #include <xen/interface/physdev.h>
 #include <xen/pci.h>
@@ -46,6 +49,13 @@ CALLBACK(struct hotplug_slot_ops, reset_slot, int, struct hotplug_slot *, bool);
 /* kapi/pci/reset.rs, pure/reset_method.rs: a method that is added changes the number of them. */
 NUMBER(PCI_D0, 0);
 NUMBER(PCI_NUM_RESET_METHODS, 8);
+
+/* kapi/pci/control.rs */
+NUMBER(PCI_D3hot, 3);
+
+/* kapi/pci/resource.rs */
+NUMBER(PCI_ROM_RESOURCE, 6);
+NUMBER(PCI_REGION_FLAG_MASK, 0xf);
 
 /* kapi/gsi_hook.rs */
 FUNCTION(xen_acpi_register_get_gsi_func, void, int (*)(u32));
@@ -179,3 +189,47 @@ FUNCTION(register_xenstore_notifier, int, struct notifier_block *);
 FUNCTION(unregister_xenstore_notifier, void, struct notifier_block *);
 FUNCTION(xenbus_transaction_start, int, struct xenbus_transaction *);
 FUNCTION(xenbus_transaction_end, int, struct xenbus_transaction, bool);
+FUNCTION(xenbus_map_ring_valloc, int, struct xenbus_device *, grant_ref_t *, unsigned int, void **);
+FUNCTION(xenbus_unmap_ring_vfree, int, struct xenbus_device *, void *);
+FUNCTION(bind_interdomain_evtchn_to_irqhandler_lateeoi, int, struct xenbus_device *, evtchn_port_t,
+	 irq_handler_t, unsigned long, const char *, void *);
+FUNCTION(unbind_from_irqhandler, void, unsigned int, void *);
+FUNCTION(xen_irq_lateeoi, void, unsigned int, unsigned int);
+FUNCTION(notify_remote_via_irq, void, int);
+static_assert(sizeof(grant_ref_t) == 4);
+static_assert(sizeof(evtchn_port_t) == 4);
+NUMBER(XEN_EOI_FLAG_SPURIOUS, 1);
+static_assert(XEN_PAGE_SIZE == 4096);
+
+/* pure/pciif.rs */
+#define WORD(member, number)                                           \
+	static_assert(offsetof(struct xen_pci_sharedinfo, member) == 4 * (number))
+WORD(flags, 0);
+WORD(op.cmd, 1);
+WORD(op.err, 2);
+WORD(op.domain, 3);
+WORD(op.bus, 4);
+WORD(op.devfn, 5);
+WORD(op.offset, 6);
+WORD(op.size, 7);
+WORD(op.value, 8);
+WORD(op.info, 9);
+WORD(op.msix_entries, 10);
+WORD(aer_op.cmd, 138);
+static_assert(sizeof(struct xen_pci_op) == 4 * 137);
+static_assert(sizeof(struct xen_msix_entry) == 4);
+static_assert(offsetof(struct xen_msix_entry, entry) == 2);
+NUMBER(SH_INFO_MAX_VEC, 128);
+NUMBER(XEN_PCIF_active, 1);
+NUMBER(XEN_PCI_OP_conf_read, 0);
+NUMBER(XEN_PCI_OP_conf_write, 1);
+NUMBER(XEN_PCI_OP_enable_msi, 2);
+NUMBER(XEN_PCI_OP_disable_msi, 3);
+NUMBER(XEN_PCI_OP_enable_msix, 4);
+NUMBER(XEN_PCI_OP_disable_msix, 5);
+NUMBER(XEN_PCI_ERR_dev_not_found, -1);
+NUMBER(XEN_PCI_ERR_invalid_offset, -2);
+NUMBER(XEN_PCI_ERR_access_denied, -3);
+NUMBER(XEN_PCI_ERR_not_implemented, -4);
+NUMBER(XEN_PCI_ERR_op_failed, -5);
+static_assert(sizeof(XEN_PCI_MAGIC) == 2, "another version of the protocol");

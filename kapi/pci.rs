@@ -8,6 +8,7 @@
 //! C header: [`include/linux/pci.h`](srctree/include/linux/pci.h)
 
 mod config;
+mod control;
 mod driver_override;
 mod drivers;
 mod error_status;
@@ -33,12 +34,16 @@ pub(crate) use self::{
     lock::{
         CfgLocked,
         ConfigAccess,
+        DeviceLock,
         DeviceLocks,
         Locked, //
     },
     registered::Registered,
     reset::listed_methods,
-    resource::Assigned,
+    resource::{
+        Assigned,
+        Region, //
+    },
     runtime_pm::RuntimePm,
     scan::{
         PciDevices,

@@ -4,14 +4,16 @@
 //!
 //! [`BackendRegistration`] registers a [`BackendDriver`], which gets a [`XenbusDevice`] for each
 //! device. [`store`] reads and writes xenstore, [`watch`] reports changes in it, and [`ready`] its
-//! start.
+//! start. [`RingPage`] and [`EventChannel`] are what is shared with a frontend.
 //!
 //! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
 
 mod device;
 mod driver;
+mod event_channel;
 mod raw;
 pub(crate) mod ready;
+mod ring_page;
 pub(crate) mod store;
 pub(crate) mod watch;
 
@@ -21,4 +23,9 @@ pub(crate) use self::{
         BackendDriver,
         BackendRegistration, //
     },
+    event_channel::{
+        EventChannel,
+        EventHandler, //
+    },
+    ring_page::RingPage, //
 };

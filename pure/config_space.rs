@@ -2,7 +2,7 @@
 
 //! The configuration space that the guest of a PV frontend sees of a device.
 //!
-//! It is described by data: a table of fields, made at the claim from the header, the resources
+//! It is described by data: a table of fields, made when a frontend connects, from the header, the resources
 //! and the capabilities, says what is read in each and what a write does. What is in no field is
 //! read from the hardware and written only by permissive guests. The rules are those of the C
 //! driver (drivers/xen/xen-pciback/conf_space*.c); Documentation/config-space.md lists them, and

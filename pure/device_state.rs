@@ -50,6 +50,15 @@ impl Holder {
         }
     }
 
+    /// Returns `true` if the domain may use the device: it has it, or nobody knows yet that it
+    /// hasn't.
+    pub(crate) fn lets_use(self, domain: DomId) -> bool {
+        match self {
+            Self::Domain(holder) | Self::Leaving(holder) => holder == domain,
+            Self::Nobody | Self::Assigned | Self::Cleaning(_) | Self::Gone => false,
+        }
+    }
+
     /// Returns `true` if a reset for the sake of another device may reach this one: nobody has it,
     /// or it is to be reset anyway. A domain that gives one device back goes on using its others.
     pub(crate) const fn permits_reset(self) -> bool {

@@ -78,8 +78,6 @@ pub(crate) struct Seen {
     pub(crate) front: State,
     /// The toolstack wants it to go on (`online`).
     pub(crate) online: bool,
-    /// The frontend has published a ring for its operations (`pci-op-ref`).
-    pub(crate) wants_operations: bool,
 }
 
 /// What it does next.
@@ -90,8 +88,9 @@ pub(crate) enum Step {
     /// Export what was added to the list, take back what was removed from it. Then answer and go to
     /// that state; without a state there is nobody to answer, or nothing.
     Follow(Option<State>),
-    /// Tell the frontend that its operations are not served.
-    Refuse,
+    /// The same, but before the answer connect to the ring that the frontend has published, unless
+    /// that was done.
+    Connect(State),
     /// Take everything back, then go to that state, if any.
     Close(Option<State>),
 }
@@ -117,22 +116,44 @@ impl Seen {
             State::Closing => Step::SwitchTo(State::Closed),
             State::Initialising => Step::SwitchTo(State::InitWait),
             State::InitWait => Step::Follow(Some(State::Initialised)),
-            // No frontend gets further than this, whatever its state is.
-            State::Reconfiguring if self.front == State::Reconfiguring => {
-                Step::Follow(Some(State::Reconfigured))
-            }
-            State::Reconfiguring => Step::Follow(Some(State::Initialised)),
+            State::Reconfiguring => match self.front {
+                // It may have missed that it could connect.
+                State::Reconfiguring => Step::Connect(State::Reconfigured),
+                // It will answer, after having let go of what it is to give back.
+                State::Initialised | State::Connected => Step::Follow(None),
+                // There is no frontend that would.
+                _ => Step::Follow(Some(State::Initialised)),
+            },
             _ if closing => Step::SwitchTo(State::Closing),
-            State::Initialised if self.wants_operations && self.front == State::Initialised => {
-                Step::Refuse
+            State::Initialised if self.front == State::Initialised => {
+                Step::Connect(State::Connected)
             }
             // While a guest is created, more devices come without a change of state.
             State::Initialised => Step::Follow(Some(State::Initialised)),
-            State::Reconfigured if self.front == State::Connected => {
-                Step::SwitchTo(State::Connected)
-            }
-            State::Reconfigured | State::Connected => Step::Follow(None),
+            State::Reconfigured | State::Connected => match self.front {
+                State::Connected if self.own == State::Reconfigured => {
+                    Step::SwitchTo(State::Connected)
+                }
+                // Another kernel in the guest (kexec), with a ring of its own.
+                State::Initialised => Step::Connect(State::Connected),
+                // It has left without a word, and may come back.
+                State::Initialising | State::InitWait | State::Closed => {
+                    Step::SwitchTo(State::Initialised)
+                }
+                _ => Step::Follow(None),
+            },
         }
+    }
+
+    /// Returns `true` if a ring that is connected stays so.
+    pub(crate) fn keeps_connection(self) -> bool {
+        let is_open = |state| {
+            matches!(
+                state,
+                State::Initialised | State::Connected | State::Reconfiguring | State::Reconfigured
+            )
+        };
+        self.exists && self.bound && is_open(self.own) && is_open(self.front) && !self.is_over()
     }
 
     /// Returns `true` if the connection is over: the frontend has gone, and the toolstack wants it.

@@ -15,22 +15,18 @@ const NEW: Seen = Seen {
     own: State::Initialising,
     front: State::Initialising,
     online: true,
-    wants_operations: false,
 };
 
 fn every() -> impl Iterator<Item = Seen> {
     let flags = [(false, false), (false, true), (true, false), (true, true)];
     State::ALL.into_iter().flat_map(move |own| {
         State::ALL.into_iter().flat_map(move |front| {
-            flags.into_iter().flat_map(move |(online, bound)| {
-                [false, true].map(|wants_operations| Seen {
-                    exists: true,
-                    bound,
-                    own,
-                    front,
-                    online,
-                    wants_operations,
-                })
+            flags.into_iter().map(move |(online, bound)| Seen {
+                exists: true,
+                bound,
+                own,
+                front,
+                online,
             })
         })
     })
@@ -89,12 +85,15 @@ fn a_guest_cannot_stop_the_toolstack() {
         for _ in State::ALL {
             match seen.step() {
                 Step::SwitchTo(state) => seen.own = state,
-                Step::Refuse => seen.own = State::Closing,
-                Step::Follow(_) => break,
+                Step::Follow(_) | Step::Connect(_) => break,
                 Step::Close(_) => panic!("{seen:?}"),
             }
         }
-        assert!(matches!(seen.step(), Step::Follow(_)), "{seen:?}");
+        let step = seen.step();
+        assert!(
+            matches!(step, Step::Follow(_) | Step::Connect(_)),
+            "{seen:?}"
+        );
     }
 }
 
@@ -151,33 +150,68 @@ fn a_frontend_that_went_is_the_end_if_the_toolstack_says_so() {
 }
 
 #[test]
-fn a_frontend_that_wants_operations_is_refused_and_let_go() {
+fn a_frontend_connects_and_leaves_and_may_come_back() {
     let mut seen = Seen {
         own: State::Initialised,
         front: State::Initialised,
-        wants_operations: true,
         ..NEW
     };
-    assert_eq!(seen.step(), Step::Refuse);
-    seen.own = State::Closing; // That is how a refusal is said.
+    assert_eq!(seen.step(), Step::Connect(State::Connected));
+    seen.own = State::Connected;
+    // Once more: that of another kernel.
+    assert_eq!(seen.step(), Step::Connect(State::Connected));
+    seen.front = State::Connected;
+    assert_eq!(seen.step(), Step::Follow(None));
+    assert!(seen.keeps_connection());
+    for front in [State::Closed, State::Initialising] {
+        seen.front = front;
+        assert!(!seen.keeps_connection());
+        assert_eq!(seen.step(), Step::SwitchTo(State::Initialised));
+    }
     seen.front = State::Closing;
+    assert!(!seen.keeps_connection());
+    assert_eq!(seen.step(), Step::SwitchTo(State::Closing));
+    seen.own = State::Closing;
     assert_eq!(seen.step(), Step::Follow(None));
     seen.front = State::Closed;
     assert_eq!(seen.step(), Step::SwitchTo(State::Closed));
 }
 
 #[test]
-fn a_frontend_that_answers_a_change_is_followed() {
+fn a_frontend_that_is_there_is_waited_for() {
     let mut seen = Seen {
         own: State::Reconfiguring,
-        front: State::Reconfiguring,
+        front: State::Connected,
         ..NEW
     };
-    assert_eq!(seen.step(), Step::Follow(Some(State::Reconfigured)));
+    assert_eq!(seen.step(), Step::Follow(None));
+    // It was about to connect.
+    seen.front = State::Initialised;
+    assert_eq!(seen.step(), Step::Follow(None));
+    seen.front = State::Reconfiguring;
+    assert_eq!(seen.step(), Step::Connect(State::Reconfigured));
     seen.own = State::Reconfigured;
     assert_eq!(seen.step(), Step::Follow(None));
+    assert!(seen.keeps_connection());
     seen.front = State::Connected;
     assert_eq!(seen.step(), Step::SwitchTo(State::Connected));
+}
+
+#[test]
+fn no_connection_outlives_its_directory_or_the_toolstacks_wish() {
+    for seen in every().filter(|seen| seen.keeps_connection()) {
+        let unbound = Seen {
+            bound: false,
+            ..seen
+        };
+        assert!(!unbound.keeps_connection());
+        let gone = Seen {
+            exists: false,
+            ..seen
+        };
+        assert!(!gone.keeps_connection());
+        assert!(!matches!(seen.step(), Step::Close(_)), "{seen:?}");
+    }
 }
 
 #[test]

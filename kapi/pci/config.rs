@@ -78,6 +78,20 @@ impl Locked<'_> {
         }
     }
 
+    /// Writes a register of 32 bits.
+    pub(crate) fn write_u32(&self, offset: c_int, value: u32) {
+        if exists(offset) {
+            // SAFETY: As above.
+            unsafe { bindings::pci_write_config_dword(raw(self.device()), offset, value) };
+        }
+    }
+
+    /// Returns the size of the configuration space in bytes: 256 or 4096.
+    pub(crate) fn config_size(&self) -> c_int {
+        // SAFETY: The device is valid; the field is set when it is found.
+        unsafe { (*raw(self.device())).cfg_size }
+    }
+
     /// Reads a register of the PCI Express capability; 0 or all ones where there is none.
     pub(crate) fn read_express(&self, offset: u32) -> u16 {
         let mut value = 0;
@@ -101,6 +115,13 @@ impl Locked<'_> {
         (at != 0).then(|| c_int::from(at))
     }
 
+    /// Returns where the MSI capability is, if the device has it.
+    pub(crate) fn msi_capability(&self) -> Option<c_int> {
+        // SAFETY: As above.
+        let at = unsafe { (*raw(self.device())).msi_cap };
+        (at != 0).then(|| c_int::from(at))
+    }
+
     /// Returns where the MSI-X capability is, if the device has it.
     pub(crate) fn msix_capability(&self) -> Option<c_int> {
         // SAFETY: As above.
@@ -118,5 +139,22 @@ impl Locked<'_> {
     pub(crate) fn is_busmaster(&self) -> bool {
         // SAFETY: The device is valid. The bit is set by who enables a device below.
         unsafe { bindings::pci_dev::is_busmaster_raw(raw(self.device())) != 0 }
+    }
+
+    /// Returns `true` if the device decodes memory: it, or the physical function of a virtual one,
+    /// which has no such bit.
+    pub(crate) fn decodes_memory(&self) -> bool {
+        let mut command = 0;
+        let device = self.physical_function().unwrap_or(self.device());
+        // SAFETY: The device is valid; its registers may be read at any time. A failed read leaves
+        // 0 or all ones, which isn't possible as a value.
+        unsafe {
+            bindings::pci_read_config_word(
+                raw(device),
+                bindings::PCI_COMMAND as c_int,
+                &mut command,
+            )
+        };
+        command != u16::MAX && u32::from(command) & bindings::PCI_COMMAND_MEMORY != 0
     }
 }

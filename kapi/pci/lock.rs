@@ -99,6 +99,45 @@ impl<'a> Deref for CfgLocked<'a> {
     }
 }
 
+/// The lock of one device, and its user-space configuration accesses held back; like
+/// [`DeviceLocks`], without memory for it.
+///
+/// # Examples
+///
+/// ```ignore
+/// let lock = DeviceLock::new(&device);
+/// lock.locked().set_master(false);
+/// ```
+pub(crate) struct DeviceLock<'a> {
+    device: &'a pci::Device,
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<'a> DeviceLock<'a> {
+    /// Takes the lock. Sleeps until it is free, which may take as long as a reset or a driver's
+    /// probe under way.
+    pub(crate) fn new(device: &'a pci::Device) -> Self {
+        // SAFETY: The device is valid.
+        unsafe { bindings::pci_dev_lock(raw(device)) };
+        Self {
+            device,
+            _not_send: PhantomData,
+        }
+    }
+
+    /// Returns the device, as long as the lock is held.
+    pub(crate) fn locked(&self) -> CfgLocked<'_> {
+        CfgLocked(Locked::held(self.device))
+    }
+}
+
+impl Drop for DeviceLock<'_> {
+    fn drop(&mut self) {
+        // SAFETY: `new` took the lock in this thread.
+        unsafe { bindings::pci_dev_unlock(raw(self.device)) };
+    }
+}
+
 /// The locks of several devices, and their user-space configuration accesses held back, as the
 /// kernel takes them for resets of a bus (`pci_bus_lock()`).
 ///

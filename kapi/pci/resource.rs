@@ -23,6 +23,18 @@ pub(crate) struct Assigned {
     pub(crate) address: u64,
 }
 
+/// Addresses that a Base Address Register, or that of the ROM, is for.
+pub(crate) struct Region {
+    /// The kind of addresses.
+    pub(crate) space: Space,
+    /// The first one, as the bus sees it.
+    pub(crate) address: u64,
+    /// How many there are.
+    pub(crate) size: u64,
+    /// The lowest four bits of the register (`PCI_REGION_FLAG_MASK`).
+    pub(crate) flags: u8,
+}
+
 /// A resource of a device.
 struct Resource {
     flags: c_ulong,
@@ -36,6 +48,19 @@ impl Resource {
     fn has(&self, flag: u32) -> bool {
         // CAST: It is at least as wide.
         self.flags & flag as c_ulong != 0
+    }
+
+    /// Returns the kind of its addresses, if it has some.
+    fn space(&self) -> Option<Space> {
+        if self.has(bindings::IORESOURCE_IO) {
+            Some(Space::Io)
+        } else if self.has(bindings::IORESOURCE_MEM_64) {
+            Some(Space::Memory64)
+        } else if self.has(bindings::IORESOURCE_MEM) {
+            Some(Space::Memory)
+        } else {
+            None
+        }
     }
 }
 
@@ -52,16 +77,8 @@ impl Locked<'_> {
     /// }
     /// ```
     pub(crate) fn assigned(&self, bar: u8) -> Option<Assigned> {
-        let resource = self.resource(bar)?;
-        let space = if resource.has(bindings::IORESOURCE_IO) {
-            Space::Io
-        } else if resource.has(bindings::IORESOURCE_MEM_64) {
-            Space::Memory64
-        } else if resource.has(bindings::IORESOURCE_MEM) {
-            Space::Memory
-        } else {
-            return None;
-        };
+        let resource = self.resource(bar).filter(|_| bar < Self::ROM)?;
+        let space = resource.space()?;
         if resource.has(bindings::IORESOURCE_PCI_FIXED) {
             return None;
         }
@@ -81,15 +98,44 @@ impl Locked<'_> {
     /// let (first, last) = locked.memory(0).ok_or(EIO)?.into_inner();
     /// ```
     pub(crate) fn memory(&self, bar: u8) -> Option<RangeInclusive<u64>> {
-        let resource = self.resource(bar)?;
+        let resource = self.resource(bar).filter(|_| bar < Self::ROM)?;
         (resource.has(bindings::IORESOURCE_MEM) && resource.start != 0)
             .then_some(resource.region.start..=resource.region.end)
     }
 
-    /// Returns what the kernel knows of a Base Address Register; `None` where there is none, where
-    /// it has no address, or where the device may have been removed.
+    /// Returns the addresses that a register is for, 0 to 5, or [`ROM`](Self::ROM); `None` where
+    /// there is no such register, it is the upper half of the one before, the device's addresses
+    /// aren't to be used, are used in this domain, or the device may have been removed.
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// let rom = locked.region(Locked::ROM);
+    /// ```
+    pub(crate) fn region(&self, register: u8) -> Option<Region> {
+        let resource = self.resource(register)?;
+        if resource.has(bindings::IORESOURCE_DISABLED | bindings::IORESOURCE_BUSY) {
+            return None;
+        }
+        // CAST: Only these bits.
+        let flags = (resource.flags & 0xf) as u8;
+        Some(Region {
+            space: resource.space()?,
+            address: resource.region.start,
+            size: (resource.region.end)
+                .wrapping_sub(resource.region.start)
+                .wrapping_add(1),
+            flags,
+        })
+    }
+
+    /// The number of the ROM's register among those of addresses.
+    pub(crate) const ROM: u8 = bindings::PCI_ROM_RESOURCE as u8;
+
+    /// Returns what the kernel knows of the register for some addresses; `None` where there is
+    /// none, where it has no address, or where the device may have been removed.
     fn resource(&self, bar: u8) -> Option<Resource> {
-        if u32::from(bar) >= bindings::PCI_STD_NUM_BARS || self.check_there().is_err() {
+        if bar > Self::ROM || self.check_there().is_err() {
             return None;
         }
         let device = raw(self.device());

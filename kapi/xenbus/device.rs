@@ -19,9 +19,7 @@ use kernel::{
     },
 };
 
-/// A device on xenbus, with a reference to it.
-///
-/// The names are copies: the kernel frees the other end's when the driver is unbound.
+/// A reference to a device on xenbus, which keeps its memory.
 ///
 /// # Examples
 ///
@@ -31,20 +29,57 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `raw` is a valid `struct xenbus_device` of which a reference is held.
+/// It is a valid `struct xenbus_device` of which a reference is held.
+pub(super) struct DeviceRef(NonNull<raw::XenbusDev>);
+
+// SAFETY: References may be given back in any thread.
+unsafe impl Send for DeviceRef {}
+
+// SAFETY: Through `&DeviceRef` nothing of the device is written.
+unsafe impl Sync for DeviceRef {}
+
+impl DeviceRef {
+    /// Takes a reference.
+    ///
+    /// # Safety
+    ///
+    /// `device` must be a valid `struct xenbus_device`.
+    unsafe fn new(device: NonNull<raw::XenbusDev>) -> Self {
+        // SAFETY: By the caller's promise.
+        unsafe { bindings::get_device(&raw mut (*device.as_ptr()).dev) };
+        // INVARIANT: The reference was just taken.
+        Self(device)
+    }
+
+    /// Returns the device, which is valid as long as this lives.
+    pub(super) fn as_ptr(&self) -> *mut raw::XenbusDev {
+        self.0.as_ptr()
+    }
+}
+
+impl Clone for DeviceRef {
+    fn clone(&self) -> Self {
+        // SAFETY: By the type invariant.
+        unsafe { Self::new(self.0) }
+    }
+}
+
+impl Drop for DeviceRef {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::put_device(&raw mut (*self.0.as_ptr()).dev) };
+    }
+}
+
+/// A device on xenbus, with a reference to it.
+///
+/// The names are copies: the kernel frees the other end's when the driver is unbound.
 pub(crate) struct XenbusDevice {
-    raw: NonNull<raw::XenbusDev>,
+    device: DeviceRef,
     node: CString,
     other_end: CString,
     other_domain: DomId,
 }
-
-// SAFETY: References may be given back in any thread.
-unsafe impl Send for XenbusDevice {}
-
-// SAFETY: Through `&XenbusDevice` nothing of the device is written; what xenbus says of an error it
-// formats in memory of its own, in any thread.
-unsafe impl Sync for XenbusDevice {}
 
 impl XenbusDevice {
     /// Takes a reference.
@@ -69,15 +104,18 @@ impl XenbusDevice {
         };
         let number = u16::try_from(number).ok().and_then(DomId::new);
         let other_domain = number.ok_or(EINVAL)?;
-        // SAFETY: The device is valid.
-        unsafe { bindings::get_device(&raw mut (*device.as_ptr()).dev) };
-        // INVARIANT: The reference was just taken.
         Ok(Self {
-            raw: device,
+            // SAFETY: By the caller's promise.
+            device: unsafe { DeviceRef::new(device) },
             node,
             other_end,
             other_domain,
         })
+    }
+
+    /// Returns a reference for what is to keep the device.
+    pub(super) fn reference(&self) -> DeviceRef {
+        self.device.clone()
     }
 
     /// Returns its directory in xenstore.
@@ -100,18 +138,18 @@ impl XenbusDevice {
     ///
     /// One thread at a time, so that the last state is the one that stays: `self` is exclusive.
     pub(crate) fn show_state(&mut self, state: State) {
-        // SAFETY: The device is valid by the type invariant, so is the pointer, and it is aligned.
+        // SAFETY: The device is valid, so is the pointer, and it is aligned.
         // Xenbus reads and writes it plainly, without a lock, as one integer.
-        let shown = unsafe { Atomic::from_ptr(&raw mut (*self.raw.as_ptr()).state) };
+        let shown = unsafe { Atomic::from_ptr(&raw mut (*self.device.as_ptr()).state) };
         shown.store(state.number(), Relaxed);
     }
 
     /// Writes an error to the log and to xenstore (`error/.../error`).
     pub(crate) fn error(&self, error: Error, text: &CStr) {
-        // SAFETY: The device is valid by the type invariant; the format takes one string.
+        // SAFETY: The device is valid; the format takes one string.
         unsafe {
             raw::xenbus_dev_error(
-                self.raw.as_ptr(),
+                self.device.as_ptr(),
                 errno(error),
                 c"%s".as_char_ptr(),
                 text.as_char_ptr(),
@@ -122,11 +160,4 @@ impl XenbusDevice {
 
 fn errno(error: Error) -> c_int {
     error.to_errno()
-}
-
-impl Drop for XenbusDevice {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::put_device(&raw mut (*self.raw.as_ptr()).dev) };
-    }
 }

@@ -15,6 +15,7 @@ use kernel::{
         c_char,
         c_int,
         c_uint,
+        c_ulong,
         c_void, //
     },
 };
@@ -125,4 +126,22 @@ extern "C" {
     ) -> *mut *mut c_char;
     pub(super) fn xenbus_transaction_start(transaction: *mut XenbusTransaction) -> c_int;
     pub(super) fn xenbus_transaction_end(transaction: XenbusTransaction, abort: bool) -> c_int;
+    pub(super) fn xenbus_map_ring_valloc(
+        device: *mut XenbusDev,
+        grants: *mut u32,
+        count: c_uint,
+        address: *mut *mut c_void,
+    ) -> c_int;
+    pub(super) fn xenbus_unmap_ring_vfree(device: *mut XenbusDev, address: *mut c_void) -> c_int;
+    pub(super) fn bind_interdomain_evtchn_to_irqhandler_lateeoi(
+        device: *mut XenbusDev,
+        port: u32,
+        handler: bindings::irq_handler_t,
+        flags: c_ulong,
+        name: *const c_char,
+        data: *mut c_void,
+    ) -> c_int;
+    pub(super) fn unbind_from_irqhandler(irq: c_uint, data: *mut c_void);
+    pub(super) fn xen_irq_lateeoi(irq: c_uint, flags: c_uint);
+    pub(super) fn notify_remote_via_irq(irq: c_int);
 }

@@ -177,11 +177,11 @@ impl FieldTable {
 mod tests {
     use super::{
         Field,
-        FieldTable, //
+        FieldTable,
         Place,
         Read,
         Refusal,
-        Size,
+        Size, //
     };
 
     fn field(offset: u16, size: Size) -> Field {

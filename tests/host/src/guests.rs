@@ -19,8 +19,6 @@ use std::collections::BTreeSet;
 enum Event {
     /// The guest writes any number as its state.
     Guest(Option<u32>),
-    /// The guest offers a ring, or takes it away.
-    Ring(bool),
     /// The toolstack gives the guest up, or takes it back.
     Online(bool),
     /// The toolstack adds a device or wants one back.
@@ -35,7 +33,6 @@ fn events() -> impl Strategy<Value = Event> {
     ];
     prop_oneof![
         6 => number.prop_map(Event::Guest),
-        1 => any::<bool>().prop_map(Event::Ring),
         1 => any::<bool>().prop_map(Event::Online),
         2 => Just(Event::Reconfigure),
     ]
@@ -49,14 +46,12 @@ proptest! {
     #[test]
     fn any_life_of_a_connection(events in vec((events(), any::<bool>()), 0..20)) {
         let (own, front) = (State::Initialising, State::Initialising);
-        let mut seen =
-            Seen { exists: true, bound: true, own, front, online: true, wants_operations: false };
+        let mut seen = Seen { exists: true, bound: true, own, front, online: true };
         let mut has_devices = false;
         for (event, succeeds) in events {
             let was_closed = seen.own == State::Closed;
             match event {
                 Event::Guest(number) => seen.front = State::from_number(number),
-                Event::Ring(there) => seen.wants_operations = there,
                 Event::Online(online) => seen.online = online,
                 // Only a backend that has got so far is asked.
                 Event::Reconfigure if matches!(seen.own, State::Initialised | State::Connected) => {
@@ -74,7 +69,11 @@ proptest! {
                         // One that fails leaves the state, and is tried again by the next event.
                         seen.own = state.filter(|_| succeeds).unwrap_or(seen.own);
                     }
-                    Step::Refuse => seen.own = State::Closing,
+                    // A ring that can't be connected closes the backend.
+                    Step::Connect(state) => {
+                        has_devices = true;
+                        seen.own = if succeeds { state } else { State::Closing };
+                    }
                     Step::Close(state) => {
                         prop_assert!(!seen.online, "taken away while it is online");
                         has_devices = false;

@@ -62,12 +62,12 @@ enum Backend {
     Own(Own),
     /// It has read the frontend's state, too.
     Front(Own, Number),
-    /// It has seen all, the frontend's ring included.
-    Decides(Own, Number, bool),
-    /// It is to follow the list, which it has yet to read.
-    Follows(Number, Option<Number>),
+    /// It has seen all.
+    Decides(Own, Number),
+    /// It is to follow the list, which it has yet to read, and to connect to a ring, or not.
+    Follows(Number, Option<Number>, bool),
     /// It has read it: of each device its state, if it is listed.
-    Lists(Number, Option<Number>, [Option<Number>; MOST]),
+    Lists(Number, Option<Number>, bool, [Option<Number>; MOST]),
     /// It has done it, and has to write so.
     Answers(Number, Number),
     /// It has taken all back, and has to say so.
@@ -83,7 +83,8 @@ struct World {
     own: Number,
     front: Number,
     online: bool,
-    ring: bool,
+    /// What the frontend has published as its ring can't be connected.
+    bad_ring: bool,
     list: [Entry; MOST],
     backend: Backend,
     /// Something has happened that the backend is told of, since it last began to look.
@@ -99,8 +100,8 @@ enum Action {
     Backend,
     /// The guest writes its state.
     Front(Number),
-    /// The guest publishes a ring, or takes it back.
-    Ring(bool),
+    /// The guest publishes a ring that can't be connected, or one that can.
+    BadRing(bool),
     /// Xenbus binds the driver, and unbinds it when the guest removes its directory.
     Bind(bool),
     /// The toolstack adds a device; to a guest that is being made without another state.
@@ -132,7 +133,7 @@ impl World {
             own: INITIALISING,
             front: INITIALISING,
             online: true,
-            ring: false,
+            bad_ring: false,
             list,
             backend: Backend::Idle,
             event: true,
@@ -167,8 +168,8 @@ impl World {
         let own = number(seen.own);
         match seen.step() {
             Step::SwitchTo(next) => self.switch(own, number(next)),
-            Step::Follow(after) => return Backend::Follows(own, after.map(number)),
-            Step::Refuse => self.switch(own, CLOSING),
+            Step::Follow(after) => return Backend::Follows(own, after.map(number), false),
+            Step::Connect(after) => return Backend::Follows(own, Some(number(after)), true),
             Step::Close(after) => {
                 (0..MOST).for_each(|index| self.take_back(index));
                 if let Some(after) = after {
@@ -224,18 +225,24 @@ impl World {
                 online: self.online,
             }),
             Backend::Own(own) if own.bound => Backend::Front(own, self.front),
-            Backend::Own(own) => Backend::Decides(own, UNKNOWN, false),
-            Backend::Front(own, front) => Backend::Decides(own, front, self.ring),
-            Backend::Decides(own, front, wants_operations) => next.decide(Seen {
+            Backend::Own(own) => Backend::Decides(own, UNKNOWN),
+            Backend::Front(own, front) => Backend::Decides(own, front),
+            Backend::Decides(own, front) => next.decide(Seen {
                 exists: own.exists,
                 bound: own.bound,
                 own: state(own.own),
                 front: state(front),
                 online: own.online,
-                wants_operations,
             }),
-            Backend::Follows(from, after) => Backend::Lists(from, after, self.listed()),
-            Backend::Lists(from, after, list) => {
+            Backend::Follows(from, after, connects) => {
+                Backend::Lists(from, after, connects, self.listed())
+            }
+            Backend::Lists(from, _, true, list) if self.bad_ring => {
+                next.follow(list);
+                next.switch(from, CLOSING);
+                Backend::Idle
+            }
+            Backend::Lists(from, after, _, list) => {
                 next.follow(list);
                 after.map_or(Backend::Idle, |after| Backend::Answers(from, after))
             }
@@ -296,7 +303,7 @@ impl Model for Xenbus {
         }
         let fronts = (UNKNOWN..=RECONFIGURED).filter(|front| *front != world.front);
         actions.extend(fronts.map(Action::Front));
-        actions.push(Action::Ring(!world.ring));
+        actions.push(Action::BadRing(!world.bad_ring));
         actions.push(Action::Bind(!world.bound));
         for (index, entry) in world.list.iter().enumerate().take(self.devices) {
             if world.is_ready() && !entry.is_listed {
@@ -325,7 +332,7 @@ impl Model for Xenbus {
                 next.event |= last.bound;
             }
             // There is no watch on that.
-            Action::Ring(ring) => next.ring = ring,
+            Action::BadRing(bad) => next.bad_ring = bad,
             Action::Bind(bound) => {
                 next.bound = bound;
                 next.event = true;
@@ -380,9 +387,11 @@ impl Model for Xenbus {
                 let asks = world.exists && world.bound && !world.online && world.own == CLOSING;
                 !asks || world.at_rest().is_some_and(told)
             }),
+            // A frontend that says that it is there must do its part first.
             Property::always("a change is answered", |_, world: &World| {
+                let is_there = matches!(world.front, INITIALISED | CONNECTED);
                 let answered = |rest: World| rest.own != RECONFIGURING;
-                !world.bound || world.at_rest().is_some_and(answered)
+                !world.bound || is_there || world.at_rest().is_some_and(answered)
             }),
             Property::always("the list is followed", |_, world: &World| {
                 let follows = |entry: &Entry| {

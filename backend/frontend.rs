@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The connection to a PV frontend: the ring by which it asks for operations, and who answers.
+//!
+//! An event only queues the work item. That takes the lock of the link, so an operation under way
+//! is waited for by whoever takes the link out, who then unbinds the event channel and unmaps the
+//! page. Each event is allowed again once (XSA-332), and a run answers a bounded number of
+//! requests.
+
+use super::function::PvFunction;
+use crate::{
+    kapi::{
+        workqueue::OwnQueue,
+        xenbus::{
+            EventChannel,
+            EventHandler,
+            RingPage,
+            XenbusDevice, //
+        },
+    },
+    pure::{
+        pciif::{
+            self,
+            Request,
+            Vectors, //
+        },
+        sbdf::Sbdf, //
+    },
+};
+use kernel::{
+    impl_has_work, new_mutex, new_work,
+    prelude::*,
+    sync::{
+        atomic::{
+            Acquire,
+            Relaxed, //
+        },
+        Arc,
+        Mutex, //
+    },
+    workqueue::{
+        Work,
+        WorkItem, //
+    },
+};
+
+/// The requests that one run answers. A guest has one at a time.
+const MOST_ANSWERS: usize = 16;
+
+/// What a frontend has published of its ring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ring {
+    /// The grant of the page (`pci-op-ref`).
+    pub(super) grant: u32,
+    /// The event channel's port (`event-channel`).
+    pub(super) port: u32,
+}
+
+/// The backend's side of a frontend; dropping it disconnects.
+pub(super) struct Frontend(Arc<Server>);
+
+/// Who answers. While it is connected, the event channel keeps it.
+#[pin_data]
+struct Server {
+    #[pin]
+    link: Mutex<Option<Link>>,
+    /// What the guest sees, and where.
+    #[pin]
+    functions: Mutex<KVec<(Sbdf, Arc<PvFunction>)>>,
+    #[pin]
+    work: Work<Self>,
+}
+
+/// A connected ring. The fields are dropped in this order.
+struct Link {
+    channel: EventChannel<Events>,
+    page: RingPage,
+    ring: Ring,
+    queue: Arc<OwnQueue>,
+}
+
+/// What is done at an event.
+struct Events {
+    queue: Arc<OwnQueue>,
+    server: Arc<Server>,
+}
+
+impl EventHandler for Events {
+    fn event(&self) {
+        self.queue.enqueue(self.server.clone());
+    }
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Server { self.work }
+}
+
+impl WorkItem for Server {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let guard = this.link.lock();
+        let Some(link) = guard.as_ref() else {
+            return; // It was disconnected.
+        };
+        let answered = (0..MOST_ANSWERS).take_while(|_| this.answer(link)).count();
+        if answered < MOST_ANSWERS {
+            link.channel.eoi(answered == 0);
+        } else {
+            // Who wants to disconnect comes first.
+            link.queue.enqueue(this.clone());
+        }
+    }
+}
+
+impl Frontend {
+    /// One that is not connected.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(super) fn new() -> Result<Self> {
+        let server = Arc::pin_init(
+            pin_init!(Server {
+                link <- new_mutex!(None),
+                functions <- new_mutex!(KVec::new()),
+                work <- new_work!("pciback_operation"),
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(Self(server))
+    }
+
+    /// Connects to a ring, whose requests are answered on `queue` from then on; does nothing if
+    /// that was done.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    /// - Those of [`RingPage::map`] and [`EventChannel::bind`]: there is no such ring.
+    pub(super) fn connect(
+        &self,
+        device: &XenbusDevice,
+        ring: Ring,
+        queue: &Arc<OwnQueue>,
+    ) -> Result {
+        if (self.0.link.lock().as_ref()).is_some_and(|link| link.ring == ring) {
+            return Ok(());
+        }
+        self.unlink();
+        let page = RingPage::map(device, ring.grant)?;
+        let events = Events {
+            queue: queue.clone(),
+            server: self.0.clone(),
+        };
+        let link = Link {
+            channel: EventChannel::bind(device, ring.port, events)?,
+            page,
+            ring,
+            queue: queue.clone(),
+        };
+        *self.0.link.lock() = Some(link);
+        // For what was asked before there was a channel, and for an event that came before there
+        // was a link.
+        queue.enqueue(self.0.clone());
+        Ok(())
+    }
+
+    /// Returns `true` if it is connected.
+    pub(super) fn is_connected(&self) -> bool {
+        self.0.link.lock().is_some()
+    }
+
+    /// Disconnects, after the operation under way, if any. Requests that come later are not seen.
+    pub(super) fn disconnect(&self) {
+        self.unlink();
+        self.show(KVec::new());
+    }
+
+    fn unlink(&self) {
+        let link = self.0.link.lock().take();
+        // Not under the lock: this waits for events under way.
+        drop(link);
+    }
+
+    /// Shows these functions to the guest, and no others.
+    pub(super) fn show(&self, functions: KVec<(Sbdf, Arc<PvFunction>)>) {
+        let before = core::mem::replace(&mut *self.0.functions.lock(), functions);
+        drop(before);
+    }
+}
+
+impl Drop for Frontend {
+    fn drop(&mut self) {
+        self.disconnect();
+    }
+}
+
+impl Server {
+    /// Answers a request; returns `false` if there is none.
+    fn answer(&self, link: &Link) -> bool {
+        if !is_requested(&link.page) {
+            return false;
+        }
+        let words = link.page.words();
+        let mut copy = [0; pciif::REQUEST_WORDS];
+        for (copied, word) in copy.iter_mut().zip(words.iter().skip(pciif::REQUEST)) {
+            *copied = word.load(Relaxed);
+        }
+        let request = Request::from_words(&copy);
+        let write = |word: usize, value: u32| {
+            if let Some(word) = words.get(word) {
+                word.store(value, Relaxed);
+            }
+        };
+        let mut pirqs = Vectors::new(0);
+        let (error, value) = match self.perform(&request, &mut pirqs) {
+            Ok(value) => (0, value),
+            Err(error) => (error.number(), 0),
+        };
+        let both = request.entries.as_slice().iter().zip(pirqs.as_slice());
+        for (word, (index, pirq)) in (pciif::VECTORS..).zip(both) {
+            write(word, pciif::answered_entry(*index, *pirq));
+        }
+        // CAST: The protocol has a signed number there.
+        write(pciif::ERROR, error as u32);
+        write(pciif::VALUE, value);
+        link.page.clear_flag(pciif::ACTIVE);
+        link.channel.notify();
+        true
+    }
+
+    fn perform(&self, request: &Request, pirqs: &mut Vectors) -> Result<u32, pciif::Error> {
+        let function = self.find(request.device);
+        function
+            .ok_or(pciif::Error::DeviceNotFound)?
+            .perform(request, pirqs)
+    }
+
+    fn find(&self, seen: Option<Sbdf>) -> Option<Arc<PvFunction>> {
+        let functions = self.functions.lock();
+        let mut functions = functions.iter();
+        let found = functions.find(|(place, _)| Some(*place) == seen);
+        found.map(|(_, function)| function.clone())
+    }
+}
+
+/// Returns `true` if there is a request in the page.
+fn is_requested(page: &RingPage) -> bool {
+    let flags = page.words().get(pciif::FLAGS);
+    flags.is_some_and(|flags| flags.load(Acquire) & 1 << pciif::ACTIVE != 0)
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The hardware behind the configuration space that a guest sees: what is read, and how the effects
+//! of a write are carried out.
+
+use super::claimed::Claimed;
+use crate::{
+    kapi::pci::{
+        DeviceExt,
+        Header,
+        Locked,
+        Region,
+        Unlocked, //
+    },
+    pure::config_space::{
+        Device,
+        Effect,
+        Error,
+        Extent,
+        Identity,
+        Layout,
+        Place,
+        PowerState,
+        Registers,
+        Resource,
+        Size, //
+    },
+};
+use kernel::ffi::c_int;
+
+/// A device that a guest uses, while its lock is held.
+pub(crate) struct Hardware<'a> {
+    claimed: &'a Claimed,
+    locked: &'a Locked<'a>,
+    /// The guest has it enabled.
+    pub(crate) enabled: bool,
+}
+
+impl<'a> Hardware<'a> {
+    /// `locked` must be the claimed device; `enabled`: the guest has it enabled. (The kernel has,
+    /// as long as it is claimed.)
+    pub(crate) fn new(claimed: &'a Claimed, locked: &'a Locked<'a>, enabled: bool) -> Self {
+        Self {
+            claimed,
+            locked,
+            enabled,
+        }
+    }
+
+    /// Returns how much configuration space there is.
+    pub(crate) fn extent(&self) -> Extent {
+        if self.locked.config_size() > 0x100 {
+            Extent::Extended
+        } else {
+            Extent::Conventional
+        }
+    }
+
+    /// Returns what the kernel knows of the device.
+    pub(crate) fn identity(&self) -> Identity {
+        let device = self.locked.device();
+        let resource = |register| {
+            let Region {
+                space,
+                address,
+                size,
+                flags,
+            } = self.locked.region(register)?;
+            Some(Resource {
+                address,
+                size,
+                space,
+                flags,
+            })
+        };
+        Identity {
+            vendor: device.vendor_id().as_raw(),
+            device: device.device_id(),
+            layout: match device.header() {
+                Header::Bridge => Layout::Bridge,
+                Header::Normal | Header::Other => Layout::Endpoint,
+            },
+            resources: [0, 1, 2, 3, 4, 5].map(resource),
+            rom: resource(Locked::ROM),
+        }
+    }
+
+    /// Carries out one effect of a write.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::DeviceNotFound`]: the device is gone.
+    /// - [`Error::Failed`]: the kernel refuses.
+    pub(crate) fn act(&mut self, effect: Effect) -> Result<(), Error> {
+        let locked = self.locked;
+        match effect {
+            Effect::Write { place, value } => self.write(place, value),
+            Effect::Update { place, mask, value } => {
+                let before = self.read(place)?;
+                self.write(place, before & !mask | value & mask)
+            }
+            Effect::Enable => {
+                self.claimed.saved.restore_decode(locked);
+                self.enabled = true;
+                Ok(())
+            }
+            Effect::Disable => {
+                locked.set_master(false);
+                self.enabled = false;
+                Ok(())
+            }
+            Effect::Master(on) => {
+                locked.set_master(on);
+                Ok(())
+            }
+            Effect::Invalidate(on) => locked.set_invalidate(on).map_err(|_| Error::Failed),
+            Effect::Intx(on) => {
+                locked.set_intx(on);
+                Ok(())
+            }
+            Effect::Power(state) => {
+                let number = match state {
+                    PowerState::D0 => 0,
+                    PowerState::D1 => 1,
+                    PowerState::D2 => 2,
+                    PowerState::D3Hot => 3,
+                };
+                let result = locked.set_power_state(number);
+                if state == PowerState::D0 {
+                    self.claimed.saved.restore_decode(locked);
+                }
+                result.map_err(|_| Error::Failed)
+            }
+        }
+    }
+
+    fn write(&self, place: Place, value: u32) -> Result<(), Error> {
+        let offset = self.offset(place)?;
+        // CAST: As many bits as the register has.
+        match place.size() {
+            Size::Byte => self.locked.write_u8(offset, value as u8),
+            Size::Word => self.locked.write_u16(offset, value as u16),
+            Size::Dword => self.locked.write_u32(offset, value),
+        }
+        Ok(())
+    }
+
+    /// Returns the offset for an access to a device that is there.
+    fn offset(&self, place: Place) -> Result<c_int, Error> {
+        if self.locked.device().is_disconnected() {
+            return Err(Error::DeviceNotFound);
+        }
+        Ok(place.offset().into())
+    }
+}
+
+impl Registers for Hardware<'_> {
+    fn read(&self, place: Place) -> Result<u32, Error> {
+        let offset = self.offset(place)?;
+        Ok(match place.size() {
+            Size::Byte => self.locked.read_u8(offset).into(),
+            Size::Word => self.locked.read_u16(offset).into(),
+            Size::Dword => self.locked.read_u32(offset),
+        })
+    }
+}
+
+impl Device for Hardware<'_> {
+    fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    fn is_master(&self) -> bool {
+        self.locked.is_busmaster()
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interrupts of devices that are mapped for a guest.
+//!
+//! Both kinds of dom0 may do that for any domain, as device models do. Xen sees to it that the
+//! device is that domain's, writes the message to the device, and unmasks it when the guest binds
+//! the PIRQ. dom0 itself has no interrupt for it. (`allocate_and_map_msi_pirq()` of
+//! xen/arch/x86/irq.c, `msix_capability_init()` of xen/arch/x86/msi.c.)
+
+use super::{
+    msix::TableEntry,
+    xen_name, //
+};
+use crate::{
+    kapi::{
+        log::log_limited,
+        pci::Locked,
+        physdev::{
+            physdev_op,
+            MapPirq,
+            UnmapPirq, //
+        },
+        xen::Dom0, //
+    },
+    pure::{
+        domid::DomId,
+        hypercall_answer::{
+            self as answer,
+            Answer, //
+        },
+    },
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// Which interrupt of a device.
+#[derive(Clone, Copy)]
+pub(crate) enum Message {
+    /// Its MSI, the only one.
+    Msi,
+    /// An entry of its MSI-X table.
+    Msix(TableEntry),
+}
+
+/// A PIRQ of a guest's that a device's interrupt is mapped to; dropping it unmaps it.
+pub(crate) struct GuestPirq {
+    dom0: Dom0,
+    domain: DomId,
+    number: i32,
+}
+
+impl GuestPirq {
+    /// Maps an interrupt. The device must decode memory, for MSI-X. Whether it sends messages is
+    /// left as it is.
+    ///
+    /// # Errors
+    ///
+    /// - Xen's errno: `ENODEV` when it takes the device for another domain's, `ENOSPC` when the
+    ///   guest has no PIRQ left, `EINVAL` when there is no interrupt vector left or no such entry,
+    ///   `ENXIO` when the device doesn't decode memory, `ENODATA` when Xen doesn't know the MSI-X
+    ///   table (see [`super::msix`]), `ENOMEM`, `ESRCH` when there is no such domain.
+    /// - `ENOSYS`: Xen is too old, or the device has no name in its interface.
+    pub(crate) fn map(
+        dom0: Dom0,
+        locked: &Locked<'_>,
+        domain: DomId,
+        message: Message,
+    ) -> Result<Self> {
+        let name = xen_name(locked.device()).ok_or(Error::from_errno(UNSUPPORTED))?;
+        let (entry_nr, table_base) = match message {
+            Message::Msi => (0, 0),
+            Message::Msix(entry) => (i32::from(entry.index), entry.bar),
+        };
+        let mut map = MapPirq {
+            domid: domain.number(),
+            kind: MapPirq::MSI_SEG,
+            index: -1,
+            pirq: -1,
+            bus: u32::from(name.seg) << 16 | u32::from(name.bus),
+            devfn: i32::from(name.devfn),
+            entry_nr,
+            table_base,
+        };
+        match answer::plain(physdev_op(dom0, &mut map)) {
+            Answer::Done => Ok(Self {
+                dom0,
+                domain,
+                number: map.pirq,
+            }),
+            Answer::Unsupported => Err(Error::from_errno(UNSUPPORTED)),
+            Answer::Refused(errno) => Err(Error::from_errno(errno)),
+        }
+    }
+
+    /// Returns its number, which the guest binds.
+    pub(crate) const fn number(&self) -> i32 {
+        self.number
+    }
+}
+
+/// `-ENOSYS`: it can't be asked.
+const UNSUPPORTED: c_int = -38;
+/// `-EINVAL`: it isn't mapped any more.
+const NOT_MAPPED: c_int = -22;
+/// `-ESRCH`: the domain has ended, and Xen has unmapped what it had.
+const NO_DOMAIN: c_int = -3;
+
+impl Drop for GuestPirq {
+    fn drop(&mut self) {
+        let Self { domain, number, .. } = *self;
+        let mut unmap = UnmapPirq {
+            domid: domain.number(),
+            pirq: number,
+        };
+        let ret = physdev_op(self.dom0, &mut unmap);
+        if ret < 0 && ret != NOT_MAPPED && ret != NO_DOMAIN {
+            log_limited!(
+                pr_warn,
+                "PIRQ {number} of domain {domain} is not unmapped ({ret})\n"
+            );
+        }
+    }
+}
