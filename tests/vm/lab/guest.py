@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""HVM guests of a dom0 with the toolstack, made and driven by stock xl.
+"""HVM and PV guests of a dom0 with the toolstack, made and driven by stock xl.
 
 The guest is the lab's stock kernel with a small initramfs (tests/vm/image/guest-init). It
 loads a native driver for each PCI device that it finds. Its agent listens on the PV console,
@@ -26,6 +26,8 @@ CMDLINE = (
     "console=hvc0 quiet xen_legacy_crash pci=noearly no_timer_check tsc=unstable mitigations=off"
     " 8250.nr_uarts=0 i8042.nokbd i8042.noaux cryptomgr.notests"
 )
+#: A PV guest has nothing emulated.
+PV_CMDLINE = "console=hvc0 quiet xen_legacy_crash mitigations=off cryptomgr.notests"
 
 #: How xl says that its emulator didn't answer in ten seconds (ERROR_TIMEDOUT, libxl.h), for which
 #: an emulated machine may be too slow once.
@@ -40,7 +42,7 @@ class Guest:
     """One guest, by its name; made by `create`, also after a reboot the same object.
 
     `devices` are addresses in dom0, `cmdline` is added to the kernel's, `config` to what xl
-    is told.
+    is told. A PV guest gets its devices through the kernel's stock frontend (xen-pcifront).
     """
 
     #: From `xl create` to a guest that takes commands: 45 to 60 s alone on an idle machine.
@@ -55,10 +57,12 @@ class Guest:
         cmdline: str = "",
         on_crash: str = "destroy",
         config: str = "",
+        kind: str = "hvm",
     ) -> None:
         self.dom0, self.name = dom0, name
         self._devices = list(devices)
         self._cmdline, self._on_crash, self._config = cmdline, on_crash, config
+        self._kind = kind
         #: Seconds that the last boot took.
         self.boot_seconds = 0.0
         self._domid: int | None = None
@@ -78,18 +82,18 @@ class Guest:
         """Have the toolstack make and start the domain."""
         dom0 = self.dom0
         pci = ", ".join(f'"{device}"' for device in self._devices)
+        # Without an emulator there is nothing of it to be said.
+        model = 'vga = "none"\nnographic = 1\nvnc = 0\nusb = 0' if self._kind == "hvm" else ""
+        cmdline = CMDLINE if self._kind == "hvm" else PV_CMDLINE
         config = f"""
-            type = "hvm"
+            type = "{self._kind}"
             name = "{self.name}"
             memory = 256
             vcpus = 1
             kernel = "/guest/vmlinuz"
             ramdisk = "/guest/initrd"
-            cmdline = "{CMDLINE} {self._cmdline}"
-            vga = "none"
-            nographic = 1
-            vnc = 0
-            usb = 0
+            cmdline = "{cmdline} {self._cmdline}"
+            {model}
             pci = [ {pci} ]
             on_crash = "{self._on_crash}"
             on_reboot = "restart"
