@@ -2,14 +2,42 @@
 
 //! The configuration space that the guest of a PV frontend sees of a device.
 //!
-//! It is described by data: a table of fields, made when a frontend connects, from the header, the resources
-//! and the capabilities, says what is read in each and what a write does. What is in no field is
-//! read from the hardware and written only by permissive guests. The rules are those of the C
-//! driver (drivers/xen/xen-pciback/conf_space*.c); Documentation/config-space.md lists them, and
-//! where they differ.
+//! It is described by data: a table of fields, made when a frontend connects, from the header, the
+//! resources and the capabilities, says what is read in each and what a write does. Fields never
+//! overlap. A write that touches fields is for these only; one that covers a part of a field keeps
+//! the rest of it. What is in no field is read from the hardware and written only by permissive
+//! guests. The rules are those of the C driver (drivers/xen/xen-pciback/conf_space*.c);
+//! Documentation/pv-frontends.md says where they differ.
 //!
-//! Nothing here touches a device. Reading asks for what the hardware says; a write returns what
-//! is to be done.
+//! The header ("permissive" and "control" are the administrator's [`Rights`]):
+//!
+//! - 00, 02 Vendor, Device: what the kernel knows. A write is ignored.
+//! - 04 Command: bits 2bc as the hardware has them, others as written last. Decode enables the
+//!   device, or disables it, which leaves decode on in the hardware; mastering and MWI go to the
+//!   kernel; others are latched. permissive: bits 2bc are written. control: bit 10 switches INTx.
+//! - 06 Status: the hardware's. permissive: written, if Command isn't.
+//! - 0c Cache Line Size: written.
+//! - 0d Latency Timer, 3c Interrupt Line (the guest's), 3d Interrupt Pin: a write is ignored.
+//! - 0f BIST: written, if only bit 6 changes, or if it is 40.
+//! - 10-27 BARs (bridges: 10-17), 30 ROM (bridges: 38): the kernel's address, or the size if all
+//!   ones were written last. A write is latched; the address is written where the hardware lost it.
+//! - 34 Capabilities: the first one, as found at the claim.
+//!
+//! Capabilities, by the offset in each:
+//!
+//! - 1: the next one, as found at the claim. permissive: written, but for the four below.
+//! - PM, VPD, MSI, MSI-X 0: a write is ignored.
+//! - PM 2: without bits f800 (PME). PM 4: bits 1e00 are written, PME_Status is cleared by 1, the
+//!   power state is the kernel's to change. PM 6, 7: a write is ignored.
+//! - VPD 2: written; refused with bit 15. VPD 4: a write is ignored.
+//! - MSI 2, MSI-X 2: a change is refused. permissive: written. control: bit 0, and bits c000, are
+//!   switched, unless the other kind is on.
+//!
+//! A field that the administrator opens (`quirks`) is read from and written to the hardware. When a
+//! use begins, PME is turned off.
+//!
+//! Nothing here touches a device. Reading asks for what the hardware says; a write returns at most
+//! eight effects, to be carried out in order; after a failure nothing more is done or latched.
 
 mod access;
 mod bar;
