@@ -4,7 +4,7 @@
 //! generated inputs.
 
 // What only the module calls is unused here.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../.."]
 mod driver {
