@@ -54,7 +54,6 @@ use kernel::{
 pub(super) struct PvFunction {
     claimed: Arc<Claimed>,
     domain: DomId,
-    space: KBox<ConfigSpace>,
     #[pin]
     state: Mutex<State>,
 }
@@ -63,12 +62,32 @@ pub(super) struct PvFunction {
 struct State {
     /// The use has ended.
     ended: bool,
+    space: KBox<ConfigSpace>,
+    /// How many of the fields that the administrator opens (`quirks`) are in it, or refused.
+    opened: usize,
     latched: Latched,
     /// The guest has enabled the device.
     enabled: bool,
     messages: Messages,
     /// A write was ignored, and the administrator told of it.
     warned: bool,
+}
+
+impl State {
+    /// Opens the fields that the administrator has listed since the last time.
+    fn open_fields(&mut self, claimed: &Claimed) {
+        let space = &mut self.space;
+        self.opened = claimed.settings.later_fields(self.opened, |field| {
+            if space.open(*field).is_err() {
+                log_limited!(
+                    dev_warn,
+                    &claimed.device,
+                    "quirks: the field at {:x} has rules already, isn't aligned, or is one too many\n",
+                    field.offset
+                );
+            }
+        });
+    }
 }
 
 impl PvFunction {
@@ -94,17 +113,6 @@ impl PvFunction {
         };
         let identity = hardware.identity();
         space.describe(&identity, &hardware).map_err(errno)?;
-        claimed.settings.each_field(|field| {
-            if space.open(*field).is_err() {
-                log_limited!(
-                    dev_warn,
-                    &claimed.device,
-                    "quirks: the field at {:x} has rules already, or isn't aligned\n",
-                    field.offset
-                );
-            }
-            Ok(())
-        })?;
         let begun = space.begin(interrupt_line(claimed), &hardware);
         let latched = begun
             .and_then(|begun| begun.carry_out(|effect| hardware.act(effect)))
@@ -113,9 +121,10 @@ impl PvFunction {
             pin_init!(Self {
                 claimed: claimed.clone(),
                 domain,
-                space,
                 state <- new_mutex!(State {
                     ended: false,
+                    space,
+                    opened: 0,
                     latched,
                     enabled: true,
                     messages: Messages::Off,
@@ -146,6 +155,7 @@ impl PvFunction {
             return Err(pciif::Error::DeviceNotFound);
         }
         let locked = &lock.locked();
+        state.open_fields(&self.claimed);
         match operation {
             Operation::Read { offset, size } => self.read(&state, locked, offset, size),
             Operation::Write {
@@ -208,7 +218,7 @@ impl PvFunction {
     ) -> Result<u32, pciif::Error> {
         let hardware = Hardware::new(&self.claimed, locked, state.enabled);
         let place = Place::requested(offset, size, hardware.extent())?;
-        self.space.read(&state.latched, place, &hardware)
+        state.space.read(&state.latched, place, &hardware)
     }
 
     fn write(
@@ -226,7 +236,7 @@ impl PvFunction {
             permissive: flags.permissive || PERMISSIVE.is_on(),
             interrupt_control: flags.interrupt_control,
         };
-        let written = self
+        let written = state
             .space
             .write(&state.latched, rights, place, value, &hardware)?;
         if written.is_ignored() && !core::mem::replace(&mut state.warned, true) {

@@ -87,6 +87,14 @@ impl Settings {
         self.fields.lock().iter().try_for_each(&mut show)
     }
 
+    /// Shows the listed fields to `show`, but for those that were listed first, `shown` of them;
+    /// returns how many are listed.
+    pub(crate) fn later_fields(&self, shown: usize, show: impl FnMut(&ConfigField)) -> usize {
+        let fields = self.fields.lock();
+        fields.iter().skip(shown).for_each(show);
+        fields.len()
+    }
+
     /// The guest's use ends, and with it all that isn't meant to last.
     pub(crate) fn end_use(&self) {
         self.change(|flags| {
