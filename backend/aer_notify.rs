@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Telling the toolstack that a guest has lost a device to an error.
+//!
+//! The frontend of a PV guest isn't asked (`XEN_PCI_OP_aer_*`), for which the C driver waits up to
+//! 300 s with the recovery of everything below the port:
+//!
+//! - Linux's frontend calls `mmio_enabled` and `slot_reset` of any driver that has `error_detected`
+//!   (`pcifront_common_process()`, drivers/pci/xen-pcifront.c). nvme, igb and e1000e have no
+//!   `mmio_enabled`: where the error isn't fatal, the guest's kernel would follow a null pointer.
+//! - What these drivers do then (`pci_disable_device()`, `pci_restore_state()`) are requests of the
+//!   frontend, each of which takes the device's lock. The kernel holds that during the recovery.
+//! - A guest can't restore what a reset of the link takes: BARs and the entries of MSI-X are Xen's
+//!   and dom0's to write.
+//! - The answer would change nothing. The device is silent and `failed` until it is given back and
+//!   was reset; the guest goes on when it is attached again.
 
 use super::queue;
 use crate::{
