@@ -34,6 +34,8 @@ mod frontend_headers;
 #[cfg(test)]
 mod frontend_oracle;
 #[cfg(test)]
+mod frontend_ring;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
 mod guests;
