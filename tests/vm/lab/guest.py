@@ -58,11 +58,12 @@ class Guest:
         on_crash: str = "destroy",
         config: str = "",
         kind: str = "hvm",
+        ramdisk: str = "/guest/initrd",
     ) -> None:
         self.dom0, self.name = dom0, name
         self._devices = list(devices)
         self._cmdline, self._on_crash, self._config = cmdline, on_crash, config
-        self._kind = kind
+        self._kind, self._ramdisk = kind, ramdisk
         #: Seconds that the last boot took.
         self.boot_seconds = 0.0
         self._domid: int | None = None
@@ -91,7 +92,7 @@ class Guest:
             memory = 256
             vcpus = 1
             kernel = "/guest/vmlinuz"
-            ramdisk = "/guest/initrd"
+            ramdisk = "{self._ramdisk}"
             cmdline = "{cmdline} {self._cmdline}"
             {model}
             pci = [ {pci} ]
@@ -257,6 +258,18 @@ class Guest:
         if self.dom0.alive:
             path = Path(f"{self.dom0.log}.{self.name}")
             path.write_text(f"{self.log()}\n--- device model\n{self.emulator_log()}")
+
+
+def ramdisk_with(dom0: Dom0, path: str) -> str:
+    """Make a ramdisk of guests that has, at its root, a file of dom0 as well; returns its path in dom0."""
+    name = path.rpartition("/")[2]
+    made = f"/root/{name}.initrd"
+    # The kernel takes several archives, each at a multiple of 4 bytes.
+    dom0.check(
+        f"cat /guest/initrd >{made} && truncate -s %4 {made}"
+        f" && (cd {path.rpartition('/')[0]} && echo {name} | busybox cpio -o -H newc) >>{made}"
+    )
+    return made
 
 
 def msix_enabled(config: bytes) -> bool:
