@@ -131,8 +131,10 @@ impl Frontend {
         Ok(Self(server))
     }
 
-    /// Connects to a ring, whose requests are answered on `queue` from then on; does nothing if
-    /// that was done.
+    /// Connects to a ring, whose requests are answered on `queue` from then on. It must not be
+    /// connected to another one, see [`keeps`](Self::keeps).
+    ///
+    /// Waits for nothing that frontends ask for, so the lock of xenbus's device may be held.
     ///
     /// # Errors
     ///
@@ -144,10 +146,6 @@ impl Frontend {
         ring: Ring,
         queue: &Arc<OwnQueue>,
     ) -> Result {
-        if (self.0.link.lock().as_ref()).is_some_and(|link| link.ring == ring) {
-            return Ok(());
-        }
-        self.unlink();
         let page = RingPage::map(device, ring.grant)?;
         let events = Events {
             queue: queue.clone(),
@@ -164,6 +162,16 @@ impl Frontend {
         // was a link.
         queue.enqueue(self.0.clone());
         Ok(())
+    }
+
+    /// Returns `true` if it is connected to that ring. If to another, it is disconnected, after the
+    /// operation under way.
+    pub(super) fn keeps(&self, ring: Ring) -> bool {
+        let keeps = (self.0.link.lock().as_ref()).is_some_and(|link| link.ring == ring);
+        if !keeps {
+            self.unlink();
+        }
+        keeps
     }
 
     /// Returns `true` if it is connected.

@@ -236,11 +236,17 @@ impl Guest {
     fn connect(&self, uses: &mut Uses, from: State) -> Result<bool> {
         let queue = queue::operations()?;
         self.show(uses)?;
-        let connected = self.while_bound(|device| {
-            match listing::published(device.other_end())? {
-                Some(ring) => self.frontend.connect(device, ring, &queue),
-                None => Ok(()), // It asks for nothing.
-            }
+        let mut published = None;
+        let found = self.while_bound(|device| {
+            published = listing::published(device.other_end())?;
+            Ok(())
+        });
+        let connected = found.and_then(|()| match published {
+            // Not with xenbus's device locked, for which its thread waits: this waits for what the
+            // frontend has asked for, and so for a reset under way.
+            Some(ring) if self.frontend.keeps(ring) => Ok(()),
+            Some(ring) => self.while_bound(|device| self.frontend.connect(device, ring, &queue)),
+            None => Ok(()), // It asks for nothing.
         });
         match connected {
             Ok(()) => Ok(true),
