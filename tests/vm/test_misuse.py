@@ -40,7 +40,10 @@ def test_locked_after_it_was_removed(misuse: Dom0) -> None:
     misuse.check(f"printf look >{DRIVER}/gone; printf drop >{DRIVER}/gone")
     said = misuse.check("dmesg | sed -n 's/.*misuse: //p'").strip()
     misuse.check("rmmod rust_pciback")
-    assert said == (f"physical_function 0, is_present 0, wake -{ENODEV}, save -{ENODEV}, enable -{ENODEV}, memory 0")
+    assert said == (
+        f"physical_function 0, is_present 0, wake -{ENODEV}, save -{ENODEV}, enable -{ENODEV}, memory 0,"
+        f" power -{ENODEV}"
+    )
 
 
 @pytest.mark.dom0("vfs", "pv")

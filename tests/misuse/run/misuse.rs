@@ -188,13 +188,18 @@ fn look(device: ARef<pci::Device>) -> Result {
     let device = locks.get(0).ok_or(EINVAL)?;
     let errno = |result: Result| result.map_or_else(Error::to_errno, |()| 0);
     pr_info!(
-        "misuse: physical_function {}, is_present {}, wake {}, save {}, enable {}, memory {}\n",
+        "misuse: physical_function {}, is_present {}, wake {}, save {}, enable {}, memory {}, power {}\n",
         u8::from(device.physical_function().is_some()),
         u8::from(device.is_present()),
         errno(device.wake()),
         errno(SavedState::save(&device).map(drop)),
         errno(EnableCount::new(&device).map(drop)),
-        u8::from((0..6).any(|bar| device.memory(bar).is_some() || device.assigned(bar).is_some())),
+        u8::from((0..7).any(|bar| {
+            device.memory(bar).is_some()
+                || device.assigned(bar).is_some()
+                || device.region(bar).is_some()
+        })),
+        errno(device.set_power_state(0)),
     );
     Ok(())
 }
