@@ -4,7 +4,10 @@
 //!
 //! UPSTREAM(device-core): a lock should yield a `Device<Core>`.
 
-use super::raw;
+use super::{
+    raw,
+    raw_dev, //
+};
 use core::{
     marker::PhantomData,
     ops::Deref, //
@@ -99,8 +102,7 @@ impl<'a> Deref for CfgLocked<'a> {
     }
 }
 
-/// The lock of one device, and its user-space configuration accesses held back; like
-/// [`DeviceLocks`], without memory for it.
+/// The lock of one device (`device_lock()`). User space goes on accessing its configuration space.
 ///
 /// # Examples
 ///
@@ -117,8 +119,8 @@ impl<'a> DeviceLock<'a> {
     /// Takes the lock. Sleeps until it is free, which may take as long as a reset or a driver's
     /// probe under way.
     pub(crate) fn new(device: &'a pci::Device) -> Self {
-        // SAFETY: The device is valid.
-        unsafe { bindings::pci_dev_lock(raw(device)) };
+        // SAFETY: The device is valid, and so is the lock in it.
+        unsafe { bindings::mutex_lock(&raw mut (*raw_dev(device)).mutex) };
         Self {
             device,
             _not_send: PhantomData,
@@ -126,15 +128,15 @@ impl<'a> DeviceLock<'a> {
     }
 
     /// Returns the device, as long as the lock is held.
-    pub(crate) fn locked(&self) -> CfgLocked<'_> {
-        CfgLocked(Locked::held(self.device))
+    pub(crate) fn locked(&self) -> Locked<'_> {
+        Locked::held(self.device)
     }
 }
 
 impl Drop for DeviceLock<'_> {
     fn drop(&mut self) {
         // SAFETY: `new` took the lock in this thread.
-        unsafe { bindings::pci_dev_unlock(raw(self.device)) };
+        unsafe { bindings::mutex_unlock(&raw mut (*raw_dev(self.device)).mutex) };
     }
 }
 

@@ -28,9 +28,6 @@ use kernel::{
     prelude::*, //
 };
 
-/// `PCI_D0` (include/linux/pci.h): the device is on.
-const PCI_D0: bindings::pci_power_t = 0;
-
 /// Returns the reset methods that the kernel lists for the device.
 pub(crate) fn listed_methods(device: &pci::Device) -> Listed {
     // SAFETY: The device is valid. The kernel rewrites the list when `reset_method` is written,
@@ -48,17 +45,7 @@ impl Locked<'_> {
     /// - `ENODEV`: it may have been removed.
     /// - Any other errno of `pci_set_power_state()`.
     pub(crate) fn wake(&self) -> Result {
-        fault::point("pci_set_power_state")?;
-        self.check_there()?;
-        // SAFETY: The device is valid, and its lock is held.
-        to_result(unsafe { bindings::pci_set_power_state(raw(self.device()), PCI_D0) })?;
-        // The kernel doesn't count it as an error if the device refuses.
-        // SAFETY: As above.
-        if unsafe { (*raw(self.device())).current_state } == PCI_D0 {
-            Ok(())
-        } else {
-            Err(EIO)
-        }
+        self.set_power_state(0)
     }
 }
 
