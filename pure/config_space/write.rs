@@ -146,8 +146,17 @@ impl<D: Device> Decision<'_, D> {
     }
 
     /// The kernel sets the state; that the device signals is never turned on.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::DeviceNotFound`]: it doesn't answer.
     fn power(&self, written: &mut Written, place: Place, value: u32) -> Result<(), Error> {
         let now = self.device.read(place)?;
+        // All ones, which is no value of it: the device doesn't answer. The kernel would log that
+        // each time.
+        if now == place.size().mask() {
+            return Err(Error::DeviceNotFound);
+        }
         let changes = (now ^ value) & PMCSR_GUEST != 0;
         if changes || value & PMCSR_PME_STATUS != 0 {
             written.push(Effect::Update {

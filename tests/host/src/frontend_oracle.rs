@@ -382,6 +382,9 @@ impl Oracle {
                 self.sizing.remove(&at);
             }
             Use::Power => {
+                if machine.word(at) == 0xffff {
+                    return Err(GONE);
+                }
                 // 9e00: PME_Status, of which a 1 clears, and Data_Select.
                 let other = machine.word(at) & 0x61ff;
                 machine.store(at, 2, other | (value & 0x9e00));
