@@ -9,7 +9,7 @@
 //! the guest or the toolstack is done with it, [`give_back`] cleans it.
 //!
 //! A PV guest, or a Linux stub domain, has a [`frontend`] too. What it asks for is done to a
-//! [`function`], which may send the guest [`messages`]. See Documentation/pv-frontends.md.
+//! [`function`]. See Documentation/pv-frontends.md.
 
 #![deny(unsafe_code)]
 
@@ -23,7 +23,6 @@ mod give_back;
 mod guest;
 mod guests;
 mod listing;
-mod messages;
 mod queue;
 mod reconcile;
 mod refusal;

@@ -5,6 +5,7 @@
 //! [`claimed`] is one device, [`assignment`] the domain that has it, [`registry`] all devices,
 //! [`slots`] the list. [`saved_state`], [`bridge_state`], [`enabled`] and [`canary`] are what is
 //! kept of a device's registers, and how it is put back; [`msix`] is where it has its MSI-X table.
+//! [`messages`] are what a PV guest gets of a device, by its [`sender`].
 //!
 //! Nothing here acts on its own: the callbacks of the driver core in [`crate::stub`], guests in
 //! [`crate::backend`] and resets in [`crate::reset`] ask for it.
@@ -22,6 +23,7 @@ pub(crate) mod command;
 pub(crate) mod config_effects;
 pub(crate) mod enabled;
 mod fmt;
+pub(crate) mod messages;
 pub(crate) mod msix;
 pub(crate) mod ordered_log;
 pub(crate) mod pm;
@@ -31,6 +33,7 @@ pub(crate) mod registry;
 pub(crate) mod reservation;
 pub(crate) mod reset_methods;
 pub(crate) mod saved_state;
+pub(crate) mod sender;
 pub(crate) mod settings;
 pub(crate) mod slots;
 pub(crate) mod workers;

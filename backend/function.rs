@@ -4,16 +4,22 @@
 //! sends. It lasts as long as the guest's use of the device.
 //!
 //! Whether the guest may still use the device is asked for each operation, with the device's lock
-//! held, so that no reset is under way. A use that has [ended](PvFunction::end) refuses everything.
+//! held, so that neither this driver nor sysfs resets it meanwhile. The kernel resets links without
+//! that lock (of hot-plug ports, DPC, AER); a device reads as all ones then, and isn't written to.
+//! A use that has [ended](PvFunction::end) refuses everything.
 
-use super::messages::{
-    Messages,
-    Sender, //
-};
 use crate::{
     device::{
         claimed::Claimed,
-        config_effects::Hardware, //
+        command::Command,
+        config_effects::{
+            GuestUse,
+            Hardware, //
+        },
+        sender::{
+            self,
+            Sender, //
+        },
     },
     kapi::{
         log::log_limited,
@@ -58,7 +64,7 @@ pub(super) struct PvFunction {
     state: Mutex<State>,
 }
 
-/// What changes. Under its lock that of the device is taken.
+/// What changes. Its lock is taken with the device's held.
 struct State {
     /// The use has ended.
     ended: bool,
@@ -66,9 +72,7 @@ struct State {
     /// How many of the fields that the administrator opens (`quirks`) are in it, or refused.
     opened: usize,
     latched: Latched,
-    /// The guest has enabled the device.
-    enabled: bool,
-    messages: Messages,
+    guest_use: GuestUse,
     /// A write was ignored, and the administrator told of it.
     warned: bool,
 }
@@ -105,8 +109,7 @@ impl PvFunction {
         if !claimed.lets_use(domain) {
             return Err(ENODEV);
         }
-        // As the guest finds it: a claimed device decodes.
-        let mut hardware = Hardware::new(claimed, &locked, true);
+        let mut hardware = Hardware::new(claimed, &locked, GuestUse::BEGUN);
         let errno = |unfit| match unfit {
             Unfit::Unreadable(_) => ENODEV,
             Unfit::Capabilities(_) => EINVAL,
@@ -117,7 +120,8 @@ impl PvFunction {
         let latched = begun
             .and_then(|begun| begun.carry_out(|effect| hardware.act(effect)))
             .map_err(|_| ENODEV)?;
-        Arc::pin_init(
+        let guest_use = hardware.guest_use;
+        let function = Arc::pin_init(
             pin_init!(Self {
                 claimed: claimed.clone(),
                 domain,
@@ -126,13 +130,14 @@ impl PvFunction {
                     space,
                     opened: 0,
                     latched,
-                    enabled: true,
-                    messages: Messages::Off,
+                    guest_use,
                     warned: false,
                 }),
             }),
             GFP_KERNEL,
-        )
+        )?;
+        sender::begin(claimed, &locked);
+        Ok(function)
     }
 
     /// Carries out what is requested; returns the value to answer with, and fills in the PIRQ of
@@ -149,8 +154,8 @@ impl PvFunction {
         pirqs: &mut Vectors,
     ) -> Result<u32, pciif::Error> {
         let operation = request.operation?;
-        let mut state = self.state.lock();
         let lock = DeviceLock::new(&self.claimed.device);
+        let mut state = self.state.lock();
         if state.ended || !self.claimed.lets_use(self.domain) {
             return Err(pciif::Error::DeviceNotFound);
         }
@@ -163,21 +168,17 @@ impl PvFunction {
                 size,
                 value,
             } => self.write(&mut state, locked, offset, size, value),
-            Operation::EnableMsi => {
-                let pirq = state.messages.enable_msi(&self.sender(locked))?;
-                Ok(pirq.into())
-            }
+            Operation::EnableMsi => Ok(self.sender(locked).enable_msi()?.into()),
             Operation::EnableMsix => {
-                let sender = self.sender(locked);
-                *pirqs = state.messages.enable_msix(&sender, &request.entries)?;
+                *pirqs = self.sender(locked).enable_msix(&request.entries)?;
                 Ok(0)
             }
             Operation::DisableMsi => {
-                state.messages.disable_msi(&self.sender(locked));
+                self.sender(locked).disable_msi();
                 Ok(interrupt_line(&self.claimed).into())
             }
             Operation::DisableMsix => {
-                state.messages.disable_msix(&self.sender(locked));
+                self.sender(locked).disable_msix();
                 Ok(interrupt_line(&self.claimed).into())
             }
         }
@@ -186,19 +187,18 @@ impl PvFunction {
     /// Ends the guest's use: waits for an operation under way, and has the device send nothing any
     /// more. What a reset doesn't undo is undone.
     pub(super) fn end(&self) {
-        let mut state = self.state.lock();
-        state.ended = true;
         let lock = DeviceLock::new(&self.claimed.device);
-        // Another driver may have the device by now.
-        if self.claimed.is_claimed() {
-            let locked = &lock.locked();
-            // A device that sleeps takes no writes. Where it doesn't wake, the reset will tell.
-            let _ = locked.wake();
-            self.claimed.saved.restore_decode(locked);
-            state.messages.disable(&self.sender(locked));
-            locked.set_master(false);
+        self.state.lock().ended = true;
+        // Another driver may have the device by now: its release has done the same.
+        if !self.claimed.is_claimed() {
+            return;
         }
-        state.messages = Messages::Off;
+        let locked = &lock.locked();
+        sender::end(&self.claimed, locked);
+        if Command::read(locked).is_some() {
+            locked.set_master(false);
+            locked.set_intx(false);
+        }
     }
 
     fn sender<'a>(&'a self, locked: &'a Locked<'a>) -> Sender<'a> {
@@ -216,7 +216,7 @@ impl PvFunction {
         offset: i32,
         size: i32,
     ) -> Result<u32, pciif::Error> {
-        let hardware = Hardware::new(&self.claimed, locked, state.enabled);
+        let hardware = Hardware::new(&self.claimed, locked, state.guest_use);
         let place = Place::requested(offset, size, hardware.extent())?;
         state.space.read(&state.latched, place, &hardware)
     }
@@ -229,7 +229,7 @@ impl PvFunction {
         size: i32,
         value: u32,
     ) -> Result<u32, pciif::Error> {
-        let mut hardware = Hardware::new(&self.claimed, locked, state.enabled);
+        let mut hardware = Hardware::new(&self.claimed, locked, state.guest_use);
         let place = Place::requested(offset, size, hardware.extent())?;
         let flags = self.claimed.settings.flags();
         let rights = Rights {
@@ -248,7 +248,7 @@ impl PvFunction {
             );
         }
         let done = written.carry_out(|effect| hardware.act(effect));
-        state.enabled = hardware.enabled;
+        state.guest_use = hardware.guest_use;
         state.latched = done?;
         Ok(0)
     }

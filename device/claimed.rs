@@ -4,6 +4,7 @@
 
 use super::{
     aer::AerState,
+    messages::Messages,
     record::{
         KernelReset,
         ResetRecord, //
@@ -93,6 +94,9 @@ pub(crate) struct Claimed {
     /// The kernel's own reset of it that is under way.
     #[pin]
     pub(crate) kernels_reset: Mutex<Option<KernelReset>>,
+    /// What it sends to a PV guest.
+    #[pin]
+    pub(super) messages: Mutex<Messages>,
     /// The entry in the kernel's list of devices that domains use.
     #[pin]
     pub(super) owner: Mutex<Option<DomainOwner>>,
@@ -137,6 +141,7 @@ impl Claimed {
             ended <- kernel::new_condvar!(),
             warned: Atomic::new(false),
             settings <- Settings::new(),
+            messages <- kernel::new_mutex!(Messages::NONE),
             owner <- kernel::new_mutex!(None),
             aer <- AerState::new(),
             kernels_reset <- kernel::new_mutex!(None),

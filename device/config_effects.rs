@@ -3,7 +3,10 @@
 //! The hardware behind the configuration space that a guest sees: what is read, and how the effects
 //! of a write are carried out.
 
-use super::claimed::Claimed;
+use super::{
+    claimed::Claimed,
+    command::Command, //
+};
 use crate::{
     kapi::pci::{
         DeviceExt,
@@ -32,18 +35,35 @@ use kernel::ffi::c_int;
 pub(crate) struct Hardware<'a> {
     claimed: &'a Claimed,
     locked: &'a Locked<'a>,
-    /// The guest has it enabled.
-    pub(crate) enabled: bool,
+    /// What its use has come to.
+    pub(crate) guest_use: GuestUse,
+}
+
+/// What a guest's use of a device has come to.
+#[derive(Clone, Copy)]
+pub(crate) struct GuestUse {
+    /// The guest has the device enabled. (For the kernel none is: the claim only leaves it
+    /// decoding.)
+    enabled: bool,
+    /// It didn't go to a power state. The kernel logs that, so it is asked no more.
+    is_stuck: bool,
+}
+
+impl GuestUse {
+    /// As the guest finds it: a claimed device decodes.
+    pub(crate) const BEGUN: Self = Self {
+        enabled: true,
+        is_stuck: false,
+    };
 }
 
 impl<'a> Hardware<'a> {
-    /// `locked` must be the claimed device; `enabled`: the guest has it enabled. (The kernel has,
-    /// as long as it is claimed.)
-    pub(crate) fn new(claimed: &'a Claimed, locked: &'a Locked<'a>, enabled: bool) -> Self {
+    /// `locked` must be the claimed device.
+    pub(crate) fn new(claimed: &'a Claimed, locked: &'a Locked<'a>, guest_use: GuestUse) -> Self {
         Self {
             claimed,
             locked,
-            enabled,
+            guest_use,
         }
     }
 
@@ -89,24 +109,32 @@ impl<'a> Hardware<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::DeviceNotFound`]: the device is gone.
+    /// - [`Error::DeviceNotFound`]: the device is gone, or its link is being reset.
     /// - [`Error::Failed`]: the kernel refuses.
     pub(crate) fn act(&mut self, effect: Effect) -> Result<(), Error> {
         let locked = self.locked;
+        if let Effect::Write { place, value } = effect {
+            return self.write(place, value);
+        }
+        // What is below writes back what it reads: never all ones.
+        Command::read(locked).ok_or(Error::DeviceNotFound)?;
         match effect {
-            Effect::Write { place, value } => self.write(place, value),
+            Effect::Write { .. } => Ok(()), // As above.
             Effect::Update { place, mask, value } => {
                 let before = self.read(place)?;
+                if before == place.size().mask() {
+                    return Err(Error::DeviceNotFound);
+                }
                 self.write(place, before & !mask | value & mask)
             }
             Effect::Enable => {
                 self.claimed.saved.restore_decode(locked);
-                self.enabled = true;
+                self.guest_use.enabled = true;
                 Ok(())
             }
             Effect::Disable => {
                 locked.set_master(false);
-                self.enabled = false;
+                self.guest_use.enabled = false;
                 Ok(())
             }
             Effect::Master(on) => {
@@ -125,10 +153,14 @@ impl<'a> Hardware<'a> {
                     PowerState::D2 => 2,
                     PowerState::D3Hot => 3,
                 };
+                if self.guest_use.is_stuck || !locked.has_power_state(number) {
+                    return Err(Error::Failed);
+                }
                 let result = locked.set_power_state(number);
                 if state == PowerState::D0 {
                     self.claimed.saved.restore_decode(locked);
                 }
+                self.guest_use.is_stuck = result.is_err();
                 result.map_err(|_| Error::Failed)
             }
         }
@@ -167,7 +199,7 @@ impl Registers for Hardware<'_> {
 
 impl Device for Hardware<'_> {
     fn is_enabled(&self) -> bool {
-        self.enabled
+        self.guest_use.enabled
     }
 
     fn is_master(&self) -> bool {

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages (MSI and MSI-X) that a device sends to a PV guest.
+//! Turning on and off the [messages](super::messages) (MSI and MSI-X) that a device sends to a PV
+//! guest.
 //!
 //! Xen maps them for the guest ([`crate::hypercall::pirq`]), and writes them to the device. That
 //! the device sends them is turned on here. dom0's kernel knows nothing of them.
 
-use crate::{
-    device::{
-        claimed::Claimed,
-        msix::MsixTable, //
+use super::{
+    claimed::Claimed,
+    command::Command,
+    messages::{
+        Messages,
+        Sent, //
     },
+    msix::MsixTable, //
+};
+use crate::{
     hypercall::{
         msix::TableEntry,
         pirq::{
@@ -23,6 +29,7 @@ use crate::{
     },
     pure::{
         domid::DomId,
+        guest_interrupts::Msix,
         pciif::{
             self,
             Vectors, //
@@ -42,42 +49,60 @@ const MSI_ENABLE: u16 = bindings::PCI_MSI_FLAGS_ENABLE as u16;
 const MSIX_ENABLE: u16 = bindings::PCI_MSIX_FLAGS_ENABLE as u16;
 const MSIX_MASK_ALL: u16 = bindings::PCI_MSIX_FLAGS_MASKALL as u16;
 
-/// What a device sends.
-pub(super) enum Messages {
-    /// Nothing: it may use its pin.
-    Off,
-    /// MSI.
-    Msi { _pirq: GuestPirq },
-    /// MSI-X, with these vectors.
-    Msix { _pirqs: KVec<GuestPirq> },
+/// A device that is to send messages to a domain, or not, while its lock is held.
+pub(crate) struct Sender<'a> {
+    /// The device.
+    pub(crate) claimed: &'a Claimed,
+    /// The same, whose lock is held.
+    pub(crate) locked: &'a Locked<'a>,
+    /// The domain.
+    pub(crate) domain: DomId,
 }
 
-/// A device that is to send messages, or not, while its lock is held.
-pub(super) struct Sender<'a> {
-    pub(super) claimed: &'a Claimed,
-    pub(super) locked: &'a Locked<'a>,
-    pub(super) domain: DomId,
+/// A frontend gets the device.
+pub(crate) fn begin(claimed: &Claimed, _locked: &Locked<'_>) {
+    claimed.messages.lock().begun = true;
 }
 
-impl Messages {
+/// Ends all that a PV guest has of the device's messages, whoever turned it on: the device sends
+/// none, and no PIRQ is mapped. To be called before Xen forgets the device or its MSI-X table. Does
+/// nothing to a device that no frontend has.
+pub(crate) fn end(claimed: &Claimed, locked: &Locked<'_>) {
+    let mut messages = claimed.messages.lock();
+    let ended = core::mem::replace(&mut *messages, Messages::NONE);
+    if ended.begun && locked.is_present() {
+        wake(claimed, locked);
+        // (A PVH dom0 that has the device back already, from Xen, can't: vPCI drops what clears a
+        // bit that it never saw set. There the reset does it.)
+        set_control(locked, locked.msi_capability(), MSI_ENABLE, 0);
+        let both = MSIX_ENABLE | MSIX_MASK_ALL;
+        set_control(locked, locked.msix_capability(), both, 0);
+    }
+    drop(ended); // This unmaps, also for a device that is gone.
+}
+
+impl Sender<'_> {
     /// Turns MSI on; returns the guest's PIRQ. If it is on, the guest gets another one: Linux
     /// doesn't always turn it off before.
     ///
     /// # Errors
     ///
-    /// - [`pciif::Error::Failed`]: MSI-X is on, the device has no MSI, or Xen refuses.
-    pub(super) fn enable_msi(&mut self, sender: &Sender<'_>) -> Result<u16, pciif::Error> {
-        if matches!(self, Self::Msix { .. }) {
+    /// - [`pciif::Error::DeviceNotFound`]: the device doesn't answer.
+    /// - [`pciif::Error::Failed`]: MSI-X is on, the device sleeps or has no MSI, the driver holds
+    ///   its MSI-X table (which MSI would cost), or Xen refuses.
+    pub(crate) fn enable_msi(&self) -> Result<u16, pciif::Error> {
+        let mut messages = self.claimed.messages.lock();
+        self.check_awake()?;
+        let other = is_set(self.locked, self.locked.msix_capability(), MSIX_ENABLE);
+        if other || matches!(messages.sent, Sent::Msix { .. }) {
             return Err(pciif::Error::Failed);
         }
-        self.disable(sender);
-        sender
+        self.turn_off(&mut messages);
+        let (pirq, number) = self
             .map_msi()
-            .map_err(|error| sender.failed(error))
-            .map(|(pirq, number)| {
-                *self = Self::Msi { _pirq: pirq };
-                number
-            })
+            .map_err(|error| self.failed(&mut messages, error))?;
+        messages.sent = Sent::Msi { _pirq: pirq };
+        Ok(number)
     }
 
     /// Turns MSI-X on, with these entries of the table; returns a PIRQ for each. If it is on, the
@@ -85,53 +110,72 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// - [`pciif::Error::Failed`]: MSI is on, the device has no MSI-X or no such entry, it doesn't
-    ///   decode memory, or Xen refuses.
-    pub(super) fn enable_msix(
-        &mut self,
-        sender: &Sender<'_>,
-        entries: &Vectors,
-    ) -> Result<Vectors, pciif::Error> {
+    /// - [`pciif::Error::DeviceNotFound`]: the device doesn't answer.
+    /// - [`pciif::Error::Failed`]: MSI is on, the device sleeps, has no MSI-X or no such entry, or
+    ///   doesn't decode memory, or Xen refuses.
+    pub(crate) fn enable_msix(&self, entries: &Vectors) -> Result<Vectors, pciif::Error> {
+        let mut messages = self.claimed.messages.lock();
+        self.check_awake()?;
+        let other = is_set(self.locked, self.locked.msi_capability(), MSI_ENABLE);
         // Without decode Xen would write to nothing, and take that for the table (XSA-157).
-        if matches!(self, Self::Msi { .. }) || !sender.locked.decodes_memory() {
+        if other || matches!(messages.sent, Sent::Msi { .. }) || !self.locked.decodes_memory() {
             return Err(pciif::Error::Failed);
         }
-        self.disable(sender);
-        let (pirqs, numbers) = sender
+        self.turn_off(&mut messages);
+        let (pirqs, numbers) = self
             .map_msix(entries)
-            .map_err(|error| sender.failed(error))?;
-        *self = Self::Msix { _pirqs: pirqs };
+            .map_err(|error| self.failed(&mut messages, error))?;
+        messages.sent = Sent::Msix { _pirqs: pirqs };
         Ok(numbers)
     }
 
-    /// Turns MSI off, if that is on.
-    pub(super) fn disable_msi(&mut self, sender: &Sender<'_>) {
-        if matches!(self, Self::Msi { .. }) {
-            self.disable(sender);
+    /// Turns MSI off, if [`enable_msi`](Self::enable_msi) has turned it on.
+    pub(crate) fn disable_msi(&self) {
+        let mut messages = self.claimed.messages.lock();
+        if matches!(messages.sent, Sent::Msi { .. }) {
+            self.turn_off(&mut messages);
         }
     }
 
-    /// Turns MSI-X off, if that is on.
-    pub(super) fn disable_msix(&mut self, sender: &Sender<'_>) {
-        if matches!(self, Self::Msix { .. }) {
-            self.disable(sender);
+    /// Turns MSI-X off, if [`enable_msix`](Self::enable_msix) has turned it on.
+    pub(crate) fn disable_msix(&self) {
+        let mut messages = self.claimed.messages.lock();
+        if matches!(messages.sent, Sent::Msix { .. }) {
+            self.turn_off(&mut messages);
+        }
+    }
+
+    /// # Errors
+    ///
+    /// - [`pciif::Error::DeviceNotFound`]: the device doesn't answer.
+    /// - [`pciif::Error::Failed`]: it sleeps, so that Xen can't write to it.
+    fn check_awake(&self) -> Result<(), pciif::Error> {
+        Command::read(self.locked).ok_or(pciif::Error::DeviceNotFound)?;
+        if self.locked.is_awake() {
+            Ok(())
+        } else {
+            Err(pciif::Error::Failed)
         }
     }
 
     /// Turns off what is on: the device sends no more, then the PIRQs are unmapped.
-    pub(super) fn disable(&mut self, sender: &Sender<'_>) {
-        let locked = sender.locked;
-        match self {
-            Self::Off => return,
-            Self::Msi { .. } => set_control(locked, locked.msi_capability(), MSI_ENABLE, 0),
-            Self::Msix { .. } => set_control(locked, locked.msix_capability(), MSIX_ENABLE, 0),
+    fn turn_off(&self, messages: &mut Messages) {
+        let locked = self.locked;
+        let (capability, enable) = match messages.sent {
+            Sent::Nothing => return,
+            Sent::Msi { .. } => (locked.msi_capability(), MSI_ENABLE),
+            Sent::Msix { .. } => (locked.msix_capability(), MSIX_ENABLE),
+        };
+        if !locked.is_awake() {
+            wake(self.claimed, locked);
         }
-        *self = Self::Off;
-        locked.set_intx(true);
+        set_control(locked, capability, enable, 0);
+        messages.sent = Sent::Nothing;
+        if Command::read(locked).is_some() {
+            locked.set_intx(true);
+        }
     }
-}
 
-impl Sender<'_> {
     fn map(&self, message: Message) -> Result<(GuestPirq, u16)> {
         let pirq = GuestPirq::map(self.claimed.dom0, self.locked, self.domain, message)?;
         // The protocol has 16 bits for it, and 0 stands for none.
@@ -144,6 +188,10 @@ impl Sender<'_> {
 
     fn map_msi(&self) -> Result<(GuestPirq, u16)> {
         let capability = self.locked.msi_capability().ok_or(ENXIO)?;
+        if matches!(self.claimed.interrupts.guest.msix, Msix::Held(_)) {
+            // Xen would take the hold for MSI-X that is on, and end it.
+            return Err(EBUSY);
+        }
         let mapped = self.map(Message::Msi)?;
         self.locked.set_intx(false);
         set_control(self.locked, Some(capability), 0, MSI_ENABLE);
@@ -173,27 +221,46 @@ impl Sender<'_> {
         Ok((pirqs, numbers))
     }
 
-    fn failed(&self, error: Error) -> pciif::Error {
-        log_limited!(
-            dev_warn,
-            &self.claimed.device,
-            "domain {}: it gets no messages ({})\n",
-            self.domain,
-            error.to_errno()
-        );
+    /// Tells the administrator, once for each use.
+    fn failed(&self, messages: &mut Messages, error: Error) -> pciif::Error {
+        if !core::mem::replace(&mut messages.told, true) {
+            log_limited!(
+                dev_warn,
+                &self.claimed.device,
+                "domain {}: it gets no messages ({})\n",
+                self.domain,
+                error.to_errno()
+            );
+        }
         pciif::Error::Failed
     }
 }
 
-/// Clears and sets bits of the Message Control register.
-fn set_control(locked: &Locked<'_>, capability: Option<c_int>, clear: u16, set: u16) {
-    let Some(capability) = capability else {
-        return;
-    };
-    let offset = capability.saturating_add(CONTROL);
+/// Wakes the device, as far as that can be: one that sleeps takes no writes to its table.
+fn wake(claimed: &Claimed, locked: &Locked<'_>) {
+    // Where it doesn't wake, the reset will tell.
+    let _ = locked.wake();
+    claimed.saved.restore_decode(locked);
+}
+
+/// Reads the Message Control register of a capability, if the device has that, and answers.
+fn control(locked: &Locked<'_>, capability: Option<c_int>) -> Option<(c_int, u16)> {
+    let offset = capability?.saturating_add(CONTROL);
     let control = locked.read_u16(offset);
-    // All ones: the device is gone.
-    if control != u16::MAX {
-        locked.write_u16(offset, control & !clear | set);
+    (control != u16::MAX).then_some((offset, control))
+}
+
+/// Returns `true` if the bit is set there.
+fn is_set(locked: &Locked<'_>, capability: Option<c_int>, bit: u16) -> bool {
+    control(locked, capability).is_some_and(|(_, control)| control & bit != 0)
+}
+
+/// Clears and sets bits there.
+fn set_control(locked: &Locked<'_>, capability: Option<c_int>, clear: u16, set: u16) {
+    if let Some((offset, before)) = control(locked, capability) {
+        let after = before & !clear | set;
+        if after != before {
+            locked.write_u16(offset, after);
+        }
     }
 }

@@ -12,7 +12,8 @@ use crate::{
             Level,
             LogBatch, //
         },
-        registry, //
+        registry,
+        sender, //
     },
     hypercall::msix,
     kapi::pci::{
@@ -57,6 +58,8 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
             fmt!("released while domain {domain} uses it, which may still reach it"),
         );
     }
+    // Before anything by which Xen could free their interrupts, also for a device that is gone.
+    sender::end(&claim.claimed, &locked);
     let present = locked.is_present();
     if present {
         clean(&locked, claim, &lines);

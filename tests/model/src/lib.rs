@@ -35,7 +35,9 @@ mod driver {
     }
     #[path = ""]
     pub(crate) mod device {
-        pub(crate) use crate::stand_in::{aer, canary, reset_methods, saved_state, settings};
+        pub(crate) use crate::stand_in::{
+            aer, canary, messages, reset_methods, saved_state, settings,
+        };
         #[path = "device/assignment.rs"]
         pub(crate) mod assignment;
         #[path = "device/claimed.rs"]

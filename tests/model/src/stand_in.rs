@@ -94,6 +94,16 @@ pub(crate) mod reset {
     }
 }
 
+/// `crate::device::messages`.
+pub(crate) mod messages {
+    /// What a device sends to a PV guest.
+    pub(crate) struct Messages;
+
+    impl Messages {
+        pub(crate) const NONE: Self = Self;
+    }
+}
+
 /// `crate::device::aer`.
 pub(crate) mod aer {
     /// What is remembered of a device's errors.
