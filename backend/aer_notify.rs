@@ -9,7 +9,7 @@
 //!   (`pcifront_common_process()`, drivers/pci/xen-pcifront.c). nvme, igb and e1000e have no
 //!   `mmio_enabled`: where the error isn't fatal, the guest's kernel would follow a null pointer.
 //! - What these drivers do then (`pci_disable_device()`, `pci_restore_state()`) are requests of the
-//!   frontend, each of which takes the device's lock. The kernel holds that during the recovery.
+//!   frontend, each of which takes the device's lock. The kernel holds that while it calls here.
 //! - A guest can't restore what a reset of the link takes: BARs and the entries of MSI-X are Xen's
 //!   and dom0's to write.
 //! - The answer would change nothing. The device is silent and `failed` until it is given back and

@@ -56,8 +56,11 @@ pub(super) struct Export {
 
 /// What the guest of a PV frontend sees of a device.
 pub(super) enum View {
-    /// Nothing yet: there was no frontend.
-    Unseen,
+    /// Nothing yet: there was no frontend, or the device didn't answer.
+    Unseen {
+        /// The administrator was told that it didn't.
+        told: bool,
+    },
     /// Nothing: it can't be shown.
     Unfit,
     /// This.
@@ -79,23 +82,30 @@ impl Export {
         let Some(seen) = self.announced().map(|placed| placed.seen) else {
             return Ok(None);
         };
-        if matches!(self.view, View::Unseen) {
+        if let View::Unseen { told } = self.view {
             self.view = match PvFunction::new(&self.claimed, domain) {
                 Ok(function) => View::Function(function),
                 Err(ENOMEM) => return Err(ENOMEM),
                 Err(error) => {
-                    dev_err!(
-                        &self.claimed.device,
-                        "domain {domain} doesn't see it: its configuration space can't be shown ({})\n",
-                        error.to_errno()
-                    );
-                    View::Unfit
+                    if !told {
+                        dev_err!(
+                            &self.claimed.device,
+                            "domain {domain} doesn't see it: its configuration space can't be shown ({})\n",
+                            error.to_errno()
+                        );
+                    }
+                    // Its capabilities stay as they are. Whether it answers may change.
+                    if error == EINVAL {
+                        View::Unfit
+                    } else {
+                        View::Unseen { told: true }
+                    }
                 }
             };
         }
         Ok(match &self.view {
             View::Function(function) => Some((seen, function.clone())),
-            View::Unseen | View::Unfit => None,
+            View::Unseen { .. } | View::Unfit => None,
         })
     }
 
@@ -189,7 +199,7 @@ pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Exp
         claimed,
         placed,
         withheld,
-        view: View::Unseen,
+        view: View::Unseen { told: false },
     })
 }
 

@@ -2,10 +2,10 @@
 
 //! The connection to a PV frontend: the ring by which it asks for operations, and who answers.
 //!
-//! An event only queues the work item. That takes the lock of the link, so an operation under way
-//! is waited for by whoever takes the link out, who then unbinds the event channel and unmaps the
-//! page. Each event is allowed again once (XSA-332), and a run answers a bounded number of
-//! requests.
+//! An event only queues the work item. That takes the lock of the link for one request at a time,
+//! so the operation under way is waited for by whoever takes the link out, who then unbinds the
+//! event channel and unmaps the page. Each event is allowed again once (XSA-332), and a run answers
+//! a bounded number of requests.
 
 use super::function::PvFunction;
 use crate::{
@@ -33,7 +33,9 @@ use kernel::{
     sync::{
         atomic::{
             Acquire,
-            Relaxed, //
+            Atomic,
+            Relaxed,
+            Release, //
         },
         Arc,
         Mutex, //
@@ -62,8 +64,14 @@ pub(super) struct Frontend(Arc<Server>);
 /// Who answers. While it is connected, the event channel keeps it.
 #[pin_data]
 struct Server {
+    /// Held while a request is answered.
     #[pin]
     link: Mutex<Option<Link>>,
+    /// To which ring that is, for whoever doesn't want to wait for an answer.
+    #[pin]
+    ring: Mutex<Option<Ring>>,
+    /// There was an event, and the next one isn't allowed yet.
+    event: Atomic<bool>,
     /// What the guest sees, and where.
     #[pin]
     functions: Mutex<KVec<(Sbdf, Arc<PvFunction>)>>,
@@ -75,7 +83,6 @@ struct Server {
 struct Link {
     channel: EventChannel<Events>,
     page: RingPage,
-    ring: Ring,
     queue: Arc<OwnQueue>,
 }
 
@@ -87,6 +94,7 @@ struct Events {
 
 impl EventHandler for Events {
     fn event(&self) {
+        self.server.event.store(true, Release);
         self.queue.enqueue(self.server.clone());
     }
 }
@@ -99,15 +107,22 @@ impl WorkItem for Server {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
+        // The lock is free in between, for who wants to disconnect.
+        let answers = (0..MOST_ANSWERS).take_while(|_| {
+            this.link
+                .lock()
+                .as_ref()
+                .is_some_and(|link| this.answer(link))
+        });
+        let answered = answers.count();
         let guard = this.link.lock();
         let Some(link) = guard.as_ref() else {
             return; // It was disconnected.
         };
-        let answered = (0..MOST_ANSWERS).take_while(|_| this.answer(link)).count();
-        if answered < MOST_ANSWERS {
+        if this.event.xchg(false, Acquire) {
             link.channel.eoi(answered == 0);
-        } else {
-            // Who wants to disconnect comes first.
+        }
+        if answered == MOST_ANSWERS {
             link.queue.enqueue(this.clone());
         }
     }
@@ -123,6 +138,8 @@ impl Frontend {
         let server = Arc::pin_init(
             pin_init!(Server {
                 link <- new_mutex!(None),
+                ring <- new_mutex!(None),
+                event: Atomic::new(false),
                 functions <- new_mutex!(KVec::new()),
                 work <- new_work!("pciback_operation"),
             }),
@@ -154,10 +171,10 @@ impl Frontend {
         let link = Link {
             channel: EventChannel::bind(device, ring.port, events)?,
             page,
-            ring,
             queue: queue.clone(),
         };
         *self.0.link.lock() = Some(link);
+        *self.0.ring.lock() = Some(ring);
         // For what was asked before there was a channel, and for an event that came before there
         // was a link.
         queue.enqueue(self.0.clone());
@@ -167,16 +184,16 @@ impl Frontend {
     /// Returns `true` if it is connected to that ring. If to another, it is disconnected, after the
     /// operation under way.
     pub(super) fn keeps(&self, ring: Ring) -> bool {
-        let keeps = (self.0.link.lock().as_ref()).is_some_and(|link| link.ring == ring);
+        let keeps = *self.0.ring.lock() == Some(ring);
         if !keeps {
             self.unlink();
         }
         keeps
     }
 
-    /// Returns `true` if it is connected.
+    /// Returns `true` if it is connected. Waits for no operation.
     pub(super) fn is_connected(&self) -> bool {
-        self.0.link.lock().is_some()
+        self.0.ring.lock().is_some()
     }
 
     /// Disconnects, after the operation under way, if any. Requests that come later are not seen.
@@ -186,9 +203,14 @@ impl Frontend {
     }
 
     fn unlink(&self) {
+        if self.0.ring.lock().take().is_none() {
+            return;
+        }
         let link = self.0.link.lock().take();
         // Not under the lock: this waits for events under way.
         drop(link);
+        // Nobody can allow that of a channel that is unbound.
+        self.0.event.store(false, Relaxed);
     }
 
     /// Shows these functions to the guest, and no others.
@@ -211,10 +233,7 @@ impl Server {
             return false;
         }
         let words = link.page.words();
-        let mut copy = [0; pciif::REQUEST_WORDS];
-        for (copied, word) in copy.iter_mut().zip(words.iter().skip(pciif::REQUEST)) {
-            *copied = word.load(Relaxed);
-        }
+        let copy = copied(&link.page);
         let request = Request::from_words(&copy);
         let write = |word: usize, value: u32| {
             if let Some(word) = words.get(word) {
@@ -226,6 +245,10 @@ impl Server {
             Ok(value) => (0, value),
             Err(error) => (error.number(), 0),
         };
+        // A guest that has given up may have asked for something else, which is answered next.
+        if !is_requested(&link.page) || !pciif::is_same(&copy, &copied(&link.page)) {
+            return true;
+        }
         let both = request.entries.as_slice().iter().zip(pirqs.as_slice());
         for (word, (index, pirq)) in (pciif::VECTORS..).zip(both) {
             write(word, pciif::answered_entry(*index, *pirq));
@@ -257,4 +280,14 @@ impl Server {
 fn is_requested(page: &RingPage) -> bool {
     let flags = page.words().get(pciif::FLAGS);
     flags.is_some_and(|flags| flags.load(Acquire) & 1 << pciif::ACTIVE != 0)
+}
+
+/// Copies the words of the request, each once.
+fn copied(page: &RingPage) -> [u32; pciif::REQUEST_WORDS] {
+    let mut copy = [0; pciif::REQUEST_WORDS];
+    let words = page.words().iter().skip(pciif::REQUEST);
+    for (copied, word) in copy.iter_mut().zip(words) {
+        *copied = word.load(Relaxed);
+    }
+    copy
 }

@@ -136,25 +136,32 @@ impl Guest {
             Some(device) => Some(CString::try_from(device.other_end())?),
             None => None,
         };
+        if other_end.is_none() {
+            // Whatever can be read.
+            self.disconnect(long);
+        }
         let seen = listing::look(&self.node, other_end.as_deref())?;
         self.while_bound(|device| {
             device.show_state(seen.own);
             Ok(())
         })?;
-        if !seen.keeps_connection() {
-            self.frontend.disconnect();
-        }
+        let disconnected = seen.keeps_connection() || self.disconnect(long);
+        let mut again = !disconnected;
         match seen.step() {
+            // A state says that the connection has ended.
+            Step::SwitchTo(_) if !disconnected => {}
             Step::SwitchTo(state) => self.switch(seen.own, state)?,
-            Step::Follow(after) => return self.follow(uses, seen.own, after, false),
-            Step::Connect(after) => return self.follow(uses, seen.own, Some(after), true),
+            Step::Follow(after) => again |= self.follow(uses, seen.own, after, false, long)?,
+            Step::Connect(after) => {
+                again |= self.follow(uses, seen.own, Some(after), true, long)?;
+            }
             Step::Close(_) if !seen.exists => {
                 self.take_back(uses, |_| true)?;
                 uses.refused.clear();
                 self.waits.store(false, Release);
-                uses.retired = uses.exports.is_empty() && guests::retire(self);
+                uses.retired = disconnected && uses.exports.is_empty() && guests::retire(self);
             }
-            Step::Close(_) if !long => return Ok(true),
+            Step::Close(_) if !long => again = true,
             Step::Close(after) => {
                 self.take_all(uses);
                 if let Some(state) = after {
@@ -162,17 +169,29 @@ impl Guest {
                 }
             }
         }
-        Ok(false)
+        Ok(again)
+    }
+
+    /// Disconnects from the frontend. Waits for an operation under way, so only if `long`; returns
+    /// `true` if it isn't connected any more.
+    fn disconnect(&self, long: bool) -> bool {
+        let may = long || !self.frontend.is_connected();
+        if may {
+            self.frontend.disconnect();
+        }
+        may
     }
 
     /// Exports what the toolstack added, takes back what it removed, connects to the frontend if
-    /// `connects`, and answers. Returns `true` if it must be called again.
+    /// `connects`, and answers. Unless `long`, nothing of a frontend is done, which may wait for
+    /// its operations. Returns `true` if it must be called again.
     fn follow(
         &self,
         uses: &mut Uses,
         from: State,
         after: Option<State>,
         connects: bool,
+        long: bool,
     ) -> Result<bool> {
         let Some(list) = listing::read(&self.node)? else {
             return Ok(false); // The toolstack has more to write.
@@ -209,6 +228,9 @@ impl Guest {
             }
         }
         self.waits.store(waits, Release);
+        if !long && (connects || self.frontend.is_connected()) {
+            return Ok(true);
+        }
         // A frontend looks for its devices once, when it is connected.
         if connects && !waits && !self.connect(uses, from)? {
             return Ok(false);

@@ -136,6 +136,15 @@ impl Request {
     }
 }
 
+/// Returns `true` if the words ask for the same, whatever was answered: the guest may have given
+/// up, and asked for something else.
+pub(crate) fn is_same(before: &[u32; REQUEST_WORDS], now: &[u32; REQUEST_WORDS]) -> bool {
+    let [command, _, rest @ ..] = before;
+    let [command_now, _, rest_now @ ..] = now;
+    let asked = || rest.iter().zip(rest_now).take(VALUE - REQUEST - 1);
+    command == command_now && asked().all(|(word, now)| word == now)
+}
+
 /// Takes the indexes of as many entries as the request says, each at most once.
 ///
 /// # Errors
@@ -168,6 +177,7 @@ pub(crate) const fn answered_entry(index: u16, vector: u16) -> u32 {
 mod tests {
     use super::{
         answered_entry,
+        is_same,
         Error,
         Operation,
         Request,
@@ -212,6 +222,19 @@ mod tests {
         assert_eq!(request(&[5]).operation, Ok(Operation::DisableMsix));
         for command in (6..40).chain([u32::MAX, 0x100, 0x8000_0000]) {
             assert_eq!(request(&[command]).operation, Err(Error::NotImplemented));
+        }
+    }
+
+    #[test]
+    fn another_request_is_told_from_what_is_answered_in_it() {
+        let mut before = [7; REQUEST_WORDS];
+        before[1] = 0;
+        for changed in 0..REQUEST_WORDS {
+            let mut now = before;
+            now[changed] = 8;
+            // The error, the flags that only come with AER, and the vectors.
+            let is_answer = changed == 1 || changed >= 8;
+            assert_eq!(is_same(&before, &now), is_answer, "word {changed}");
         }
     }
 

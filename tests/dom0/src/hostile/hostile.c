@@ -283,6 +283,8 @@ static int do_orders(void)
 	return error ? error : check_identity();
 }
 
+static bool flipping;
+
 static int flip(void *data)
 {
 	u32 *words = (u32 *)&shared->op;
@@ -292,13 +294,17 @@ static int flip(void *data)
 	while (!kthread_should_stop()) {
 		u32 at = prandom_u32_state(&own) % (sizeof(shared->op) / sizeof(u32));
 
-		WRITE_ONCE(words[at % 2 ? at : at % 9], prandom_u32_state(&own) >> (at % 32));
+		if (READ_ONCE(flipping))
+			WRITE_ONCE(words[at % 2 ? at : at % 9], prandom_u32_state(&own) >> (at % 32));
 		cond_resched();
 	}
 	return 0;
 }
 
-/* The request changes while it is looked at. */
+/*
+ * The request changes while it is looked at. What it has become is another request, so there is an
+ * answer once it stays as it is.
+ */
 static int do_flip(void)
 {
 	struct task_struct *task = kthread_run(flip, NULL, "flip");
@@ -311,7 +317,10 @@ static int do_flip(void)
 		struct xen_pci_op op = { .cmd = below(6), .offset = 4 * below(64), .size = 4 };
 
 		op.value = 1 + below(4);
+		WRITE_ONCE(flipping, true);
 		request(&op);
+		usleep_range(100, 1000);
+		WRITE_ONCE(flipping, false);
 		error = wait_answer();
 	}
 	kthread_stop(task);
