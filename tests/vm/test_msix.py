@@ -13,10 +13,9 @@ from lab.endpoint import E1000E, IGB, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
 from lab.parts import Parts
-from lab.pciback import DEVICES, DRIVER, load, unload
+from lab.pciback import DEVICES, DRIVER, load, unload, works_by_msix
 from lab.script import LIB
 from lab.stub import RUST
-from lab.until import until
 
 #: Of nvme with two vectors, of one with one, and of igb with ten.
 IN_PVH = {
@@ -39,28 +38,13 @@ def has_msix(dom0: Dom0, bdf: str) -> bool:
     return dom0.run(f"grep -qx msix {DEVICES}/{bdf}/msi_irqs/*").ok
 
 
-def wait_msix(dom0: Dom0, bdf: str) -> None:
-    """Wait until the native driver has enabled MSI-X and counted an interrupt."""
-    counted = (
-        f"for i in $(cd {DEVICES}/{bdf}/msi_irqs && grep -lx msix *);"
-        ' do grep -qE "^ *$i: .*[1-9][0-9]* +(PCI-|xen-pirq)" /proc/interrupts && exit 0; done; false'
-    )
-    dom0.check(until(f"({counted})", 60), 90)
-
-
-def works(dom0: Dom0, bdf: str) -> None:
-    """The native driver has the device and MSI-X."""
-    dom0.run(f"for n in {DEVICES}/{bdf}/net/*; do ip link set ${{n##*/}} up; done")
-    wait_msix(dom0, bdf)
-
-
 @pytest.mark.dom0("vectors", "pvh", "pv")
 def test_held_and_let_go(dom0: Dom0, part: Parts) -> None:
     """What guests get is shown at the claim, by table size; afterwards the native driver has MSI-X."""
     expected = IN_PVH if dom0.flavour == "pvh" else IN_PV
     bdfs = {name: dom0.bdf(name) for name in expected}
     for bdf in bdfs.values():
-        works(dom0, bdf)
+        works_by_msix(dom0, bdf)
     without = OFF if dom0.flavour == "pvh" else expected
     for options, texts in (("", expected), ("hold_msix=0", without)):
         dom0.check("dmesg -c >/dev/null")
@@ -77,7 +61,7 @@ def test_held_and_let_go(dom0: Dom0, part: Parts) -> None:
         for name, bdf in bdfs.items():
             dom0.check(f"{LIB} take_back {bdf}")
             with part(f"{name}, released with '{options}'"):
-                works(dom0, bdf)
+                works_by_msix(dom0, bdf)
         unload(dom0)
         assert not dom0.check("dmesg | grep -i 'not unmapped\\|lost' || true")
 
@@ -107,7 +91,7 @@ def test_no_hold(dom0: Dom0, options: str, text: str) -> None:
     assert dom0.check(f"cat {DEVICES}/{bdf}/pciback/state").strip() == "clean"
     dom0.check(f"{LIB} take_back {bdf}")
     unload(dom0)
-    works(dom0, bdf)
+    works_by_msix(dom0, bdf)
 
 
 def table(dom0: Dom0, address: int) -> str:
@@ -172,7 +156,7 @@ def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0, part: Parts) -> 
         dom0.check(f"xl pci-assignable-remove -r {bdf[endpoint]}")
         with part(f"{endpoint.name} in dom0 again"):
             assert endpoint.in_dom0(dom0) == identity[endpoint]
-            works(dom0, bdf[endpoint])
+            works_by_msix(dom0, bdf[endpoint])
     with part("what is recorded anew"):
         anew = dom0.check("dmesg | grep 'is recorded anew'")
         assert bdf[E1000E] in anew
@@ -193,7 +177,7 @@ def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0, part: Parts) -> 
     with part("the vector that was the hold"):
         assert vectors(dom0) == held - 1, "Xen has it, and has it no more"
     dom0.check(f"echo {bdf[E1000E]} >/sys/bus/pci/drivers_probe")
-    works(dom0, bdf[E1000E])
+    works_by_msix(dom0, bdf[E1000E])
     RUST.unload(dom0)
 
 

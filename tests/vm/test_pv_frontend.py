@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """PV guests with the stock frontend (xen-pcifront): what they see of their devices, and that these work."""
 
+import re
+
 import pytest
 from lab.endpoint import E1000E, IGB, NVME, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
+from lab.pciback import DEVICES, DRIVER, give_back, works_by_msix
 from lab.stub import RUST, C, Stub, config_space
 from lab.until import until
 
@@ -34,7 +37,7 @@ def use(guest: Guest, endpoint: Endpoint, identity: str, mode: str) -> None:
 def interrupt_mode(guest: Guest, endpoint: Endpoint, slot: str) -> str:
     """How its interrupts are delivered, by its configuration space and by the guest's own count."""
     mode = endpoint.interrupt_mode(guest, slot)
-    kind = {"msi-x": "xen-pirq.*-msi-x", "msi": "xen-pirq.*-msi", "intx": "xen-pirq.*-ioapic"}[mode]
+    kind = {"msi-x": "xen-pirq.*-msi-x", "msi": "xen-pirq.*-msi", "intx": "xen-pirq.*-pcifront"}[mode]
     name = guest.check(f"basename $(ls -d /sys/bus/pci/devices/{slot}/*/{'nvme' if endpoint.is_disk else 'eth'}*)")
     assert guest.run(f"grep -E '{kind}.*{name.strip()}' /proc/interrupts").ok, guest.check("cat /proc/interrupts")
     return mode
@@ -117,3 +120,45 @@ def test_a_frontend_that_leaves(dom0: Dom0) -> None:
     dom0.check(f"xl pci-assignable-remove -r {bdf}")
     assert NVME.in_dom0(dom0) == identity
     RUST.unload(dom0)
+
+
+@pytest.mark.parametrize("end", ["unbind", "remove"])
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+def test_a_device_that_dom0_takes_from_its_guest(dom0: Dom0, end: str) -> None:
+    """A guest has bound a device's MSI-X when dom0 unbinds or removes the device. Then Xen has none of it mapped
+    any more, so the guest's end doesn't upset Xen, and the native driver has MSI-X.
+
+    (Xen frees the interrupts of a device that is removed, and panics at the end of a guest that has them.)
+    """
+    E1000E.in_dom0(dom0)
+    bdf = dom0.bdf(E1000E.name)
+    RUST.load(dom0)
+    dom0.check(f"xl pci-assignable-add {bdf}")
+    guest = Guest(dom0, "pv", [bdf], kind="pv").create()
+    slot = appear(guest, E1000E)
+    assert E1000E.use(guest, slot) > 0
+    assert interrupt_mode(guest, E1000E, slot) == "msi-x"
+    assert bound_by(dom0, guest) >= 3, "e1000e uses three vectors"
+    mark = dom0.console.mark()
+    dom0.check({"unbind": f"echo {bdf} >{DRIVER}/unbind", "remove": f"echo 1 >{DEVICES}/{bdf}/remove"}[end])
+    assert dom0.console.wait_for(f"pciback {bdf}: released while domain {guest.domid} uses it", 10, mark)
+    assert bound_by(dom0, guest) == 0
+    assert guest.run("true").ok, "the guest goes on"
+    dom0.run("xl destroy pv", 120)  # It says that the device can't be reset.
+    guest.wait_gone()
+    assert dom0.alive
+    if end == "remove":
+        # Its slot is still listed.
+        dom0.check("echo 1 >/sys/bus/pci/rescan")
+        dom0.check(until(f"[ {DRIVER} -ef {DEVICES}/{bdf}/driver ]", 30))
+    else:
+        dom0.check(f"xl pci-assignable-remove {bdf}")  # Xen gives it back to dom0.
+    give_back(dom0, bdf)
+    works_by_msix(dom0, bdf)
+    RUST.unload(dom0)
+
+
+def bound_by(dom0: Dom0, guest: Guest) -> int:
+    """How many interrupts of devices a guest has bound, by Xen's debug key i."""
+    said = dom0.check("xl dmesg -c >/dev/null; xl debug-keys i; xl dmesg")
+    return len(re.findall(rf"in-flight=.*\bd{guest.domid}: *\d+\(", said))

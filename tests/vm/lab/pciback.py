@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .machine import Dom0
 from .paths import SLOWER
+from .until import until
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
 DEVICES = "/sys/bus/pci/devices"
@@ -39,3 +40,13 @@ def give_back(dom0: Dom0, *bdfs: str) -> None:
             f" [ ! {DRIVER} -ef $d/driver ] || echo {bdf} >{DRIVER}/unbind; fi;"
             f" [ -e $d/driver ] || echo {bdf} >/sys/bus/pci/drivers_probe; [ -e $d/driver ]"
         )
+
+
+def works_by_msix(dom0: Dom0, bdf: str) -> None:
+    """Wait until the native driver of a device has enabled MSI-X and counted an interrupt."""
+    dom0.run(f"for n in {DEVICES}/{bdf}/net/*; do ip link set ${{n##*/}} up; done")
+    counted = (
+        f"for i in $(cd {DEVICES}/{bdf}/msi_irqs && grep -lx msix *);"
+        ' do grep -qE "^ *$i: .*[1-9][0-9]* +(PCI-|xen-pirq)" /proc/interrupts && exit 0; done; false'
+    )
+    dom0.check(until(f"({counted})", 60), 90)
