@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The slots: addresses whose devices this driver takes, whether or not they exist yet.
+//!
+//! For each bus that has any there is a set of 256 bits in a tree: memory is bounded, whatever is
+//! written.
 
 use crate::{
     kapi::global::global,
