@@ -7,6 +7,7 @@
  * Loading it takes as long as that, and fails where the backend doesn't answer as the protocol
  * has it, or not at all. When it is unloaded the frontend leaves.
  */
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/pci_regs.h>
