@@ -14,6 +14,7 @@ use crate::{
     },
     pure::{
         bdf_grammar::parse_pattern,
+        domid::DomId,
         pciif,
         sbdf::Sbdf,
         xenbus::{
@@ -59,16 +60,20 @@ fn decimal(value: u32) -> Result<CString> {
     CString::try_from_fmt(fmt!("{value}"))
 }
 
-/// Looks at a guest's directory and, where xenbus links it with one, at the frontend's.
+/// Looks at the directory of a domain's devices and, where xenbus links it with one, at the
+/// frontend's.
 ///
 /// # Errors
 ///
 /// - `EAGAIN`: others write all the time.
+/// - `ENOMEM`: no memory.
 /// - xenstored's errno.
-pub(super) fn look(dir: &CStr, other_end: Option<&CStr>) -> Result<Seen> {
-    let (exists, own, online) = transact(|transaction| {
+pub(super) fn look(dir: &CStr, domain: DomId, other_end: Option<&CStr>) -> Result<Seen> {
+    let home = home(domain)?;
+    let (exists, lives, own, online) = transact(|transaction| {
         Ok((
             transaction.exists(dir, c"")?,
+            transaction.exists(&home, c"")?,
             state(transaction, dir, c"state")?,
             number(transaction, dir, c"online")? == Some(1),
         ))
@@ -79,11 +84,32 @@ pub(super) fn look(dir: &CStr, other_end: Option<&CStr>) -> Result<Seen> {
     let front = other_end.and_then(|other| state(none, other, c"state").ok());
     Ok(Seen {
         exists,
+        lives,
         bound: other_end.is_some(),
         own,
         front: front.unwrap_or(State::Unknown),
         online,
     })
+}
+
+/// Removes the directory of a domain that is still gone.
+///
+/// # Errors
+///
+/// - As of [`look`].
+pub(super) fn remove(dir: &CStr, domain: DomId) -> Result {
+    let home = home(domain)?;
+    transact(|transaction| {
+        if transaction.exists(&home, c"")? || !transaction.exists(dir, c"")? {
+            return Ok(());
+        }
+        transaction.remove(dir, c"")
+    })
+}
+
+/// Returns a domain's own directory, which only the toolstack makes and removes.
+fn home(domain: DomId) -> Result<CString> {
+    CString::try_from_fmt(fmt!("/local/domain/{domain}"))
 }
 
 /// Reads what a frontend has published of its ring; `None` if it has none.

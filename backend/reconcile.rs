@@ -140,7 +140,7 @@ impl Guest {
             // Whatever can be read.
             self.disconnect(long);
         }
-        let seen = listing::look(&self.node, other_end.as_deref())?;
+        let seen = listing::look(&self.node, self.domain, other_end.as_deref())?;
         self.while_bound(|device| {
             device.show_state(seen.own);
             Ok(())
@@ -161,7 +161,11 @@ impl Guest {
                 self.waits.store(false, Release);
                 uses.retired = disconnected && uses.exports.is_empty() && guests::retire(self);
             }
-            Step::Close(_) if !long => again = true,
+            Step::Close(_) | Step::Remove if !long => again = true,
+            Step::Remove => {
+                self.take_all(uses);
+                listing::remove(&self.node, self.domain)?;
+            }
             Step::Close(after) => {
                 self.take_all(uses);
                 if let Some(state) = after {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The backend's watch of `backend/pci`, from the time that xenstored is there.
+//! The backend's watches, of `backend/pci` and of the end of domains, from the time that xenstored
+//! is there.
 
 use super::queue;
 use crate::kapi::{
@@ -30,17 +31,31 @@ impl Watcher for Directory {
     }
 }
 
-/// Whether xenstored is there, and the watch.
+/// The watch of the end of domains. A toolstack that has waited in vain for a frontend removes
+/// nothing from `backend/pci`.
+struct Ends;
+
+impl Watcher for Ends {
+    const PATH: &'static CStr = c"@releaseDomain";
+
+    fn changed() {
+        queue::schedule_scan();
+    }
+}
+
+/// Whether xenstored is there, and the watches.
 struct Ear {
     ready: bool,
-    watch: Option<watch::WatchRegistration<Directory>>,
+    directory: Option<watch::WatchRegistration<Directory>>,
+    ends: Option<watch::WatchRegistration<Ends>>,
 }
 
 global! {
     /// The ear.
     static EAR(XENSTORE_EAR): Mutex<Ear> = Ear {
         ready: false,
-        watch: None,
+        directory: None,
+        ends: None,
     };
 }
 
@@ -73,13 +88,13 @@ struct Open(());
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let watch = {
+        let watches = {
             let mut ear = EAR.lock();
             ear.ready = false;
-            ear.watch.take()
+            (ear.directory.take(), ear.ends.take())
         };
         // This waits for calls under way: not under the lock.
-        drop(watch);
+        drop(watches);
     }
 }
 
@@ -96,23 +111,34 @@ impl ready::XenstoreListener for Xenstored {
 /// How often the registration is tried: it may only have been short of memory.
 const TRIES: usize = 3;
 
-/// Registers the watch, if xenstored is there. Returns `true` if it is, so that it can be asked.
+/// Registers the watches, if xenstored is there. Returns `true` if it is, so that it can be asked.
 pub(super) fn listen() -> bool {
     let mut ear = EAR.lock();
+    if ear.ready {
+        let Ear {
+            directory, ends, ..
+        } = &mut *ear;
+        register(directory);
+        register(ends);
+    }
+    ear.ready
+}
+
+fn register<T: Watcher>(registration: &mut Option<watch::WatchRegistration<T>>) {
     for _ in 0..TRIES {
-        if !ear.ready || ear.watch.is_some() {
+        if registration.is_some() {
             break;
         }
         match watch::WatchRegistration::new() {
-            Ok(watch) => ear.watch = Some(watch),
+            Ok(watch) => *registration = Some(watch),
             Err(error) => log_limited!(
                 pr_err,
-                "xenstore: can't watch backend/pci ({})\n",
+                "xenstore: can't watch {} ({})\n",
+                T::PATH,
                 error.to_errno()
             ),
         }
     }
-    ear.ready
 }
 
 /// Does something that nobody would ask for a second time. It is tried up to three times, because

@@ -183,6 +183,7 @@ FUNCTION(xenbus_dev_error, void, struct xenbus_device *, int, const char *, ...)
 FUNCTION(xenbus_read, void *, struct xenbus_transaction, const char *, const char *,
 	 unsigned int *);
 FUNCTION(xenbus_write, int, struct xenbus_transaction, const char *, const char *, const char *);
+FUNCTION(xenbus_rm, int, struct xenbus_transaction, const char *, const char *);
 FUNCTION(xenbus_directory, char **, struct xenbus_transaction, const char *, const char *,
 	 unsigned int *);
 FUNCTION(register_xenstore_notifier, int, struct notifier_block *);

@@ -69,6 +69,9 @@ pub(crate) fn decimal(text: &[u8]) -> Option<u32> {
 pub(crate) struct Seen {
     /// The directory is there.
     pub(crate) exists: bool,
+    /// The guest's domain is there, by its own directory, which only the toolstack removes. It may
+    /// leave the backend's behind, when it has waited in vain for a frontend.
+    pub(crate) lives: bool,
     /// Xenbus has given the directory to the driver. It doesn't for a guest whose toolstack writes
     /// no `state` (xenopsd's for HVM guests), or which has removed its frontend's directory.
     pub(crate) bound: bool,
@@ -93,6 +96,8 @@ pub(crate) enum Step {
     Connect(State),
     /// Take everything back, then go to that state, if any.
     Close(Option<State>),
+    /// Take everything back, then remove the directory: nobody else will.
+    Remove,
 }
 
 impl Seen {
@@ -104,6 +109,7 @@ impl Seen {
         let closing = self.front == State::Closing;
         match self.own {
             _ if !self.exists => Step::Close(None),
+            _ if !self.lives => Step::Remove,
             State::Unknown => Step::Follow(None),
             State::Closed if !self.online => Step::Close(None),
             State::Closed => Step::Follow(None),
@@ -153,7 +159,8 @@ impl Seen {
                 State::Initialised | State::Connected | State::Reconfiguring | State::Reconfigured
             )
         };
-        self.exists && self.bound && is_open(self.own) && is_open(self.front) && !self.is_over()
+        let is_there = self.exists && self.lives && self.bound;
+        is_there && is_open(self.own) && is_open(self.front) && !self.is_over()
     }
 
     /// Returns `true` if the connection is over: the frontend has gone, and the toolstack wants it.

@@ -11,6 +11,7 @@ use super::{
 /// A guest that was just listed.
 const NEW: Seen = Seen {
     exists: true,
+    lives: true,
     bound: true,
     own: State::Initialising,
     front: State::Initialising,
@@ -23,6 +24,7 @@ fn every() -> impl Iterator<Item = Seen> {
         State::ALL.into_iter().flat_map(move |front| {
             flags.into_iter().map(move |(online, bound)| Seen {
                 exists: true,
+                lives: true,
                 bound,
                 own,
                 front,
@@ -77,6 +79,19 @@ fn only_the_toolstack_ends_a_use() {
     }
 }
 
+/// The toolstack leaves the directory behind when no frontend answers.
+#[test]
+fn what_a_dead_domain_has_left_is_removed() {
+    for seen in every() {
+        let dead = Seen {
+            lives: false,
+            ..seen
+        };
+        assert_eq!(dead.step(), Step::Remove, "{seen:?}");
+        assert!(!dead.keeps_connection());
+    }
+}
+
 /// Whatever a guest writes, what the toolstack adds and removes is followed, at once or after
 /// the backend's own state has changed.
 #[test]
@@ -86,7 +101,7 @@ fn a_guest_cannot_stop_the_toolstack() {
             match seen.step() {
                 Step::SwitchTo(state) => seen.own = state,
                 Step::Follow(_) | Step::Connect(_) => break,
-                Step::Close(_) => panic!("{seen:?}"),
+                Step::Close(_) | Step::Remove => panic!("{seen:?}"),
             }
         }
         let step = seen.step();

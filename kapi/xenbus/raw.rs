@@ -118,6 +118,11 @@ extern "C" {
         node: *const c_char,
         text: *const c_char,
     ) -> c_int;
+    pub(super) fn xenbus_rm(
+        transaction: XenbusTransaction,
+        dir: *const c_char,
+        node: *const c_char,
+    ) -> c_int;
     pub(super) fn xenbus_directory(
         transaction: XenbusTransaction,
         dir: *const c_char,

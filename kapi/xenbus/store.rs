@@ -154,6 +154,17 @@ impl Transaction {
         })
     }
 
+    /// Removes a node, with all that is below it.
+    ///
+    /// # Errors
+    ///
+    /// - xenstored's errno; `ENOENT` if there is none.
+    pub(crate) fn remove(&self, dir: &CStr, node: &CStr) -> Result {
+        fault::point("xenbus_rm")?;
+        // SAFETY: Both names are C strings.
+        to_result(unsafe { raw::xenbus_rm(self.raw, dir.as_char_ptr(), node.as_char_ptr()) })
+    }
+
     /// Lists the nodes in a directory, `None` if there is no such directory.
     ///
     /// # Errors

@@ -49,7 +49,9 @@ class Xenopsd:
 
     def __init__(self, dom0: Dom0, domain: int) -> None:
         self.dom0 = dom0
+        self.home = f"/local/domain/{domain}"
         self.back = f"/local/domain/0/backend/pci/{domain}/0"
+        dom0.check(f"xenstore-write {self.home}/domid {domain}")
 
     def plug(self, index: int, bdf: str) -> None:
         """Give it one more device."""
@@ -58,7 +60,7 @@ class Xenopsd:
 
     def destroy(self) -> None:
         """The end of the domain."""
-        self.dom0.check(f"xenstore-rm {self.back}")
+        self.dom0.check(f"xenstore-rm {self.back}; xenstore-rm {self.home}")
 
 
 @IN_PV

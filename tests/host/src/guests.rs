@@ -46,7 +46,7 @@ proptest! {
     #[test]
     fn any_life_of_a_connection(events in vec((events(), any::<bool>()), 0..20)) {
         let (own, front) = (State::Initialising, State::Initialising);
-        let mut seen = Seen { exists: true, bound: true, own, front, online: true };
+        let mut seen = Seen { exists: true, lives: true, bound: true, own, front, online: true };
         let mut has_devices = false;
         for (event, succeeds) in events {
             let was_closed = seen.own == State::Closed;
@@ -79,6 +79,7 @@ proptest! {
                         has_devices = false;
                         seen.own = state.unwrap_or(seen.own);
                     }
+                    Step::Remove => prop_assert!(false, "its domain lives"),
                 }
                 if seen.own == before {
                     break;

@@ -27,7 +27,11 @@ class Stub:
 
     def wait_idle(self, dom0: Dom0, bdf: str) -> None:
         """Wait until no domain has the device: neither in xenstore nor in the driver's book."""
-        listed = f"xenstore-ls /local/domain/0/backend/pci 2>/dev/null | grep -q 'dev-.*{bdf}'"
+        # (xl leaves the list of a domain behind whose frontend didn't answer.)
+        listed = (
+            "for d in $(xenstore-list /local/domain/0/backend/pci); do xenstore-exists /local/domain/$d &&"
+            f" xenstore-ls /local/domain/0/backend/pci/$d; done 2>/dev/null | grep -q 'dev-.*{bdf}'"
+        )
         used = f"grep -qv none /sys/bus/pci/devices/{bdf}/pciback/used_by"
         idle = f"! {{ {listed}; }}" + ("" if self.name == "C" else f" && ! {{ {used}; }}")
         dom0.check(until(idle, 60, 0.5), 90)

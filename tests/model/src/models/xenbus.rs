@@ -176,6 +176,7 @@ impl World {
                     return Backend::Closes(own, number(after));
                 }
             }
+            Step::Remove => unreachable!("its domain lives"),
         }
         Backend::Idle
     }
@@ -229,6 +230,7 @@ impl World {
             Backend::Front(own, front) => Backend::Decides(own, front),
             Backend::Decides(own, front) => next.decide(Seen {
                 exists: own.exists,
+                lives: true,
                 bound: own.bound,
                 own: state(own.own),
                 front: state(front),
