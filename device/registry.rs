@@ -24,7 +24,7 @@ global! {
     static CLAIMED(CLAIMED_DEVICES): SpinLock<Option<RBTree<Sbdf, Arc<Claimed>>>> = None;
 
     /// Addresses whose devices were released while domains used them, and not claimed since.
-    static RELEASED_IN_USE(RELEASED_ADDRESSES): Mutex<KVec<Sbdf>> = KVec::new();
+    static RELEASED_IN_USE(RELEASED_ADDRESSES): SpinLock<KVec<Sbdf>> = KVec::new();
 }
 
 /// The registry's life: from before the driver's registration to after its end.
@@ -50,10 +50,34 @@ impl Drop for Registry {
 /// Remembers that a device was released while a domain used it. If there is no memory for that, the
 /// toolstack's list says it a moment after the next claim.
 pub(crate) fn remember_in_use(sbdf: Sbdf) {
-    let mut addresses = RELEASED_IN_USE.lock();
-    if !addresses.contains(&sbdf) {
-        let _ = addresses.push(sbdf, GFP_KERNEL);
+    let mut more = KVec::new();
+    loop {
+        let count = RELEASED_IN_USE.lock().len();
+        // Memory is allocated outside of the lock. If there are more addresses by then, once more.
+        if more.reserve(count.saturating_add(1), GFP_KERNEL).is_err() {
+            return;
+        }
+        let mut addresses = RELEASED_IN_USE.lock();
+        if addresses.contains(&sbdf) {
+            return;
+        }
+        if addresses.len() < more.capacity() {
+            let mut all = addresses.iter().copied();
+            if all.all(|one| more.push_within_capacity(one).is_ok())
+                && more.push_within_capacity(sbdf).is_ok()
+            {
+                core::mem::swap(&mut *addresses, &mut more);
+            }
+            drop(addresses); // Before the old memory, which is not to be freed under the lock.
+            return;
+        }
     }
+}
+
+/// Returns `true` if the last device of that address was released while a domain used it, and none
+/// was claimed since. Doesn't sleep.
+pub(crate) fn was_released_in_use(sbdf: Sbdf) -> bool {
+    RELEASED_IN_USE.lock().contains(&sbdf)
 }
 
 /// Returns `true`, once, if the last device of that address was released while a domain used it.

@@ -32,13 +32,15 @@ impl GsiSource for ClaimedDevices {
     /// # Errors
     ///
     /// - `ENODEV`: this driver hasn't claimed the device.
-    /// - `ENOENT`: the device has no GSI, which is fine: it has no legacy interrupt.
+    /// - `ENOENT`: the device has no GSI, which is fine: it has no legacy interrupt. Or it was
+    ///   released while a domain used it: the toolstack takes nothing else for an answer when it
+    ///   ends that domain, and leaves it alive.
     /// - `EPERM`: no guest may have the device, because its reset failed, or because it was not
     ///   cleaned and `strict_reset` is set. The toolstack gives up then.
     /// - `EAGAIN`: it is being cleaned after its last guest, or reset.
     fn gsi(sbdf: u32) -> Result<u32> {
         let sbdf = Sbdf::from_xen(sbdf);
-        let (gsi, answer, first) = registry::query(sbdf, |claimed| {
+        let asked = registry::query(sbdf, |claimed| {
             let answer = claimed.assign();
             let warns = answer == Ok(Permitted::WithWarning);
             (
@@ -46,7 +48,11 @@ impl GsiSource for ClaimedDevices {
                 answer,
                 warns && claimed.first_warning(),
             )
-        })?;
+        });
+        let (gsi, answer, first) = match asked {
+            Err(ENODEV) if registry::was_released_in_use(sbdf) => return Err(ENOENT),
+            asked => asked?,
+        };
         let refused = |why: &str, error: Error| {
             log_limited!(
                 pr_err,
