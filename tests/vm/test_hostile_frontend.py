@@ -33,7 +33,7 @@ def do(guest: Guest, what: str) -> None:
     count, serves = DEEDS[what]
     guest.check(f"insmod /hostile.ko what={what} count={count} seed=7", 400)
     if serves:
-        guest.check("rmmod hostile")
+        guest.check("echo pci-0 >/sys/bus/xen/drivers/hostile/unbind && rmmod hostile")
 
 
 def misuse(dom0: Dom0, endpoint: Endpoint, deeds: list[str]) -> None:
@@ -49,7 +49,7 @@ def misuse(dom0: Dom0, endpoint: Endpoint, deeds: list[str]) -> None:
     slot = NVME.in_guest(good)
     evil = Guest(dom0, "evil", [bdf[endpoint]], kind="pv", ramdisk=ramdisk).create()
     endpoint.in_guest(evil)
-    evil.check("rmmod xen-pcifront")
+    evil.unload_frontend()
     for what in deeds:
         said = lines(dom0)
         do(evil, what)

@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from lab.endpoint import E1000E, IGB, NVME, Endpoint
+from lab.endpoint import E1000E, IGB, IGBVF, NVME, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
 from lab.pciback import DEVICES, DRIVER, give_back, works_by_msix
@@ -104,7 +104,7 @@ def test_a_frontend_that_leaves(dom0: Dom0) -> None:
     guest = Guest(dom0, "pv", [bdf], kind="pv").create()
     use(guest, NVME, identity, "msi-x")
     for _ in range(2):
-        guest.check("rmmod xen-pcifront")
+        guest.unload_frontend()
         go(guest, NVME)
         state = f"/local/domain/0/backend/pci/{guest.domid}/0/state"
         dom0.check(until(f'[ "$(xenstore-read {state})" = 3 ]', 20), 40)
@@ -119,6 +119,127 @@ def test_a_frontend_that_leaves(dom0: Dom0) -> None:
     RUST.wait_idle(dom0, bdf)
     dom0.check(f"xl pci-assignable-remove -r {bdf}")
     assert NVME.in_dom0(dom0) == identity
+    RUST.unload(dom0)
+
+
+def seen_by_a_guest(dom0: Dom0, stub: Stub) -> tuple[dict[str, float], dict[str, bytes]]:
+    """How many of each a guest gets done in a second: words of the configuration space that it reads through
+    the ring, and interrupts of its disk. And what it reads of both devices, while their drivers use them."""
+    bdf = {endpoint: dom0.bdf(endpoint.name) for endpoint in (NVME, E1000E)}
+    stub.load(dom0)
+    for endpoint in bdf:
+        dom0.check(f"xl pci-assignable-add {bdf[endpoint]}")
+    guest = Guest(dom0, "pv", [bdf[NVME], bdf[E1000E]], kind="pv").create()
+    card, disk = E1000E.in_guest(guest), NVME.in_guest(guest)
+    name = guest.check(f"basename $(ls -d /sys/bus/pci/devices/{disk}/nvme/nvme*/nvme*n1)").strip()
+    config = f"dd if=/sys/bus/pci/devices/{card}/config bs=4096 count=1"
+    done: dict[str, float] = {}
+    for what, count, command in (
+        ("words", 20 * 1024, f"i=0; while [ $i -lt 20 ]; do {config}; i=$((i + 1)); done"),
+        ("interrupts", 2000, f"dd if=/dev/{name} bs=512 count=2000 iflag=direct"),
+    ):
+        before = NVME.interrupts(guest, disk)
+        timed = f"a=$(cat /proc/uptime); {{ {command}; }} >/dev/null 2>&1; echo $a; cat /proc/uptime"
+        uptime = guest.check(timed, 300).split()
+        done[what] = count / (float(uptime[2]) - float(uptime[0]))
+        assert what == "words" or NVME.interrupts(guest, disk) - before >= count
+    read = {NVME.name: guest.config_space(disk), E1000E.name: guest.config_space(card)}
+    guest.destroy()
+    for endpoint in bdf:
+        stub.wait_idle(dom0, bdf[endpoint])
+        dom0.check(f"xl pci-assignable-remove -r {bdf[endpoint]}")
+    stub.unload(dom0)
+    return done, read
+
+
+@pytest.mark.c_driver
+@pytest.mark.klog_allow("unlocked secondary bus reset")
+@pytest.mark.dom0("guest", "pv", xl=True)
+def test_next_to_the_c_driver(dom0: Dom0) -> None:
+    """A guest reads the same, as fast, and its disk is as fast, in which the driver has no part."""
+    (ours, shown), (theirs, theirs_shown) = seen_by_a_guest(dom0, RUST), seen_by_a_guest(dom0, C)
+    print(f"\na second: {ours} with this driver, {theirs} with the C driver")
+    for what in ours:
+        assert ours[what] > theirs[what] * 0.8, "not slower, but for the noise of an emulated machine"
+    for device, config in shown.items():
+        pairs = enumerate(zip(config, theirs_shown[device], strict=True))
+        differ = {hex(at): (hex(one), hex(other)) for at, (one, other) in pairs if one != other}
+        assert not differ, device
+
+
+@pytest.mark.tier("all")
+@pytest.mark.dom0("shared", "pv", xl=True)
+def test_a_card_of_two_functions(dom0: Dom0) -> None:
+    """Both are functions of one slot in the guest too, and work before and after a reboot."""
+    pair = [dom0.bdf(f"pair.{function}") for function in range(2)]
+    address = [dom0.check(f"cat {DEVICES}/{bdf}/net/*/address").strip() for bdf in pair]
+    RUST.load(dom0)
+    for bdf in pair:
+        dom0.check(f"xl pci-assignable-add {bdf}")
+    guest = Guest(dom0, "pv", pair, kind="pv").create()
+    for reboots in (True, False):
+        for function in range(2):
+            slot = f"0000:00:00.{function}"
+            guest.wait_driver(slot, "e1000e")
+            assert E1000E.identity(guest, slot) == address[function]
+            assert E1000E.use(guest, slot) > 0
+            assert interrupt_mode(guest, E1000E, slot) == "msi-x"
+        if reboots:
+            guest.reboot()
+    guest.destroy()
+    for bdf in pair:
+        RUST.wait_idle(dom0, bdf)
+        RUST.check_clean(dom0, bdf)
+        dom0.check(f"xl pci-assignable-remove -r {bdf}")
+    RUST.unload(dom0)
+
+
+@pytest.mark.tier("all")
+@pytest.mark.dom0("guest", "pv", xl=True)
+def test_a_virtual_function(dom0: Dom0) -> None:
+    """It has neither decode of its own nor an ID in its configuration space, and needs the PF's memory decode."""
+    pf = f"{DEVICES}/{dom0.bdf(IGB.name)}"
+    address = "02:00:00:00:00:07"
+    dom0.check(
+        f"echo 1 >{pf}/sriov_numvfs; net=$(ls {pf}/net); ip link set $net up && ip link set $net vf 0 mac {address}"
+    )
+    bdf = dom0.check(f"basename $(readlink {pf}/virtfn0)").strip()
+    RUST.load(dom0)
+    dom0.check(f"xl pci-assignable-add {bdf}")
+    guest = Guest(dom0, "pv", [bdf], kind="pv").create()
+    use(guest, IGBVF, address, "msi-x")
+    guest.destroy()
+    RUST.wait_idle(dom0, bdf)
+    RUST.check_clean(dom0, bdf)
+    dom0.check(f"xl pci-assignable-remove {bdf}; echo 0 >{pf}/sriov_numvfs")
+    RUST.unload(dom0)
+
+
+@pytest.mark.tier("all")
+@pytest.mark.dom0("guest", "pv", xl=True)
+def test_a_guest_that_may_turn_on_interrupts(dom0: Dom0) -> None:
+    """As Qubes' stub domains do: they have the same frontend, and turn MSI-X on by writing its bit, which
+    `allow_interrupt_control` opens. The end of the guest turns it off."""
+    bdf = dom0.bdf(E1000E.name)
+    RUST.load(dom0)
+    dom0.check(f"xl pci-assignable-add {bdf}")
+    guest = Guest(dom0, "pv", [bdf], kind="pv").create()
+    slot = appear(guest, E1000E)
+    guest.wait_driver(slot, E1000E.driver)
+    guest.check(f"echo {slot} >/sys/bus/pci/drivers/e1000e/unbind")
+    control = f"setpci -s {bdf} CAP_MSIX+2.w"
+    at = int(dom0.check(f"setpci -v -s {bdf} CAP_MSIX+2.w | sed 's/.*) @\\(.*\\) =.*/\\1/'"), 16) + 1
+    write = f"printf '\\200' | dd of=/sys/bus/pci/devices/{slot}/config bs=1 seek={at} conv=notrunc 2>/dev/null"
+    guest.check(write)
+    assert int(dom0.check(control), 16) & 0x8000 == 0, "it may not"
+    dom0.check(f"echo {bdf} >{DRIVER}/allow_interrupt_control")
+    guest.check(write)
+    assert int(dom0.check(control), 16) & 0x8000, "it may"
+    guest.destroy()
+    RUST.wait_idle(dom0, bdf)
+    RUST.check_clean(dom0, bdf)
+    assert int(dom0.check(control), 16) & 0x8000 == 0
+    dom0.check(f"xl pci-assignable-remove {bdf}")
     RUST.unload(dom0)
 
 

@@ -77,7 +77,8 @@ class Endpoint:
             # A neighbour solicitation or so goes out: its DMA works when the card says it was sent.
             guest.check(f"ping6 -c 1 -W 1 ff02::1%{name}; true")
             guest.wait(f"[ $(cat /sys/class/net/{name}/statistics/tx_packets) -gt 0 ]")
-            assert "timed out" not in guest.check("dmesg | grep -i watchdog; true")
+            late = "timed out" in guest.check("dmesg | grep -i watchdog; true")
+            assert not late, guest.check("dmesg | tail -40; cat /proc/interrupts")
         return self.interrupts(guest, slot) - before
 
     def interrupt_mode(self, guest: Guest, slot: str) -> str:
@@ -95,4 +96,5 @@ def _busybox(words: str) -> str:
 
 IGB = Endpoint("igb0", "8086", "10c9", "igb")
 E1000E = Endpoint("e1000e0", "8086", "10d3", "e1000e")
+IGBVF = Endpoint("a VF of igb0", "8086", "10ca", "igbvf")
 NVME = Endpoint("nvme0", "1b36", "0010", "nvme")

@@ -33,6 +33,9 @@ PV_CMDLINE = "console=hvc0 quiet xen_legacy_crash mitigations=off cryptomgr.note
 #: an emulated machine may be too slow once.
 TIMEDOUT = "(rc -9)"
 
+#: How often a PV guest is made that loses its frontend, which about one of five does.
+FRONTEND_TRIES = 5
+
 
 class GuestError(AssertionError):
     """The guest did not do what it must."""
@@ -72,12 +75,28 @@ class Guest:
     # Life
 
     def create(self) -> Guest:
-        """Make it and wait until it takes commands."""
+        """Make it and wait until it takes commands, and has its devices if it is a PV guest."""
         began = time.monotonic()
-        self._forget_log()
-        self._make()
-        self._wait_ready(began)
-        return self
+        for _ in range(FRONTEND_TRIES):
+            self._forget_log()
+            self._make()
+            self._wait_ready(began)
+            if not self._lost_frontend():
+                return self
+            self.destroy()
+        raise GuestError(f"{self.name} has lost its frontend {FRONTEND_TRIES} times")
+
+    def _lost_frontend(self) -> bool:
+        """Wait for its devices, or until its own kernel has taken the frontend for one that vanished.
+
+        It compares the state that it has read from xenstore before the frontend wrote it with the one after
+        that, and drops the device (xenbus_dev_changed() since commit e2dcf9065536); no backend could help.
+        """
+        if self._kind != "pv" or not self._devices:
+            return False
+        there = "grep -q . /proc/bus/pci/devices"
+        self.wait(f"{there} || dmesg | grep -q 'pci-0: xenbus: state reset occurred'", 90)
+        return not self.run(there).ok
 
     def _make(self) -> None:
         """Have the toolstack make and start the domain."""
@@ -157,8 +176,12 @@ class Guest:
 
     def reboot(self) -> None:
         """Reboot from the inside; afterwards it is a domain with another number."""
-        self._start("reboot -f")
-        self._wait_other()
+        for _ in range(FRONTEND_TRIES):
+            self._start("reboot -f")
+            self._wait_other()
+            if not self._lost_frontend():
+                return
+        raise GuestError(f"{self.name} has lost its frontend {FRONTEND_TRIES} times")
 
     def crash(self) -> None:
         """Panic. What comes of it is up to on_crash."""
@@ -214,7 +237,7 @@ class Guest:
         """The address in the guest of the device with these IDs, which must be one only."""
         script = (
             "cd /sys/bus/pci/devices; for d in *; do"
-            f' [ "$(cat $d/vendor) $(cat $d/device)" = "0x{vendor} 0x{device}" ] && echo $d; done; true'
+            f' [ -e $d ] && [ "$(cat $d/vendor) $(cat $d/device)" = "0x{vendor} 0x{device}" ] && echo $d; done; true'
         )
         found = self.check(script).split()
         if len(found) != 1:
@@ -238,6 +261,10 @@ class Guest:
     def detach(self, device: str) -> None:
         """Take a device from it while it runs."""
         self.dom0.check(f"xl pci-detach {self.name} {device}", 120)
+
+    def unload_frontend(self) -> None:
+        """Have a PV guest's stock frontend leave. xenbus holds its module while it has the device."""
+        self.check("echo pci-0 >/sys/bus/xen/drivers/pcifront/unbind && rmmod xen-pcifront")
 
     # Logs
 

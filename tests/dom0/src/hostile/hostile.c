@@ -436,6 +436,8 @@ static int do_states(void)
 	int error = 0;
 	uint i;
 
+	/* Else the guest's xenbus takes the device for another one, when it reads that state. */
+	front->state = XenbusStateInitialising;
 	for (i = 0; i < count && !error; i++) {
 		u32 state = below(12);
 
