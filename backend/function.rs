@@ -21,6 +21,7 @@ use crate::{
             Sender, //
         },
     },
+    hypercall::pirq,
     kapi::{
         log::log_limited,
         pci::{
@@ -72,6 +73,8 @@ struct State {
     /// How many of the fields that the administrator opens (`quirks`) are in it, or refused.
     opened: usize,
     latched: Latched,
+    /// What the Interrupt Line register says: the guest's PIRQ of the device's GSI, or 0.
+    line: u8,
     guest_use: GuestUse,
     /// A write was ignored, and the administrator told of it.
     warned: bool,
@@ -116,7 +119,8 @@ impl PvFunction {
         };
         let identity = hardware.identity();
         space.describe(&identity, &hardware).map_err(errno)?;
-        let begun = space.begin(interrupt_line(claimed), &hardware);
+        let line = interrupt_line(claimed, domain);
+        let begun = space.begin(line, &hardware);
         let latched = begun
             .and_then(|begun| begun.carry_out(|effect| hardware.act(effect)))
             .map_err(|_| ENODEV)?;
@@ -130,6 +134,7 @@ impl PvFunction {
                     space,
                     opened: 0,
                     latched,
+                    line,
                     guest_use,
                     warned: false,
                 }),
@@ -175,11 +180,11 @@ impl PvFunction {
             }
             Operation::DisableMsi => {
                 self.sender(locked).disable_msi();
-                Ok(interrupt_line(&self.claimed).into())
+                Ok(state.line.into())
             }
             Operation::DisableMsix => {
                 self.sender(locked).disable_msix();
-                Ok(interrupt_line(&self.claimed).into())
+                Ok(state.line.into())
             }
         }
     }
@@ -254,9 +259,21 @@ impl PvFunction {
     }
 }
 
-/// What the Interrupt Line register says: the GSI, which is also the guest's PIRQ of it. A number
-/// that the register has no room for is none.
-fn interrupt_line(claimed: &Claimed) -> u8 {
-    let gsi = claimed.interrupts.gsi.map(u8::try_from);
-    gsi.and_then(Result::ok).unwrap_or(0)
+/// Returns the guest's PIRQ of the device's GSI, which the Interrupt Line register says: 0 if there
+/// is none, or none that the register has room for.
+fn interrupt_line(claimed: &Claimed, domain: DomId) -> u8 {
+    let Some(gsi) = claimed.interrupts.gsi else {
+        return 0;
+    };
+    let pirq = pirq::of_gsi(claimed.dom0, domain, gsi);
+    let line = pirq.and_then(|pirq| u8::try_from(pirq).map_err(|_| ERANGE));
+    line.unwrap_or_else(|error| {
+        log_limited!(
+            dev_warn,
+            &claimed.device,
+            "domain {domain}: it gets no INTx ({})\n",
+            error.to_errno()
+        );
+        0
+    })
 }

@@ -83,20 +83,49 @@ impl GuestPirq {
             entry_nr,
             table_base,
         };
-        match answer::plain(physdev_op(dom0, &mut map)) {
-            Answer::Done => Ok(Self {
-                dom0,
-                domain,
-                number: map.pirq,
-            }),
-            Answer::Unsupported => Err(Error::from_errno(UNSUPPORTED)),
-            Answer::Refused(errno) => Err(Error::from_errno(errno)),
-        }
+        Ok(Self {
+            dom0,
+            domain,
+            number: ask(dom0, &mut map)?,
+        })
     }
 
     /// Returns its number, which the guest binds.
     pub(crate) const fn number(&self) -> i32 {
         self.number
+    }
+}
+
+/// Returns the PIRQ by which a guest gets a GSI. The toolstack maps it before it lists a device: in
+/// a PV dom0 to the GSI's own number, in a PVH dom0 to a free one. Xen answers for what is mapped,
+/// and maps what isn't, until the domain ends.
+///
+/// # Errors
+///
+/// - `EINVAL`: there is no such GSI.
+/// - Xen's errno: `EPERM` for a GSI that isn't dom0's, `ESRCH` when there is no such domain,
+///   `ENOSPC` when the guest has no PIRQ left, `ENOMEM`.
+/// - `ENOSYS`: Xen is too old.
+pub(crate) fn of_gsi(dom0: Dom0, domain: DomId, gsi: u32) -> Result<i32> {
+    let mut map = MapPirq {
+        domid: domain.number(),
+        kind: MapPirq::GSI,
+        index: i32::try_from(gsi).map_err(|_| EINVAL)?,
+        pirq: -1,
+        bus: 0,
+        devfn: 0,
+        entry_nr: 0,
+        table_base: 0,
+    };
+    ask(dom0, &mut map)
+}
+
+/// Has Xen map a PIRQ; returns its number.
+fn ask(dom0: Dom0, map: &mut MapPirq) -> Result<i32> {
+    match answer::plain(physdev_op(dom0, map)) {
+        Answer::Done => Ok(map.pirq),
+        Answer::Unsupported => Err(Error::from_errno(UNSUPPORTED)),
+        Answer::Refused(errno) => Err(Error::from_errno(errno)),
     }
 }
 

@@ -98,6 +98,7 @@ static_assert(offsetof(struct physdev_map_pirq, entry_nr) == 24);
 static_assert(offsetof(struct physdev_map_pirq, table_base) == 32);
 static_assert(sizeof(struct physdev_unmap_pirq) == 8);
 static_assert(offsetof(struct physdev_unmap_pirq, pirq) == 4);
+NUMBER(MAP_PIRQ_TYPE_GSI, 1);
 NUMBER(MAP_PIRQ_TYPE_MSI_SEG, 3);
 NUMBER(DOMID_SELF, 0x7ff0);
 NUMBER(PHYSDEVOP_map_pirq, 13);

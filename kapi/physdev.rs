@@ -112,6 +112,8 @@ pub(crate) struct MapPirq {
 }
 
 impl MapPirq {
+    /// `MAP_PIRQ_TYPE_GSI`.
+    pub(crate) const GSI: i32 = 1;
     /// `MAP_PIRQ_TYPE_MSI_SEG`.
     pub(crate) const MSI_SEG: i32 = 3;
 }
