@@ -20,7 +20,7 @@ mod driver {
     // the driver's files adds it here, and what it calls to `stand_in`.
     #[path = ""]
     pub(crate) mod backend {
-        pub(crate) use crate::stand_in::{guest, guests, guests::schedule_all};
+        pub(crate) use crate::stand_in::{function, guest, guests, guests::schedule_all};
         #[path = "backend/export.rs"]
         mod export;
         #[path = "backend/give_back.rs"]

@@ -94,6 +94,25 @@ pub(crate) mod reset {
     }
 }
 
+/// `crate::backend::function`: no guest here has a frontend.
+pub(crate) mod function {
+    use super::{
+        prelude::{Result, ENODEV},
+        sync::Arc,
+    };
+    use crate::{device::claimed::Claimed, pure::domid::DomId};
+
+    pub(crate) struct PvFunction;
+
+    impl PvFunction {
+        pub(crate) fn new(_: &Arc<Claimed>, _: DomId) -> Result<Arc<Self>> {
+            Err(ENODEV)
+        }
+
+        pub(crate) fn end(&self) {}
+    }
+}
+
 /// `crate::device::messages`.
 pub(crate) mod messages {
     /// What a device sends to a PV guest.
@@ -202,6 +221,7 @@ pub(crate) mod prelude {
     pub(crate) const EBUSY: Error = Error(16);
     pub(crate) const EEXIST: Error = Error(17);
     pub(crate) const ENODEV: Error = Error(19);
+    pub(crate) const EINVAL: Error = Error(22);
     pub(crate) const ERESTARTSYS: Error = Error(512);
 }
 

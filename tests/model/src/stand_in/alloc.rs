@@ -55,6 +55,10 @@ impl<T> KVec<T> {
         Ok(())
     }
 
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     pub(crate) fn push_within_capacity(&mut self, item: T) -> Result<(), PushError<T>> {
         if self.items.len() == self.capacity {
             return Err(PushError(item));
