@@ -45,9 +45,9 @@ def misuse(dom0: Dom0, endpoint: Endpoint, deeds: list[str]) -> None:
         dom0.check(f"xl pci-assignable-add {bdf[one]}")
     before = {one: config_space(dom0, bdf[one]) for one in identity}
     ramdisk = ramdisk_with(dom0, "/tests/hostile.ko")
-    good = Guest(dom0, "good", [bdf[NVME]], kind="pv").create()
+    good = Guest(dom0, "good", [bdf[NVME]], kind="pv", cold=False).create()
     slot = NVME.in_guest(good)
-    evil = Guest(dom0, "evil", [bdf[endpoint]], kind="pv", ramdisk=ramdisk).create()
+    evil = Guest(dom0, "evil", [bdf[endpoint]], kind="pv", ramdisk=ramdisk, cold=False).create()
     endpoint.in_guest(evil)
     evil.unload_frontend()
     for what in deeds:

@@ -33,7 +33,7 @@ PV_CMDLINE = "console=hvc0 quiet xen_legacy_crash mitigations=off cryptomgr.note
 #: an emulated machine may be too slow once.
 TIMEDOUT = "(rc -9)"
 
-#: How often a PV guest is made that loses its frontend, which about one of five does.
+#: How often a PV guest is made that loses its frontend, which one of five does, or three of four in a PVH dom0.
 FRONTEND_TRIES = 5
 
 
@@ -45,7 +45,8 @@ class Guest:
     """One guest, by its name; made by `create`, also after a reboot the same object.
 
     `devices` are addresses in dom0, `cmdline` is added to the kernel's, `config` to what xl
-    is told. A PV guest gets its devices through the kernel's stock frontend (xen-pcifront).
+    is told. A PV guest gets its devices through the kernel's stock frontend (xen-pcifront); if
+    not `cold`, after its boot.
     """
 
     #: From `xl create` to a guest that takes commands: 45 to 60 s alone on an idle machine.
@@ -62,11 +63,12 @@ class Guest:
         config: str = "",
         kind: str = "hvm",
         ramdisk: str = "/guest/initrd",
+        cold: bool = True,
     ) -> None:
         self.dom0, self.name = dom0, name
         self._devices = list(devices)
         self._cmdline, self._on_crash, self._config = cmdline, on_crash, config
-        self._kind, self._ramdisk = kind, ramdisk
+        self._kind, self._ramdisk, self._cold = kind, ramdisk, cold
         #: Seconds that the last boot took.
         self.boot_seconds = 0.0
         self._domid: int | None = None
@@ -81,6 +83,8 @@ class Guest:
             self._forget_log()
             self._make()
             self._wait_ready(began)
+            for device in [] if self._cold else self._devices:
+                self.attach(device)
             if not self._lost_frontend():
                 return self
             self.destroy()
@@ -90,7 +94,8 @@ class Guest:
         """Wait for its devices, or until its own kernel has taken the frontend for one that vanished.
 
         It compares the state that it has read from xenstore before the frontend wrote it with the one after
-        that, and drops the device (xenbus_dev_changed() since commit e2dcf9065536); no backend could help.
+        that, and drops the device (xenbus_dev_changed() since commit e2dcf9065536); no backend could help. Not
+        so where the frontend's module was there before the device.
         """
         if self._kind != "pv" or not self._devices:
             return False
@@ -101,10 +106,12 @@ class Guest:
     def _make(self) -> None:
         """Have the toolstack make and start the domain."""
         dom0 = self.dom0
-        pci = ", ".join(f'"{device}"' for device in self._devices)
+        pci = ", ".join(f'"{device}"' for device in self._devices if self._cold)
         # Without an emulator there is nothing of it to be said.
         model = 'vga = "none"\nnographic = 1\nvnc = 0\nusb = 0' if self._kind == "hvm" else ""
         cmdline = CMDLINE if self._kind == "hvm" else PV_CMDLINE
+        # What xl sets for one that has devices from the start.
+        later = "" if self._cold else 'passthrough = "enabled"\ne820_host = 1'
         config = f"""
             type = "{self._kind}"
             name = "{self.name}"
@@ -114,6 +121,7 @@ class Guest:
             ramdisk = "{self._ramdisk}"
             cmdline = "{cmdline} {self._cmdline}"
             {model}
+            {later}
             pci = [ {pci} ]
             on_crash = "{self._on_crash}"
             on_reboot = "restart"
