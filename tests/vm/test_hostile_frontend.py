@@ -75,6 +75,7 @@ def test_a_frontend_that_asks_what_it_likes(dom0: Dom0) -> None:
     misuse(dom0, E1000E, ["invalid", "orders", "flip", "storm"])
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_a_frontend_that_comes_and_goes(dom0: Dom0) -> None:
     """It leaves in the middle of requests, with states, pages and event channels of any kind."""

@@ -81,6 +81,7 @@ def test_life(dom0: Dom0) -> None:
     life(dom0, RUST, NVME, [E1000E, IGB])
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_life_without_messages(dom0: Dom0) -> None:
     """The same by the pin."""
@@ -95,6 +96,7 @@ def test_life_with_the_c_driver(dom0: Dom0) -> None:
     life(dom0, C, NVME, [E1000E])
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_a_frontend_that_leaves(dom0: Dom0) -> None:
     """The frontend's module goes and comes again; the guest crashes; each time the device works for the next."""
@@ -246,6 +248,7 @@ def test_a_guest_that_may_turn_on_interrupts(dom0: Dom0) -> None:
     RUST.unload(dom0)
 
 
+@pytest.mark.tier("all")
 @pytest.mark.parametrize("end", ["unbind", "remove"])
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_a_device_that_dom0_takes_from_its_guest(dom0: Dom0, end: str) -> None:
