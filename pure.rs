@@ -10,7 +10,9 @@
 
 pub(crate) mod base_address;
 pub(crate) mod bdf_grammar;
+pub(crate) mod blocker_text;
 pub(crate) mod bounded;
+pub(crate) mod bus_removed;
 pub(crate) mod canary;
 pub(crate) mod claim_step;
 pub(crate) mod config_field;

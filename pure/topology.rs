@@ -174,21 +174,6 @@ impl<'a> Topology<'a> {
         self.reaches(reset, index) || !self.is_located(index)
     }
 
-    /// Returns `true` if the administrator took `bus` out of an endpoint's reset methods: the
-    /// kernel offers it to one that is alone on its bus below a bridge, and to no other.
-    pub(crate) fn lacks_bus(self, index: usize) -> bool {
-        self.get(index).is_some_and(|function| {
-            let mut neighbours = self
-                .functions()
-                .filter(|(other, neighbour)| *other != index && neighbour.above == function.above);
-            function.kind == FunctionKind::Endpoint
-                && function.physical.is_none()
-                && function.above.is_some()
-                && !function.listed.has_bus()
-                && neighbours.next().is_none()
-        })
-    }
-
     /// Returns `true` if a reset reaches a function.
     pub(crate) fn reaches(self, reset: Reset, index: usize) -> bool {
         match reset {

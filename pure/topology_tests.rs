@@ -47,23 +47,6 @@ fn a_function_reset_reaches_its_virtual_functions() {
 }
 
 #[test]
-fn bus_is_missed_only_where_the_kernel_offers_it() {
-    let lacks = |all: &[Function], index| Topology(all).lacks_bus(index);
-    let listed = Function {
-        listed: Listed::new([Method::Bus.kernel_number(), 0, 0, 0, 0, 0, 0, 0]),
-        ..endpoint(1)
-    };
-    assert!(lacks(&[port(0), below(0, endpoint(1))], 1));
-    assert!(!lacks(&[port(0), below(0, listed)], 1));
-    assert!(!lacks(
-        &[port(0), below(0, endpoint(1)), below(0, endpoint(2))],
-        1
-    ));
-    assert!(!lacks(&[endpoint(1)], 0));
-    assert!(!lacks(&[port(0), below(0, port(1))], 1));
-}
-
-#[test]
 fn who_lies_about_its_place_may_be_anywhere() {
     let virtual_of = |physical| Function {
         physical: Some(physical),

@@ -14,6 +14,7 @@ use crate::{
     },
     pure::{
         bdf_grammar::Pattern,
+        blocker_text::Reason,
         reset_plan::{
             Blocker,
             Plan,
@@ -22,10 +23,7 @@ use crate::{
             Why, //
         },
         sbdf::Sbdf,
-        topology::{
-            Reset,
-            ResetOptOut, //
-        },
+        topology::Reset, //
     },
 };
 use core::fmt::{
@@ -85,9 +83,6 @@ pub(crate) fn explain_blockers(device: &pci::Device, out: &mut dyn Write) -> Res
 /// address of 16 characters and 41 more.
 const MOST_LINES: usize = 64;
 
-/// How much is written of a driver's name. (Modules' names have fewer than 64 characters.)
-const LONGEST: usize = 32;
-
 /// How many blockers a log line names.
 const NAMED: usize = 4;
 
@@ -137,24 +132,15 @@ impl<'a> Blockers<'a> {
         if let Some(function) = self.snapshot.topology().get(index) {
             write!(out, "{}{before}", function.sbdf)?;
         }
-        match why {
-            Why::Driver => {
-                let device = self.snapshot.device(index);
-                match device.and_then(|device| device.driver_name()) {
-                    Some(name) => {
-                        let name = core::str::from_utf8(name.to_bytes()).unwrap_or("?");
-                        write!(out, "driver {}", name.get(..LONGEST).unwrap_or(name))
-                    }
-                    None => out.write_str("driver changing"),
-                }
-            }
-            Why::Unclaimed => out.write_str("no driver"),
-            Why::Used(domain) => write!(out, "domain {domain}"),
-            Why::Assigned => out.write_str("being given to a guest"),
-            Why::OptOut(ResetOptOut::Quirk) => out.write_str("kernel quirk"),
-            Why::OptOut(_) => out.write_str("reset_method"),
-            Why::Kind => out.write_str("not claimable"),
-        }
+        let device = match why {
+            Why::Driver => self.snapshot.device(index),
+            _ => None,
+        };
+        let name = device.and_then(|device| device.driver_name());
+        let driver = name
+            .as_ref()
+            .map(|name| core::str::from_utf8(name.to_bytes()).unwrap_or("?"));
+        write!(out, "{}", Reason { why, driver })
     }
 }
 

@@ -19,13 +19,16 @@ use crate::{
         PortDriver,
         Unlocked, //
     },
-    pure::topology::{
-        Function,
-        FunctionKind,
-        Owner,
-        ResetOptOut,
-        Secondary,
-        Topology, //
+    pure::{
+        bus_removed::mark_bus_removed,
+        topology::{
+            Function,
+            FunctionKind,
+            Owner,
+            ResetOptOut,
+            Secondary,
+            Topology, //
+        },
     },
 };
 use kernel::{
@@ -73,16 +76,7 @@ impl Snapshot {
                 .entries
                 .push(Entry { device, claimed }, GFP_KERNEL)?;
         }
-        for index in 0..snapshot.functions.len() {
-            if !snapshot.topology().lacks_bus(index) {
-                continue;
-            }
-            if let Some(function) = snapshot.functions.get_mut(index) {
-                if function.opt_out == ResetOptOut::None {
-                    function.opt_out = ResetOptOut::BusRemoved;
-                }
-            }
-        }
+        mark_bus_removed(&mut snapshot.functions);
         Ok(snapshot)
     }
 
