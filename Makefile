@@ -10,7 +10,7 @@ CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module
-.PHONY: module install clean distclean setup demo test test-host test-model test-vm test-all test-debug fuzz bench lint rust-analyzer help
+.PHONY: module cli install install-cli clean distclean setup demo test test-host test-cli test-model test-vm test-all test-debug fuzz bench lint rust-analyzer help
 
 ifdef KDIR
 module:
@@ -47,6 +47,17 @@ distclean:
 setup:
 	@tools/setup all
 
+cli:
+	@tools/build cli
+
+install-cli: BUILT := $(CACHE)/build/cli
+install-cli: cli
+	install -D -t $(DESTDIR)/usr/bin $(BUILT)/pcibackctl
+	install -D -m 644 -t $(DESTDIR)/usr/share/man/man8 $(BUILT)/man/*.8
+	install -D -m 644 $(BUILT)/pcibackctl.bash $(DESTDIR)/usr/share/bash-completion/completions/pcibackctl
+	install -D -m 644 $(BUILT)/pcibackctl.zsh $(DESTDIR)/usr/share/zsh/vendor-completions/_pcibackctl
+	install -D -m 644 $(BUILT)/pcibackctl.fish $(DESTDIR)/usr/share/fish/vendor_completions.d/pcibackctl.fish
+
 demo:
 	@tools/setup vm
 	@tools/build module
@@ -58,6 +69,9 @@ test:
 
 test-host:
 	@tools/test host
+
+test-cli:
+	@tools/test cli
 
 test-model:
 	@tools/test model
@@ -85,10 +99,12 @@ lint:
 help:
 	@echo 'make             build rust_pciback.ko for the stock kernel of the lab'
 	@echo 'make KDIR=DIR    build it on this host against a prepared kernel tree'
+	@echo 'make cli         build pcibackctl, static, with its man pages and completions'
 	@echo 'make install     install it for the running kernel (KDIR=, DESTDIR= to change)'
+	@echo 'make install-cli install pcibackctl (DESTDIR= to change)'
 	@echo 'make demo        boot Xen with a PVH dom0 in QEMU and watch the module work'
 	@echo 'make test        what must pass before a change is sent: lint, on the host, models, in VMs'
-	@echo '                 (make lint, test-host, test-model, test-vm: one kind)'
+	@echo '                 (make lint, test-host, test-cli, test-model, test-vm: one kind)'
 	@echo 'make test-all    and what takes longer on stock kernels: more inputs, faults, the C driver'
 	@echo 'make test-debug  debug kernels, storms, millions of schedules; hours (Documentation/security.md)'
 	@echo 'make fuzz        what can be written, 10 million times'

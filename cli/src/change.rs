@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What has to be written to claim devices, to release them, and to reset them: a list of writes,
+//! each with the one that takes it back. Nothing is written here.
+
+use crate::{
+    answer::device::need,
+    boot_store::{
+        self,
+        By, //
+    },
+    machine::{
+        Device,
+        Machine,
+        StubKind,
+        DRIVER,
+        DRIVER_DIR,
+        UPDATE_INITRD, //
+    },
+};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What is done to a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Act {
+    /// Write this to a file of the kernel.
+    Write(String),
+    /// Have a file with this in it.
+    Keep(String),
+    /// Have no such file.
+    Remove,
+    /// Run this program.
+    Run,
+}
+
+/// One act, and how it is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Step {
+    /// The device that it is for, or the devices.
+    pub(crate) device: String,
+    /// The file.
+    pub(crate) path: String,
+    pub(crate) act: Act,
+    /// The acts that take it back, in this order; empty if it needs none.
+    #[serde(skip)]
+    pub(crate) undo: Vec<(String, Act)>,
+}
+
+/// Why nothing is done, in parts of the one line that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) device: String,
+    pub(crate) cause: String,
+    pub(crate) mend: String,
+}
+
+/// When a claim or a release holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct When {
+    /// Now.
+    pub(crate) now: bool,
+    /// After the next boot.
+    pub(crate) boot: bool,
+}
+
+fn write(device: &str, path: String, text: &str, undo: Vec<(String, Act)>) -> Step {
+    Step {
+        device: device.to_string(),
+        path,
+        act: Act::Write(text.to_string()),
+        undo,
+    }
+}
+
+fn act(path: impl Into<String>, text: impl Into<String>) -> (String, Act) {
+    (path.into(), Act::Write(text.into()))
+}
+
+fn file(name: &str) -> String {
+    format!("{DRIVER_DIR}/{name}")
+}
+
+/// Plans to claim devices.
+///
+/// # Errors
+///
+/// - [`Refusal`]: the driver isn't loaded, a device is none to claim, or, unless it is forced, the
+///   machine needs one.
+pub(crate) fn claim(
+    machine: &Machine,
+    targets: &[&Device],
+    when: When,
+    force: bool,
+) -> Result<Vec<Step>, Refusal> {
+    for device in targets {
+        may_be_claimed(device, force)?;
+    }
+    let mut steps = Vec::new();
+    if when.now {
+        steps = claim_now(machine, targets)?;
+    }
+    if when.boot {
+        let kept = targets.iter();
+        let kept: Vec<Step> = kept
+            .filter_map(|device| keep(machine, device, force))
+            .collect();
+        steps.extend(and_then_the_initramfs(machine, kept));
+    }
+    Ok(steps)
+}
+
+/// Adds the step that makes the initramfs again, where what is kept changes and a program for that
+/// is there: it has a copy of what is kept.
+fn and_then_the_initramfs(machine: &Machine, mut steps: Vec<Step>) -> Vec<Step> {
+    if machine.host.update_initrd && !steps.is_empty() {
+        let mut devices: Vec<&str> = steps.iter().map(|step| step.device.as_str()).collect();
+        devices.dedup();
+        let devices = devices.join(" ");
+        steps.push(Step {
+            device: devices,
+            path: UPDATE_INITRD.to_string(),
+            act: Act::Run,
+            // The one before is there until the new one is complete.
+            undo: Vec::new(),
+        });
+    }
+    steps
+}
+
+fn may_be_claimed(device: &Device, force: bool) -> Result<(), Refusal> {
+    let refuse = |cause: String, mend: &str| {
+        Err(Refusal {
+            device: device.sbdf.to_string(),
+            cause,
+            mend: mend.to_string(),
+        })
+    };
+    if !device.is_endpoint() {
+        return refuse("it is a bridge".to_string(), "claim what is below it");
+    }
+    if let (Some(first), false, None) = (device.needs.first(), force, &device.claimed) {
+        let cause = format!("this machine needs it: it {}", need(first));
+        return refuse(cause, "do without it first, or use --force");
+    }
+    let Some(name) = &device.driver_override else {
+        return Ok(());
+    };
+    if name != DRIVER && !force {
+        let cause = format!("its driver_override is {name}: somebody wants it for that driver");
+        let mend = format!("driverctl unset-override {}, or use --force", device.sbdf);
+        return refuse(cause, &mend);
+    }
+    Ok(())
+}
+
+fn claim_now(machine: &Machine, targets: &[&Device]) -> Result<Vec<Step>, Refusal> {
+    let stub = loaded(machine, targets)?;
+    let targets: Vec<_> = targets
+        .iter()
+        .filter(|device| device.claimed.is_none())
+        .collect();
+    let mut steps = Vec::new();
+    for device in &targets {
+        let bdf = device.sbdf.to_string();
+        if let Some(name) = device
+            .driver_override
+            .as_ref()
+            .filter(|name| *name != DRIVER)
+        {
+            let path = format!("{}/driver_override", device.path);
+            let undo = vec![act(path.clone(), name)];
+            steps.push(write(&bdf, path, "\n", undo));
+        }
+        // Listed before it has no driver, so that there is no moment in which anybody could come.
+        let listed = machine
+            .host
+            .stub
+            .as_ref()
+            .is_some_and(|stub| stub.slots.contains(&bdf));
+        let undo = vec![act(file("remove_slot"), &bdf)];
+        steps.push(write(
+            &bdf,
+            file("new_slot"),
+            &bdf,
+            if listed { Vec::new() } else { undo },
+        ));
+        if let Some(driver) = &device.driver {
+            let folder = format!("/sys/bus/pci/drivers/{driver}");
+            let undo = vec![act(format!("{folder}/bind"), &bdf)];
+            steps.push(write(&bdf, format!("{folder}/unbind"), &bdf, undo));
+        }
+    }
+    let names: Vec<String> = targets
+        .iter()
+        .map(|device| device.sbdf.to_string())
+        .collect();
+    // Where some are claimed and others aren't, none shall be.
+    let unbind = |bdf: &String| act(file("unbind"), bdf);
+    match stub {
+        StubKind::Rust if !names.is_empty() => {
+            let all = names.join(" ");
+            steps.push(write(
+                &all,
+                file("probe"),
+                &all,
+                names.iter().map(unbind).collect(),
+            ));
+        }
+        StubKind::Rust => {}
+        StubKind::C => steps.extend(
+            names
+                .iter()
+                .map(|bdf| write(bdf, file("bind"), bdf, vec![unbind(bdf)])),
+        ),
+    }
+    Ok(steps)
+}
+
+fn loaded(machine: &Machine, targets: &[&Device]) -> Result<StubKind, Refusal> {
+    let devices: Vec<String> = targets
+        .iter()
+        .map(|device| device.sbdf.to_string())
+        .collect();
+    machine
+        .host
+        .stub
+        .as_ref()
+        .map(|stub| stub.kind)
+        .ok_or_else(|| Refusal {
+            device: devices.join(" "),
+            cause: "the driver is not loaded".to_string(),
+            mend: "modprobe rust_pciback".to_string(),
+        })
+}
+
+/// The step that keeps a device, unless it is kept as it should be.
+fn keep(machine: &Machine, device: &Device, force: bool) -> Option<Step> {
+    let ours = machine.kept(device).filter(|kept| kept.by == By::Us);
+    let kept = machine.kept(device).filter(|kept| kept.claims(device));
+    let is_complete = |kept: &boot_store::Kept| kept.sbdf == device.sbdf;
+    let forced = force && !device.needs.is_empty();
+    if kept.is_some_and(is_complete) && !forced {
+        return None;
+    }
+    let path = match ours {
+        // It meant another device here, or has an address from before.
+        Some(kept) => kept.file.clone(),
+        None => free_file(machine, device),
+    };
+    let before = ours.map_or(Act::Remove, |kept| Act::Keep(kept.text.clone()));
+    Some(Step {
+        device: device.sbdf.to_string(),
+        path: path.clone(),
+        act: Act::Keep(boot_store::text(device, force)),
+        undo: vec![(path, before)],
+    })
+}
+
+/// Returns a file that keeps nothing: that of the address may be about a device that had it before.
+fn free_file(machine: &Machine, device: &Device) -> String {
+    let file = boot_store::file(device.sbdf);
+    let files = machine.kept.iter().map(|kept| &kept.file);
+    let mut taken = files.chain(machine.faults.iter().map(|fault| &fault.file));
+    match taken.any(|taken| *taken == file) {
+        true => {
+            let id = boot_store::id(device).replace(':', "-");
+            file.replace(".conf", &format!("-{id}.conf"))
+        }
+        false => file,
+    }
+}
+
+/// Plans to release devices.
+///
+/// # Errors
+///
+/// - [`Refusal`]: a device isn't claimed or kept; or, unless it is forced, a guest uses it; or
+///   driverctl keeps it.
+pub(crate) fn release(
+    machine: &Machine,
+    targets: &[&Device],
+    when: When,
+    force: bool,
+) -> Result<Vec<Step>, Refusal> {
+    let (mut steps, mut kept_no_more) = (Vec::new(), Vec::new());
+    for device in targets {
+        let bdf = device.sbdf.to_string();
+        let refuse = |cause: String, mend: String| {
+            Err(Refusal {
+                device: device.sbdf.to_string(),
+                cause,
+                mend,
+            })
+        };
+        let kept = machine.kept(device).filter(|kept| kept.claims(device));
+        if let (true, Some(kept)) = (when.boot, kept.filter(|kept| kept.by == By::Driverctl)) {
+            let cause = format!("driverctl keeps it ({})", kept.file);
+            return refuse(
+                cause,
+                format!("driverctl unset-override {bdf}, or release it with --now"),
+            );
+        }
+        let used_by = device.claimed.as_ref().and_then(|claimed| claimed.used_by);
+        if let (true, Some(domain), false) = (when.now, used_by, force) {
+            let cause = format!("domain {domain} uses it");
+            return refuse(
+                cause,
+                format!("xl pci-detach {domain} {bdf}, or use --force"),
+            );
+        }
+        if device.claimed.is_none() && kept.is_none() && device.driver.is_some() {
+            return refuse(
+                "it is not claimed".to_string(),
+                format!("pcibackctl explain {bdf}"),
+            );
+        }
+        if when.now {
+            steps.extend(release_now(machine, device));
+        }
+        if let (true, Some(kept)) = (when.boot, kept) {
+            kept_no_more.push(Step {
+                device: bdf,
+                path: kept.file.clone(),
+                act: Act::Remove,
+                undo: vec![(kept.file.clone(), Act::Keep(kept.text.clone()))],
+            });
+        }
+    }
+    steps.extend(and_then_the_initramfs(machine, kept_no_more));
+    Ok(steps)
+}
+
+fn release_now(machine: &Machine, device: &Device) -> Vec<Step> {
+    let bdf = device.sbdf.to_string();
+    let mut steps = Vec::new();
+    if device.driver_override.as_deref() == Some(DRIVER) {
+        let path = format!("{}/driver_override", device.path);
+        let undo = vec![act(path.clone(), DRIVER)];
+        steps.push(write(&bdf, path, "\n", undo));
+    }
+    let listed = machine
+        .host
+        .stub
+        .as_ref()
+        .is_some_and(|stub| stub.slots.contains(&bdf));
+    if device.claimed.is_some() {
+        let undo = vec![act(file("bind"), &bdf)];
+        steps.push(write(&bdf, file("unbind"), &bdf, undo));
+    }
+    if listed {
+        let undo = vec![act(file("new_slot"), &bdf)];
+        steps.push(write(&bdf, file("remove_slot"), &bdf, undo));
+    }
+    if device.claimed.is_some() || device.driver.is_none() {
+        steps.push(write(
+            &bdf,
+            "/sys/bus/pci/drivers_probe".to_string(),
+            &bdf,
+            Vec::new(),
+        ));
+    }
+    steps
+}
+
+/// Plans to reset claimed devices, together.
+///
+/// # Errors
+///
+/// - [`Refusal`]: a device isn't claimed, or a guest uses it and it isn't forced.
+pub(crate) fn reset(
+    machine: &Machine,
+    targets: &[&Device],
+    force: bool,
+) -> Result<Vec<Step>, Refusal> {
+    let stub = loaded(machine, targets)?;
+    for device in targets {
+        let refuse = |cause: String, mend: String| {
+            Err(Refusal {
+                device: device.sbdf.to_string(),
+                cause,
+                mend,
+            })
+        };
+        let Some(claimed) = &device.claimed else {
+            let mend = format!("pcibackctl claim {}", device.sbdf);
+            return refuse("it is not claimed".to_string(), mend);
+        };
+        if let (Some(domain), false) = (claimed.used_by, force) {
+            let mend = format!("xl pci-detach {domain} {}, or use --force", device.sbdf);
+            return refuse(format!("domain {domain} uses it"), mend);
+        }
+        if stub == StubKind::C {
+            let mend = "load rust_pciback".to_string();
+            return refuse("xen-pciback can't be asked for a reset".to_string(), mend);
+        }
+    }
+    let names: Vec<String> = targets
+        .iter()
+        .map(|device| device.sbdf.to_string())
+        .collect();
+    let all = names.join(" ");
+    Ok(vec![write(&all, file("reset_device"), &all, Vec::new())])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Plans of changes, for a machine of two devices.
+
+use super::*;
+use crate::{
+    boot_store::Kept,
+    driver::pure::sbdf::Sbdf,
+    machine::{
+        Claimed,
+        HostFacts,
+        Need,
+        Stub, //
+    },
+};
+
+const NOW: When = When {
+    now: true,
+    boot: false,
+};
+
+const BOOT: When = When {
+    now: false,
+    boot: true,
+};
+
+fn device(bus: u8, driver: Option<&str>) -> Device {
+    let sbdf = Sbdf::new(0, bus, 0);
+    Device {
+        sbdf,
+        path: format!("/sys/devices/pci0000:00/0000:00:04.0/{sbdf}"),
+        ids: Default::default(),
+        names: Default::default(),
+        header: Default::default(),
+        above: None,
+        physical: None,
+        driver: driver.map(str::to_string),
+        driver_override: None,
+        methods: None,
+        gsi: None,
+        iommu_group: None,
+        vfs: None,
+        ari: false,
+        slot: None,
+        nodes: Vec::new(),
+        needs: Vec::new(),
+        claimed: (driver == Some(DRIVER)).then(Claimed::default),
+    }
+}
+
+fn machine(devices: Vec<Device>) -> Machine {
+    Machine {
+        devices,
+        host: HostFacts {
+            stub: Some(Stub {
+                kind: StubKind::Rust,
+                slots: Vec::new(),
+                strict: false,
+                lets_go_of_msix: false,
+                version: String::new(),
+            }),
+            ..Default::default()
+        },
+        kept: Vec::new(),
+        faults: Vec::new(),
+    }
+}
+
+fn names(steps: &[Step]) -> Vec<String> {
+    let name = |path: &str| path.rsplit('/').take(2).collect::<Vec<_>>().join("<");
+    steps
+        .iter()
+        .map(|step| match &step.act {
+            Act::Write(text) => format!("{}={}", name(&step.path), text.trim()),
+            Act::Keep(_) => format!("+{}", step.path),
+            Act::Remove => format!("-{}", step.path),
+            Act::Run => format!("!{}", step.path),
+        })
+        .collect()
+}
+
+fn all(machine: &Machine) -> Vec<&Device> {
+    machine.devices.iter().collect()
+}
+
+#[test]
+fn a_claim_lists_unbinds_and_probes_all_at_once() {
+    let machine = machine(vec![
+        device(1, Some("igb")),
+        device(2, None),
+        device(3, Some(DRIVER)),
+    ]);
+    let steps = claim(&machine, &all(&machine), NOW, false).unwrap();
+    assert_eq!(
+        names(&steps),
+        [
+            "new_slot<pciback=0000:01:00.0",
+            "unbind<igb=0000:01:00.0",
+            "new_slot<pciback=0000:02:00.0",
+            "probe<pciback=0000:01:00.0 0000:02:00.0",
+        ]
+    );
+    // Backwards, each step is taken back.
+    let undo: Vec<_> = steps
+        .iter()
+        .rev()
+        .flat_map(|step| step.undo.clone())
+        .collect();
+    let paths: Vec<&str> = undo
+        .iter()
+        .map(|(path, _)| path.rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(
+        paths,
+        ["unbind", "unbind", "remove_slot", "bind", "remove_slot"]
+    );
+}
+
+#[test]
+fn what_the_machine_needs_is_refused_unless_forced() {
+    let mut disk = device(1, Some("nvme"));
+    disk.needs.push(Need::Mounted("/".into()));
+    let machine = machine(vec![disk]);
+    let refusal = claim(&machine, &all(&machine), NOW, false).unwrap_err();
+    assert!(
+        refusal.cause.contains("file system at /"),
+        "{}",
+        refusal.cause
+    );
+    assert!(claim(&machine, &all(&machine), BOOT, false).is_err());
+    assert_eq!(claim(&machine, &all(&machine), NOW, true).unwrap().len(), 3);
+}
+
+#[test]
+fn an_override_of_somebody_else_is_refused_and_forced_away() {
+    let mut gpu = device(1, Some("vfio-pci"));
+    gpu.driver_override = Some("vfio-pci".into());
+    let machine = machine(vec![gpu]);
+    assert!(claim(&machine, &all(&machine), NOW, false).is_err());
+    let steps = claim(&machine, &all(&machine), NOW, true).unwrap();
+    assert_eq!(names(&steps)[0], "driver_override<0000:01:00.0=");
+}
+
+#[test]
+fn without_the_driver_only_the_boot_can_be_prepared() {
+    let mut machine = machine(vec![device(1, Some("igb"))]);
+    machine.host.stub = None;
+    assert!(claim(&machine, &all(&machine), NOW, false).is_err());
+    let steps = claim(&machine, &all(&machine), BOOT, false).unwrap();
+    assert_eq!(
+        names(&steps),
+        ["+/etc/rust-pciback/devices.d/0000:01:00.0.conf"]
+    );
+    assert!(reset(&machine, &all(&machine), false).is_err());
+}
+
+#[test]
+fn a_release_gives_the_device_back_to_a_driver() {
+    let mut ours = device(1, Some(DRIVER));
+    ours.driver_override = Some(DRIVER.into());
+    let mut machine = machine(vec![ours]);
+    machine
+        .host
+        .stub
+        .as_mut()
+        .unwrap()
+        .slots
+        .push("0000:01:00.0".into());
+    let steps = release(&machine, &all(&machine), NOW, false).unwrap();
+    assert_eq!(
+        names(&steps),
+        [
+            "driver_override<0000:01:00.0=",
+            "unbind<pciback=0000:01:00.0",
+            "remove_slot<pciback=0000:01:00.0",
+            "drivers_probe<pci=0000:01:00.0",
+        ]
+    );
+    // The slot is listed again before the device is bound again.
+    let undo: Vec<_> = steps
+        .iter()
+        .rev()
+        .flat_map(|step| step.undo.clone())
+        .collect();
+    let paths: Vec<&str> = undo
+        .iter()
+        .map(|(path, _)| path.rsplit('/').next().unwrap())
+        .collect();
+    assert_eq!(paths, ["new_slot", "bind", "driver_override"]);
+}
+
+#[test]
+fn what_a_guest_uses_is_neither_released_nor_reset() {
+    let mut used = device(1, Some(DRIVER));
+    used.claimed = Some(Claimed {
+        used_by: Some(7),
+        ..Default::default()
+    });
+    let machine = machine(vec![used]);
+    assert!(release(&machine, &all(&machine), NOW, false).is_err());
+    assert!(reset(&machine, &all(&machine), false).is_err());
+    assert!(release(&machine, &all(&machine), NOW, true).is_ok());
+    assert!(reset(&machine, &all(&machine), true).is_ok());
+}
+
+#[test]
+fn what_driverctl_keeps_is_left_to_driverctl() {
+    let mut machine = machine(vec![device(1, Some(DRIVER))]);
+    machine.kept.push(Kept {
+        file: "/etc/driverctl.d/pci-0000:01:00.0".into(),
+        text: "pciback\n".into(),
+        by: By::Driverctl,
+        sbdf: Sbdf::new(0, 1, 0),
+        id: None,
+        place: None,
+    });
+    assert!(release(&machine, &all(&machine), BOOT, false).is_err());
+    assert!(release(&machine, &all(&machine), NOW, false).is_ok());
+    // Kept already: nothing to do.
+    assert!(claim(&machine, &all(&machine), BOOT, false)
+        .unwrap()
+        .is_empty());
+}
+
+fn kept(name: &str, sbdf: Sbdf, id: &str, place: &str) -> Kept {
+    Kept {
+        file: format!("/etc/rust-pciback/devices.d/{name}.conf"),
+        text: format!("address={sbdf}\n"),
+        by: By::Us,
+        sbdf,
+        id: Some(id.into()),
+        place: Some(place.into()),
+    }
+}
+
+#[test]
+fn a_device_that_has_moved_is_kept_in_its_old_file() {
+    let mut machine = machine(vec![device(2, Some("igb"))]);
+    machine.host.update_initrd = true;
+    // It was at 01:00.0, on the same port.
+    let old = kept(
+        "igb",
+        Sbdf::new(0, 1, 0),
+        "0000:0000",
+        "pci0000:00/04.0/00.0",
+    );
+    machine.kept.push(old.clone());
+    let steps = claim(&machine, &all(&machine), BOOT, false).unwrap();
+    assert_eq!(
+        names(&steps),
+        [
+            "+/etc/rust-pciback/devices.d/igb.conf",
+            "!/usr/libexec/rust-pciback/update-initrd"
+        ]
+    );
+    assert_eq!(steps[0].undo, [(old.file.clone(), Act::Keep(old.text))]);
+    let steps = release(&machine, &all(&machine), BOOT, false).unwrap();
+    assert_eq!(names(&steps)[0], "-/etc/rust-pciback/devices.d/igb.conf");
+}
+
+#[test]
+fn a_file_that_is_about_another_device_is_left_alone() {
+    let mut machine = machine(vec![device(1, Some("igb"))]);
+    // Its address is that of the igb now, its place is another.
+    machine.kept.push(kept(
+        "0000:01:00.0",
+        Sbdf::new(0, 1, 0),
+        "1b36:0010",
+        "pci0000:00/05.0/00.0",
+    ));
+    let steps = claim(&machine, &all(&machine), BOOT, false).unwrap();
+    assert_eq!(
+        names(&steps),
+        ["+/etc/rust-pciback/devices.d/0000:01:00.0-0000-0000.conf"]
+    );
+    assert!(release(&machine, &all(&machine), BOOT, false).is_err());
+}
+
+#[test]
+fn what_is_forced_is_forced_at_boot_too() {
+    let mut disk = device(1, Some("nvme"));
+    disk.needs.push(Need::Mounted("/".into()));
+    let machine = machine(vec![disk]);
+    let steps = claim(&machine, &all(&machine), BOOT, true).unwrap();
+    let Act::Keep(text) = &steps[0].act else {
+        panic!("{steps:?}");
+    };
+    assert!(text.ends_with("force=root\n"), "{text}");
+}
