@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program as a person runs it, on trees of machines in files, and on folders that are made for
+//! the test.
+
+use std::{
+    fs,
+    path::{
+        Path,
+        PathBuf, //
+    },
+    process::{
+        Command,
+        Output, //
+    },
+    time::Instant, //
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_pcibackctl");
+
+fn run(root: &Path, arguments: &[&str]) -> Output {
+    run_program(PROGRAM, root, arguments)
+}
+
+fn run_program(program: &str, root: &Path, arguments: &[&str]) -> Output {
+    Command::new(program)
+        .arg("--root")
+        .arg(root)
+        .args(arguments)
+        .env_clear()
+        .env("LANG", "C.UTF-8")
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn json(root: &Path, arguments: &[&str]) -> serde_json::Value {
+    let output = run(root, &[arguments, &["--json"]].concat());
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+fn tree(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/trees/{name}.txt"))
+}
+
+fn trees() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees");
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut trees: Vec<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|end| end == "txt"))
+        .collect();
+    trees.sort();
+    assert!(trees.len() >= 10);
+    trees
+}
+
+/// What the files of tests/cmd say.
+#[test]
+fn sessions() {
+    trycmd::TestCases::new()
+        .env("LANG", "C.UTF-8")
+        .case("tests/cmd/*.trycmd");
+}
+
+#[test]
+fn a_report_of_a_report_is_the_same() {
+    for path in trees() {
+        let once = text(&run(&path, &["report"]));
+        let copy = tempfile::NamedTempFile::new().unwrap();
+        fs::write(copy.path(), &once).unwrap();
+        assert_eq!(text(&run(copy.path(), &["report"])), once, "{path:?}");
+        for command in [&["list", "-a"][..], &["tree"], &["doctor"]] {
+            assert_eq!(
+                json(&path, command),
+                json(copy.path(), command),
+                "{path:?} {command:?}"
+            );
+        }
+    }
+}
+
+/// A machine with a root disk, a network card and a claimed device, as files.
+fn folder(unbind: bool) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let link = |path: &str, target: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
+    };
+    for (bdf, driver, class) in [
+        ("0000:01:00.0", "nvme", "10802"),
+        ("0000:02:00.0", "igb", "20000"),
+        ("0000:02:00.1", "pciback", "20000"),
+    ] {
+        let device = format!("sys/devices/pci0000:00/{bdf}");
+        write(
+            &format!("{device}/uevent"),
+            &format!("DRIVER={driver}\nPCI_CLASS={class}\nPCI_ID=8086:10C9\n"),
+        );
+        write(&format!("{device}/reset_method"), "flr bus\n");
+        link(
+            &format!("sys/bus/pci/devices/{bdf}"),
+            &format!("../../../devices/pci0000:00/{bdf}"),
+        );
+    }
+    write(
+        "sys/devices/pci0000:00/0000:02:00.1/pciback/state",
+        "clean\n",
+    );
+    write(
+        "sys/devices/pci0000:00/0000:02:00.1/pciback/used_by",
+        "none\n",
+    );
+    link(
+        "sys/class/block/nvme0n1",
+        "../../devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1",
+    );
+    link(
+        "sys/class/net/eth0",
+        "../../devices/pci0000:00/0000:02:00.0/net/eth0",
+    );
+    write("proc/self/mounts", "/dev/nvme0n1 / ext4 rw 0 0\n");
+    for file in [
+        "new_slot",
+        "remove_slot",
+        "probe",
+        "reset_device",
+        "bind",
+        "unbind",
+    ] {
+        write(&format!("sys/bus/pci/drivers/pciback/{file}"), "");
+    }
+    write("sys/bus/pci/drivers/pciback/slots", "0000:02:00.1\n");
+    write("sys/bus/pci/drivers_probe", "");
+    write("sys/bus/pci/drivers/igb/bind", "");
+    if unbind {
+        write("sys/bus/pci/drivers/igb/unbind", "");
+    }
+    root
+}
+
+fn read(root: &tempfile::TempDir, path: &str) -> String {
+    fs::read_to_string(root.path().join("sys/bus/pci").join(path)).unwrap()
+}
+
+#[test]
+fn a_claim_writes_what_it_said_it_would() {
+    let root = folder(true);
+    let plan = json(root.path(), &["claim", "eth0", "--dry-run"]);
+    assert_eq!(plan["devices"].as_array().unwrap().len(), 0);
+    assert_eq!(read(&root, "drivers/igb/unbind"), "");
+    assert!(!root.path().join("etc").exists());
+    let output = run(root.path(), &["claim", "eth0"]);
+    assert!(output.status.success(), "{output:?}");
+    for file in [
+        "drivers/pciback/new_slot",
+        "drivers/igb/unbind",
+        "drivers/pciback/probe",
+    ] {
+        assert_eq!(read(&root, file), "0000:02:00.0", "{file}");
+    }
+    let kept = root
+        .path()
+        .join("etc/rust-pciback/devices.d/0000:02:00.0.conf");
+    let kept = fs::read_to_string(kept).unwrap();
+    assert!(
+        kept.contains("address=0000:02:00.0\nid=8086:10c9\nplace=pci0000:00/00.0\n"),
+        "{kept}"
+    );
+    let list = json(root.path(), &["list"]);
+    assert_eq!(list["devices"][1]["at_boot"]["by"], "pcibackctl");
+}
+
+#[test]
+fn a_claim_that_fails_is_taken_back() {
+    let root = folder(false);
+    let output = run(root.path(), &["claim", "0000:02:00.0"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("pcibackctl: 0000:02:00.0: /sys/bus/pci/drivers/igb/unbind: "),
+        "{said}"
+    );
+    assert_eq!(read(&root, "drivers/pciback/remove_slot"), "0000:02:00.0");
+    assert_eq!(read(&root, "drivers/pciback/probe"), "");
+    assert!(!root.path().join("etc").exists());
+}
+
+#[test]
+fn the_disk_with_the_root_is_refused() {
+    let root = folder(true);
+    let output = run(root.path(), &["claim", "nvme0n1"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_eq!(read(&root, "drivers/pciback/new_slot"), "");
+    let error = json(root.path(), &["claim", "nvme0n1"]);
+    assert_eq!(
+        (
+            error["command"].as_str(),
+            error["error"]["exit_code"].as_u64()
+        ),
+        (Some("error"), Some(4))
+    );
+}
+
+#[test]
+fn a_release_without_a_driver_to_come_says_so() {
+    let root = folder(true);
+    // In these files nothing changes by what is written, so the device is as if it had none.
+    let uevent = root
+        .path()
+        .join("sys/devices/pci0000:00/0000:02:00.1/uevent");
+    fs::write(uevent, "PCI_CLASS=20000\nPCI_ID=8086:10C9\n").unwrap();
+    let output = run(root.path(), &["release", "02:00.1", "--now"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(text(&output).contains("it has no driver now"), "{output:?}");
+    assert_eq!(read(&root, "drivers_probe"), "0000:02:00.1");
+}
+
+#[test]
+fn names_mean_devices() {
+    let bdfs = |name: &str| -> Vec<String> {
+        let answer = json(&tree("lab-shared"), &["explain", name]);
+        let devices = answer["devices"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{answer}"));
+        let bdf =
+            |device: &serde_json::Value| device["device"]["bdf"].as_str().unwrap().to_string();
+        devices.iter().map(bdf).collect()
+    };
+    let pair = ["0000:01:00.0", "0000:01:00.1"];
+    assert_eq!(bdfs("01:00"), pair);
+    assert_eq!(bdfs("01:00.*"), pair);
+    assert_eq!(bdfs("1:0.1"), ["0000:01:00.1"]);
+    assert_eq!(bdfs("10ec:8139"), ["0000:00:06.0"]);
+    assert_eq!(bdfs("rtl-8100"), ["0000:00:06.0"]);
+    for name in [
+        "09:00.0",
+        "eth7",
+        "gigabit",
+        "8086:10d3",
+        "nothing like that",
+        "*",
+        "-1",
+    ] {
+        let output = run(&tree("lab-shared"), &["explain", "--", name]);
+        assert_eq!(output.status.code(), Some(3), "{name}: {output:?}");
+    }
+}
+
+/// What explanations of all devices link to is there.
+#[test]
+fn links_lead_somewhere() {
+    let documentation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Documentation");
+    let slug = |heading: &str| -> String {
+        let letters = heading.trim_start_matches('#').trim().chars();
+        letters
+            .filter(|letter| letter.is_alphanumeric() || "_- ".contains(*letter))
+            .map(|letter| match letter {
+                ' ' => '-',
+                letter => letter.to_ascii_lowercase(),
+            })
+            .collect()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for path in trees() {
+        let list = json(&path, &["list", "-a"]);
+        let devices = list["devices"].as_array().unwrap().iter();
+        let bdfs: Vec<&str> = devices
+            .map(|device| device["bdf"].as_str().unwrap())
+            .collect();
+        let answer = json(&path, &[&["explain"], bdfs.as_slice()].concat());
+        for device in answer["devices"].as_array().unwrap() {
+            for line in device["lines"].as_array().unwrap() {
+                seen.insert(line["doc"].as_str().unwrap().to_string());
+            }
+        }
+    }
+    // Those of claimed devices, which no tree has.
+    seen.extend(
+        [
+            "guests.md#devices-that-no-guest-should-have",
+            "reset.md#proof",
+        ]
+        .map(String::from),
+    );
+    seen.remove("");
+    assert!(seen.len() >= 4, "{seen:?}");
+    for link in seen {
+        let (page, anchor) = link.split_once('#').unwrap();
+        let text = fs::read_to_string(documentation.join(page)).unwrap();
+        let mut headings = text.lines().filter(|line| line.starts_with('#'));
+        assert!(headings.any(|heading| slug(heading) == anchor), "{link}");
+    }
+}
+
+/// Each key that is printed is in the schema, and the schema is the one that is documented.
+#[test]
+fn the_schema_is_kept() {
+    let printed = text(&run(&tree("lab-demo"), &["schema"]));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.json");
+    if std::env::var("TRYCMD").as_deref() == Ok("overwrite") {
+        fs::write(&path, &printed).unwrap();
+    }
+    assert_eq!(printed, fs::read_to_string(path).unwrap());
+    let schema: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    for command in ["list", "tree", "doctor"] {
+        let answer = json(&tree("server-two-gpus"), &[command]);
+        let described = &schema["documents"][command];
+        let required = described["required"].as_array().unwrap();
+        for key in required {
+            assert!(
+                answer.get(key.as_str().unwrap()).is_some(),
+                "{command}: {key}"
+            );
+        }
+        for key in answer.as_object().unwrap().keys() {
+            assert!(
+                described["properties"].get(key).is_some(),
+                "{command}: {key}"
+            );
+        }
+        assert_eq!(answer["schema"], schema["schema"]);
+    }
+}
+
+#[test]
+fn lines_fit_the_terminal_and_have_colours_on_demand() {
+    for columns in [60, 80, 132] {
+        for path in [tree("lab-main"), tree("laptop")] {
+            let output = Command::new(PROGRAM)
+                .args(["--root", path.to_str().unwrap(), "list"])
+                .env_clear()
+                .env("COLUMNS", columns.to_string())
+                .output()
+                .unwrap();
+            // Below this, the rest of the columns alone is wider.
+            for line in text(&output).lines().filter(|_| columns >= 80) {
+                assert!(line.chars().count() <= columns, "{columns}: {line}");
+            }
+        }
+    }
+    let plain = run(&tree("lab-main"), &["tree"]);
+    let coloured = run(&tree("lab-main"), &["tree", "--color", "always"]);
+    assert!(!text(&plain).contains('\x1b') && text(&coloured).contains("\x1b[32m"));
+    let ascii = run(&tree("lab-main"), &["tree", "--ascii"]);
+    assert!(text(&ascii).is_ascii(), "{}", text(&ascii));
+}
+
+#[test]
+fn pictures_are_well_formed() {
+    for path in trees() {
+        let svg = text(&run(&path, &["graph"]));
+        assert_eq!(svg.matches("<svg").count(), 1);
+        assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
+        let dot = text(&run(&path, &["graph", "--format", "dot"]));
+        assert_eq!(dot.matches('{').count(), dot.matches('}').count());
+        assert!(dot.contains("[label=\"0000:00:00.0\\n"), "{dot}");
+    }
+}
+
+/// A machine of 500 functions: 31 ports with 16 virtual functions' worth of endpoints each.
+#[test]
+fn large_machines_are_quick() {
+    let root = tempfile::tempdir().unwrap();
+    let mut functions = 0;
+    let mut add = |path: String, bdf: &str, more: &[(&str, &str)]| {
+        let folder = root.path().join("sys/devices").join(&path);
+        fs::create_dir_all(&folder).unwrap();
+        for (file, content) in more {
+            fs::write(folder.join(file), content).unwrap();
+        }
+        let devices = root.path().join("sys/bus/pci/devices");
+        fs::create_dir_all(&devices).unwrap();
+        std::os::unix::fs::symlink(format!("../../../devices/{path}"), devices.join(bdf)).unwrap();
+        functions += 1;
+    };
+    for port in 1..=31u8 {
+        let bridge = format!("0000:00:{port:02x}.0");
+        let uevent = "DRIVER=pcieport\nPCI_CLASS=60400\nPCI_ID=1B36:000C\n";
+        let secondary = port.to_string();
+        add(
+            format!("pci0000:00/{bridge}"),
+            &bridge,
+            &[("uevent", uevent), ("secondary_bus_number", &secondary)],
+        );
+        for function in 0..16 {
+            let bdf = format!("0000:{port:02x}:{:02x}.{}", function / 8, function % 8);
+            let uevent = "DRIVER=nvme\nPCI_CLASS=10802\nPCI_ID=1B36:0010\n";
+            add(
+                format!("pci0000:00/{bridge}/{bdf}"),
+                &bdf,
+                &[
+                    ("uevent", uevent),
+                    ("reset_method", "pm bus\n"),
+                    ("driver_override", "(null)\n"),
+                    ("ari_enabled", "0\n"),
+                ],
+            );
+        }
+    }
+    assert!(functions > 500);
+    // One that is built for tests takes longer.
+    let program = std::env::var("PCIBACKCTL").expect("the program of tools/build cli");
+    for (command, limit) in [("list", 50), ("tree", 100)] {
+        let mut best = u128::MAX;
+        // Other tests run beside this one: the best of many is what it takes alone.
+        for _ in 0..20 {
+            let begun = Instant::now();
+            let output = run_program(&program, root.path(), &[command]);
+            best = best.min(begun.elapsed().as_millis());
+            assert!(text(&output).lines().count() > 490);
+        }
+        println!("{command} of {functions} functions: {best} ms");
+        assert!(best <= limit, "{command}: {best} ms");
+    }
+}
