@@ -6,6 +6,7 @@ A test names its machine with a mark, and gets it as the fixture `dom0`:
     @pytest.mark.dom0("main")                         a PVH dom0
     @pytest.mark.dom0("vfs", "pvh", "pv")             run it in each flavour
     @pytest.mark.dom0("main", xl=True, fresh=True)    with the toolstack; not a used one
+    @pytest.mark.dom0(["main", "vfs"])                run it with each of these topologies
 
 Tests of one spec of machine share it and run in one worker, so each must leave it
 as it was; after one that fails the next gets a new machine. After every test the
@@ -67,7 +68,9 @@ class Pool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
-    config.addinivalue_line("markers", "dom0(topology, *flavours, xl=False, fresh=False, kernel='', xen='', pv_cpus=1)")
+    config.addinivalue_line(
+        "markers", "dom0(topologies, *flavours, xl=False, fresh=False, kernel='', xen='', pv_cpus=1)"
+    )
     config.addinivalue_line("markers", "tier(name): the first tier that it is in, if not the first of all")
     config.addinivalue_line("markers", "c_driver: the C driver with a guest, for comparison; in the tier `all` only")
     if TIER not in TIERS:
@@ -80,10 +83,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("dom0")
     if mark is None or "dom0" not in metafunc.fixturenames:
         return
-    topology, *flavours = mark.args
+    first, *flavours = mark.args
+    topologies = [first] if isinstance(first, str) else first
     options = {key: value for key, value in mark.kwargs.items() if key not in ("fresh", "pv_cpus")}
     cpus = {"pv": {"cpus": mark.kwargs.get("pv_cpus", 1)}}
-    specs = [MachineSpec(topology, flavour, **options, **cpus.get(flavour, {})) for flavour in flavours or ["pvh"]]
+    specs = [
+        MachineSpec(topology, flavour, **options, **cpus.get(flavour, {}))
+        for topology in topologies
+        for flavour in flavours or ["pvh"]
+    ]
     params = [
         pytest.param(spec, id=str(spec), marks=pytest.mark.xdist_group(str(spec))) for spec in specs if spec.exists
     ]
