@@ -53,7 +53,7 @@ def same_as_module(dom0: Dom0, bdfs: list[str]) -> None:
 
 def endpoints(dom0: Dom0) -> list[str]:
     """The devices of the topology that can be claimed, by address."""
-    named = {dom0.bdf(name) for name in dom0.names()}
+    named = {dom0.bdf(name) for name in dom0.names() if not name.startswith("lab-")}
     devices = ask(dom0, "list -a")["devices"]
     return sorted(device["bdf"] for device in devices if device["kind"] == "endpoint" and device["bdf"] in named)
 

@@ -2,21 +2,38 @@
 
 //! Which domain uses which device, as xenstore has it, and a wait for changes of that.
 //!
-//! xenstore is spoken to by its wire protocol (xen, public/io/xs_wire.h) through the kernel's
-//! `/dev/xen/xenbus`, which only root may open.
+//! xenstore is spoken to by its wire protocol (xen, public/io/xs_wire.h): through xenstored's
+//! socket, where that runs, else through the kernel's `/dev/xen/xenbus`. Only root may open either.
+//! In a dom0 without xenstored the kernel would wait for an answer that never comes, in a way that
+//! nobody can end, and so would then all that use xenstore: there nothing is asked.
 
 use std::{
     collections::BTreeSet,
-    fs::File,
+    fs::{
+        self,
+        File, //
+    },
     io::{
         self,
         Read,
         Write, //
     },
+    os::unix::net::UnixStream, //
 };
 
-/// The device file.
+/// xenstored's socket (`XEN_RUN_STORED` of Xen's configure).
+const SOCKET: &str = "/run/xenstored/socket";
+
+/// The kernel's device file.
 const DEVICE: &str = "/dev/xen/xenbus";
+
+/// Says what this domain is; `control_d`: dom0.
+const CAPABILITIES: &str = "/proc/xen/capabilities";
+
+/// What messages are written to and read from.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
 
 /// Where toolstacks list the devices of guests, in dom0's own directory.
 const BACKENDS: &str = "backend/pci";
@@ -38,24 +55,24 @@ const EXPORTED: &str = "3";
 /// The devices that domains use: domain and address.
 pub(super) type Uses = BTreeSet<(u16, String)>;
 
-/// A connection with xenstore, and a watch on [`BACKENDS`].
+/// A connection with xenstore.
 pub(super) struct Store {
-    file: File,
+    stream: Box<dyn Stream>,
     /// A change was told of while something else was waited for.
     changed: bool,
 }
 
 impl Store {
-    /// Connects.
+    /// Connects, and has xenstored tell of changes below [`BACKENDS`].
     ///
     /// # Errors
     ///
     /// - `ENOENT`: this is no Xen.
     /// - `EACCES`: this is not root.
+    /// - `ECONNREFUSED`: xenstored doesn't run.
     pub(super) fn open() -> io::Result<Self> {
-        let file = File::options().read(true).write(true).open(DEVICE)?;
         let mut store = Self {
-            file,
+            stream: connect()?,
             changed: false,
         };
         store.ask(WATCH, &[BACKENDS, "pcibackctl"])?;
@@ -66,7 +83,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// - Those of the device file.
+    /// - Those of the stream.
     pub(super) fn uses(&mut self) -> io::Result<Uses> {
         let mut uses = Uses::new();
         for domain in self.list(BACKENDS)? {
@@ -95,10 +112,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// - Those of the device file.
+    /// - Those of the stream.
     pub(super) fn wait(&mut self) -> io::Result<()> {
         while !std::mem::take(&mut self.changed) {
-            let (kind, _) = receive(&mut self.file)?;
+            let (kind, _) = receive(&mut self.stream)?;
             self.changed = kind == WATCH_EVENT;
         }
         Ok(())
@@ -116,9 +133,9 @@ impl Store {
 
     /// Asks something; `None` if it isn't there, or no longer.
     fn ask(&mut self, kind: u32, words: &[&str]) -> io::Result<Option<Vec<u8>>> {
-        self.file.write_all(&request(kind, words))?;
+        self.stream.write_all(&request(kind, words))?;
         loop {
-            match receive(&mut self.file)? {
+            match receive(&mut self.stream)? {
                 (WATCH_EVENT, _) => self.changed = true,
                 (ERROR, name) if name.starts_with(b"ENOENT") => return Ok(None),
                 (ERROR, name) => {
@@ -130,6 +147,24 @@ impl Store {
             }
         }
     }
+}
+
+/// # Errors
+///
+/// - As of [`Store::open`].
+fn connect() -> io::Result<Box<dyn Stream>> {
+    match UnixStream::connect(SOCKET) {
+        Ok(socket) => return Ok(Box::new(socket)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(_) => {}
+    }
+    let what = fs::read_to_string(CAPABILITIES).unwrap_or_default();
+    if what.contains("control_d") {
+        let text = "xenstored doesn't run in this dom0";
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, text));
+    }
+    let file = File::options().read(true).write(true).open(DEVICE)?;
+    Ok(Box::new(file))
 }
 
 /// A message: type, number of the request and of the transaction, length; and the words.
