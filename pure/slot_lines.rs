@@ -72,7 +72,10 @@ mod tests {
     }
 
     fn whole(n: u32) -> String {
-        slots(n).map(|slot| format!("{slot}\n")).collect()
+        slots(n)
+            .map(|slot| format!("{slot}\n"))
+            .collect::<Vec<_>>()
+            .concat()
     }
 
     /// Reads as `read(2)` does, with buffers of `chunk` bytes.
