@@ -83,6 +83,10 @@ fn file(name: &str) -> String {
     format!("{DRIVER_DIR}/{name}")
 }
 
+/// How many addresses are written at once. A write to sysfs has a page at most, and an address of
+/// the driver's grammar, with a blank, 13 bytes.
+const AT_ONCE: usize = 256;
+
 /// Plans to claim devices.
 ///
 /// # Errors
@@ -97,6 +101,9 @@ pub(crate) fn claim(
 ) -> Result<Vec<Step>, Refusal> {
     for device in targets {
         may_be_claimed(device, force)?;
+        if when.now && !force {
+            has_no_virtual_functions(device)?;
+        }
     }
     let mut steps = Vec::new();
     if when.now {
@@ -156,6 +163,18 @@ fn may_be_claimed(device: &Device, force: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The driver of a physical function takes its virtual functions along, whoever uses them.
+fn has_no_virtual_functions(device: &Device) -> Result<(), Refusal> {
+    match device.vfs {
+        Some(vfs) if vfs.now > 0 && device.claimed.is_none() => Err(Refusal {
+            device: device.sbdf.to_string(),
+            cause: format!("it has {} virtual functions, which would go", vfs.now),
+            mend: format!("echo 0 >{}/sriov_numvfs, or use --force", device.path),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn claim_now(machine: &Machine, targets: &[&Device]) -> Result<Vec<Step>, Refusal> {
     let stub = loaded(machine, targets)?;
     let targets: Vec<_> = targets
@@ -165,15 +184,6 @@ fn claim_now(machine: &Machine, targets: &[&Device]) -> Result<Vec<Step>, Refusa
     let mut steps = Vec::new();
     for device in &targets {
         let bdf = device.sbdf.to_string();
-        if let Some(name) = device
-            .driver_override
-            .as_ref()
-            .filter(|name| *name != DRIVER)
-        {
-            let path = format!("{}/driver_override", device.path);
-            let undo = vec![act(path.clone(), name)];
-            steps.push(write(&bdf, path, "\n", undo));
-        }
         // Listed before it has no driver, so that there is no moment in which anybody could come.
         let listed = machine
             .host
@@ -192,6 +202,17 @@ fn claim_now(machine: &Machine, targets: &[&Device]) -> Result<Vec<Step>, Refusa
             let undo = vec![act(format!("{folder}/bind"), &bdf)];
             steps.push(write(&bdf, format!("{folder}/unbind"), &bdf, undo));
         }
+        // After the driver has gone: when this is taken back, it is there again before the driver
+        // that may match by it alone is bound.
+        if let Some(name) = device
+            .driver_override
+            .as_ref()
+            .filter(|name| *name != DRIVER)
+        {
+            let path = format!("{}/driver_override", device.path);
+            let undo = vec![act(path.clone(), name)];
+            steps.push(write(&bdf, path, "\n", undo));
+        }
     }
     let names: Vec<String> = targets
         .iter()
@@ -200,16 +221,15 @@ fn claim_now(machine: &Machine, targets: &[&Device]) -> Result<Vec<Step>, Refusa
     // Where some are claimed and others aren't, none shall be.
     let unbind = |bdf: &String| act(file("unbind"), bdf);
     match stub {
-        StubKind::Rust if !names.is_empty() => {
+        StubKind::Rust => steps.extend(names.chunks(AT_ONCE).map(|names| {
             let all = names.join(" ");
-            steps.push(write(
+            write(
                 &all,
                 file("probe"),
                 &all,
                 names.iter().map(unbind).collect(),
-            ));
-        }
-        StubKind::Rust => {}
+            )
+        })),
         StubKind::C => steps.extend(
             names
                 .iter()
@@ -355,12 +375,10 @@ fn release_now(machine: &Machine, device: &Device) -> Vec<Step> {
         steps.push(write(&bdf, file("remove_slot"), &bdf, undo));
     }
     if device.claimed.is_some() || device.driver.is_none() {
-        steps.push(write(
-            &bdf,
-            "/sys/bus/pci/drivers_probe".to_string(),
-            &bdf,
-            Vec::new(),
-        ));
+        // The driver that came, if one did.
+        let undo = vec![act(format!("{}/driver/unbind", device.path), &bdf)];
+        let probe = "/sys/bus/pci/drivers_probe".to_string();
+        steps.push(write(&bdf, probe, &bdf, undo));
     }
     steps
 }
@@ -401,8 +419,10 @@ pub(crate) fn reset(
         .iter()
         .map(|device| device.sbdf.to_string())
         .collect();
-    let all = names.join(" ");
-    Ok(vec![write(&all, file("reset_device"), &all, Vec::new())])
+    let parts = names.chunks(AT_ONCE).map(|names| names.join(" "));
+    Ok(parts
+        .map(|all| write(&all, file("reset_device"), &all, Vec::new()))
+        .collect())
 }
 
 #[cfg(test)]

@@ -65,6 +65,11 @@ impl Host {
         }
     }
 
+    /// Returns `true` if it is the machine that this runs on.
+    pub(crate) fn is_this_machine(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
     /// Returns where a file is on the machine that this runs on.
     pub(crate) fn place(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
@@ -100,7 +105,7 @@ impl Files for Host {
 
     fn output(&self, command: &str) -> Option<String> {
         // A program tells of the machine that it runs on.
-        (self.root == Path::new("/")).then_some(())?;
+        self.is_this_machine().then_some(())?;
         let mut words = command.split(' ');
         let output = Command::new(words.next()?)
             .args(words)

@@ -10,7 +10,8 @@ use crate::{
         Claimed,
         HostFacts,
         Need,
-        Stub, //
+        Stub,
+        VirtualFunctions, //
     },
 };
 
@@ -138,7 +139,45 @@ fn an_override_of_somebody_else_is_refused_and_forced_away() {
     let machine = machine(vec![gpu]);
     assert!(claim(&machine, &all(&machine), NOW, false).is_err());
     let steps = claim(&machine, &all(&machine), NOW, true).unwrap();
-    assert_eq!(names(&steps)[0], "driver_override<0000:01:00.0=");
+    assert_eq!(
+        names(&steps),
+        [
+            "new_slot<pciback=0000:01:00.0",
+            "unbind<vfio-pci=0000:01:00.0",
+            "driver_override<0000:01:00.0=",
+            "probe<pciback=0000:01:00.0",
+        ]
+    );
+}
+
+#[test]
+fn virtual_functions_are_not_taken_along_unless_forced() {
+    let mut physical = device(1, Some("igb"));
+    physical.vfs = Some(VirtualFunctions { now: 2, most: 7 });
+    let machine = machine(vec![physical]);
+    assert!(claim(&machine, &all(&machine), NOW, false).is_err());
+    assert!(claim(&machine, &all(&machine), NOW, true).is_ok());
+    // At boot there are none yet.
+    assert!(claim(&machine, &all(&machine), BOOT, false).is_ok());
+}
+
+#[test]
+fn more_than_a_page_of_addresses_is_written_in_parts() {
+    let many = (0..=255).flat_map(|bus| [device(bus, None), device(bus, Some(DRIVER))]);
+    let machine = machine(many.collect());
+    let written = |steps: &[Step], file: &str| -> Vec<usize> {
+        let steps = steps.iter().filter(|step| step.path.ends_with(file));
+        steps.map(|step| step.device.split(' ').count()).collect()
+    };
+    let steps = claim(&machine, &all(&machine), NOW, false).unwrap();
+    assert_eq!(written(&steps, "/probe"), [256]);
+    let claimed: Vec<&Device> = all(&machine)
+        .into_iter()
+        .filter(|device| device.claimed.is_some())
+        .collect();
+    let twice = [claimed.as_slice(), claimed.as_slice()].concat();
+    let steps = reset(&machine, &twice, false).unwrap();
+    assert_eq!(written(&steps, "/reset_device"), [256, 256]);
 }
 
 #[test]
@@ -176,7 +215,7 @@ fn a_release_gives_the_device_back_to_a_driver() {
             "drivers_probe<pci=0000:01:00.0",
         ]
     );
-    // The slot is listed again before the device is bound again.
+    // Who came goes, and the slot is listed again before the device is bound again.
     let undo: Vec<_> = steps
         .iter()
         .rev()
@@ -186,7 +225,7 @@ fn a_release_gives_the_device_back_to_a_driver() {
         .iter()
         .map(|(path, _)| path.rsplit('/').next().unwrap())
         .collect();
-    assert_eq!(paths, ["new_slot", "bind", "driver_override"]);
+    assert_eq!(paths, ["unbind", "new_slot", "bind", "driver_override"]);
 }
 
 #[test]
