@@ -33,6 +33,7 @@ use crate::{
     dump::Dump,
     failure::{
         io_failure,
+        say,
         Code,
         Failure, //
     },
@@ -93,11 +94,11 @@ pub(crate) fn execute(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Schema => return print(&paper::schema()),
         _ => {}
     }
-    let (files, host): (Box<dyn Files>, _) = if arguments.root.is_file() {
-        (Box::new(dump(&arguments.root)?), None)
-    } else {
+    let (files, host): (Box<dyn Files>, _) = if arguments.root.is_dir() {
         let host = || Host::new(&arguments.root);
         (Box::new(host()), Some(host()))
+    } else {
+        (Box::new(dump(&arguments.root)?), None)
     };
     let machine = read::machine(files.as_ref());
     let context = Context {
@@ -139,11 +140,13 @@ pub(crate) fn execute(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 fn dump(path: &std::path::Path) -> Result<Dump, Failure> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| io_failure(&name, &error))?;
-    Dump::parse(&text).map_err(|malformed| {
-        let mend = "Give a file that pcibackctl report wrote, or a folder.";
-        Failure::new(Code::Failed, malformed.to_string(), mend).at(name)
-    })
+    let mend = "Give a file that pcibackctl report wrote, or a folder.";
+    let text = std::fs::read_to_string(path).map_err(|error| Failure {
+        mend: mend.to_string(),
+        ..io_failure(&name, &error)
+    })?;
+    Dump::parse(&text)
+        .map_err(|malformed| Failure::new(Code::Failed, malformed.to_string(), mend).at(name))
 }
 
 /// Prints a text. Nobody has to read to the end.
@@ -252,7 +255,7 @@ impl Context {
 
     fn watch(&self, count: Option<u64>) -> Result<ExitCode, Failure> {
         let mut left = count;
-        let ready = || eprintln!("watching");
+        let ready = || say("watching");
         let each = |event: watch::Event| {
             let text = match self.json {
                 // One document a line, as they come.

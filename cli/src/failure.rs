@@ -11,15 +11,20 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     fmt,
-    io,
+    io::{
+        self,
+        Write, //
+    },
     process::ExitCode, //
 };
 
-/// Exit codes (Documentation/pcibackctl.md). 0 is success, and 2 is clap's.
+/// Exit codes (`args::STATUS`). 0 is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// It was tried, and failed.
     Failed = 1,
+    /// The command line is wrong; clap's code, too.
+    Usage = 2,
     /// There is no such device, or several.
     Unknown = 3,
     /// Nothing was done, for a reason that is said.
@@ -49,6 +54,12 @@ pub(crate) struct Failure {
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ErrorAnswer<'a> {
     pub(crate) error: &'a Failure,
+}
+
+/// Prints a line for people. Nobody has to read it: what is being done goes on where `eprintln!`
+/// would end the program.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 impl Failure {
@@ -81,11 +92,11 @@ impl Failure {
 
     /// Says it, and returns the exit code.
     pub(crate) fn tell(&self, json: bool) -> ExitCode {
-        eprintln!("pcibackctl: {self}");
+        say(&format!("pcibackctl: {self}"));
         if json {
             let document = Document::new("error", ErrorAnswer { error: self });
             if let Ok(text) = serde_json::to_string_pretty(&document) {
-                println!("{text}");
+                let _ = writeln!(io::stdout(), "{text}");
             }
         }
         ExitCode::from(self.exit_code)

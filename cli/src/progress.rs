@@ -12,7 +12,11 @@ use crate::{
 
 use std::{
     collections::BTreeSet,
-    io::IsTerminal,
+    io::{
+        self,
+        IsTerminal,
+        Write, //
+    },
     sync::{
         mpsc,
         Arc,
@@ -44,7 +48,7 @@ impl Progress {
             "reset_device" => ("reset", "reset"),
             _ => return None,
         };
-        if left.len() < 2 || !std::io::stderr().is_terminal() {
+        if left.len() < 2 || !io::stderr().is_terminal() {
             return None;
         }
         let seen = Arc::new(Mutex::new(Seen {
@@ -83,7 +87,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         lock(&self.0).over = true;
-        eprint!("\r\x1b[K");
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
 }
 
@@ -93,5 +97,6 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 fn show(seen: &Seen, word: &str, last: &str) {
     let done = seen.all - seen.left.len();
-    eprint!("\r\x1b[K{done} of {} {word} {last}", seen.all);
+    // The terminal may be gone.
+    let _ = write!(io::stderr(), "\r\x1b[K{done} of {} {word} {last}", seen.all);
 }

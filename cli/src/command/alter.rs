@@ -12,6 +12,7 @@ use crate::{
     },
     failure::{
         io_failure,
+        say,
         Code,
         Failure, //
     },
@@ -158,7 +159,7 @@ impl Context {
             drop(progress.take());
             progress = Progress::begin(file, &step.device);
             if step.act == change::Act::Run {
-                eprintln!("making the initramfs again, which has what is claimed at boot ...");
+                say("making the initramfs again, which has what is claimed at boot ...");
             }
         };
         let result = carry_out(host, steps, begin);

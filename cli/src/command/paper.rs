@@ -50,7 +50,7 @@ pub(super) fn completion(shell: &str) -> Result<ExitCode, Failure> {
     let Some(completer) = shells.completer(shell) else {
         let known: Vec<&str> = shells.names().collect();
         let mend = format!("Give one of: {}", known.join(", "));
-        return Err(Failure::new(Code::Unknown, "there is no such shell here", mend).of(shell));
+        return Err(Failure::new(Code::Usage, "there is no such shell here", mend).of(shell));
     };
     if shell == "bash" {
         return print(BASH);

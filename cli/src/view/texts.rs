@@ -95,6 +95,9 @@ pub(crate) fn doctor(answer: &Diagnosis, paint: &Paint) -> String {
 
 /// Puts a plan into lines that a shell would take.
 pub(crate) fn steps(steps: &[Step]) -> String {
+    if steps.is_empty() {
+        return "nothing to do\n".to_string();
+    }
     let mut text = String::new();
     for step in steps {
         text += &match &step.act {
