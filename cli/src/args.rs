@@ -201,8 +201,8 @@ pub(crate) struct ChangeArguments {
 
 /// The machine of a command line that is being completed: as `--root` says, if it does.
 fn machine() -> Machine {
-    let mut words = std::env::args().skip_while(|word| word != "--root").skip(1);
-    let root = words.next().unwrap_or("/".to_string());
+    let mut words = std::env::args_os().skip_while(|word| word != "--root");
+    let root = words.nth(1).unwrap_or("/".into());
     let path = Path::new(&root);
     let dump = std::fs::read_to_string(path).ok();
     match dump.and_then(|text| Dump::parse(&text).ok()) {

@@ -124,6 +124,9 @@ impl Dump {
     ///
     /// - [`Malformed`]: it is something else.
     pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
+        // It may come from anybody, and what is in it goes to a terminal.
+        let is_command = |letter: char| letter.is_control() && !"\n\t".contains(letter);
+        let text = text.replace("\r\n", "\n").replace(is_command, "?");
         let mut dump = Self::default();
         let mut folder: Option<String> = None;
         let mut file: Option<(String, String)> = None;
@@ -285,6 +288,13 @@ mod tests {
         assert_eq!(dump.list("/sys/a"), names);
         assert_eq!(dump.list("/sys"), ["a"]);
         assert!(dump.list("/sys/a/one").is_empty());
+    }
+
+    #[test]
+    fn nothing_in_it_commands_a_terminal() {
+        let dump =
+            Dump::parse("pcibackctl-report 1\r\nin /a\n  b: \x1b[2J\rc\td\u{9b}\r\n").unwrap();
+        assert_eq!(dump.read("/a/b").as_deref(), Some("?[2J?c\td?\n"));
     }
 
     #[test]

@@ -203,9 +203,14 @@ impl Device {
     }
 
     /// Returns `true` if it is a part of the chipset that nobody would give away: a host bridge, an
-    /// ISA bridge and the like (class 06), a part of the system (class 08), an SMBus (class 0c05).
+    /// ISA bridge and the like (class 06), a part of the system (class 08, but not 0805, a host of
+    /// SD cards), an SMBus (class 0c05).
     pub(crate) fn is_chipset(&self) -> bool {
-        matches!(self.ids.class >> 16, 0x06 | 0x08) || self.ids.class >> 8 == 0x0c05
+        match self.ids.class >> 8 {
+            0x0805 => false,
+            0x0c05 => true,
+            class => matches!(class >> 8, 0x06 | 0x08),
+        }
     }
 
     /// Returns what it is called, as short as it can be told from others.
@@ -250,7 +255,12 @@ pub(crate) fn kernel_name(text: &str) -> Option<Sbdf> {
     if domain.len() < 4 || bus.len() != 2 || slot.len() != 2 || function.len() != 1 {
         return None;
     }
-    let hex = |digits: &str| u32::from_str_radix(digits, 16).ok();
+    let hex = |digits: &str| {
+        // from_str_radix() takes a sign, too.
+        let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        are_digits.then_some(())?;
+        u32::from_str_radix(digits, 16).ok()
+    };
     let (slot, function) = (hex(slot)?, hex(function)?);
     if slot > 31 || function > 7 {
         return None;
@@ -282,6 +292,7 @@ mod tests {
             "0000:03:00.8",
             "pci0000:00",
             "0000:3:00.0",
+            "0000:+3:00.0",
         ] {
             assert_eq!(kernel_name(text), None, "{text}");
         }

@@ -40,11 +40,12 @@ pub(crate) fn resolve(machine: &Machine, text: &str) -> Result<Vec<usize>, Unkno
     let by_node = all(machine, |device| {
         device.nodes.iter().any(|node| node.name == text)
     });
-    if !by_node.is_empty() {
-        return Ok(by_node);
-    }
     let wanted = text.to_lowercase();
-    let mut found = all(machine, |device| boot_store::id(device) == wanted);
+    // Two may have one name, in two classes: card0 is a display and a sound card.
+    let mut found = match by_node.is_empty() {
+        true => all(machine, |device| boot_store::id(device) == wanted),
+        false => by_node,
+    };
     if found.is_empty() && wanted.len() >= 2 {
         found = all(machine, |device| {
             let name = format!("{} {}", device.names.vendor, device.names.device);

@@ -91,6 +91,9 @@ pub(crate) fn is_of_interest(word: &str) -> bool {
         )
 }
 
+/// `XENFEAT_dom0` (xen, public/features.h).
+const FEATURE_DOM0: u32 = 1 << 11;
+
 /// Reads them.
 pub(crate) fn read(files: &dyn Files) -> HostFacts {
     let kernel = files.line("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -161,9 +164,12 @@ fn xen(files: &dyn Files) -> Option<Xen> {
         .zip(version("minor"))
         .map(|(major, minor)| format!("{major}.{minor}{}", version("extra").unwrap_or_default()));
     let capabilities = files.line("/proc/xen/capabilities").unwrap_or_default();
+    let features = files.line("/sys/hypervisor/properties/features");
+    let features = u32::from_str_radix(&features.unwrap_or_default(), 16).unwrap_or(0);
     Some(Xen {
         version: version.unwrap_or_default(),
-        control: capabilities.contains("control_d"),
+        // The first is there only where xenfs is mounted.
+        control: capabilities.contains("control_d") || features & FEATURE_DOM0 != 0,
         guest_type: files.line("/sys/hypervisor/guest_type").unwrap_or_default(),
     })
 }

@@ -72,25 +72,35 @@ fn public(path: &str, text: &str) -> Option<String> {
             matches!(destination, "Destination" | "00000000")
                 .then(|| format!("{interface} {destination}"))
         })),
+        "/proc/swaps" => Some(lines(&|line| {
+            let source = line.split_whitespace().next()?;
+            (source == "Filename" || source.starts_with("/dev/")).then(|| source.to_string())
+        })),
         _ => checks::public(path, text),
     }
 }
 
-/// Network interfaces may be named after their hardware address (`enx` and twelve digits).
+/// Network interfaces may be named after their hardware address: of Ethernet, wireless and mobile
+/// ones `enx`, `wlx` or `wwx`, and twelve digits.
 fn without_hardware_addresses(text: &str) -> String {
+    ["enx", "wlx", "wwx"]
+        .iter()
+        .fold(text.to_string(), |text, kind| without(&text, kind))
+}
+
+fn without(text: &str, kind: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find("enx") {
+    while let Some(at) = rest.find(kind) {
         let (before, from) = rest.split_at(at);
         out.push_str(before);
+        out.push_str(kind);
         let digits = from
             .get(3..15)
             .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        out.push_str(if digits.is_some() {
-            "enx000000000000"
-        } else {
-            "enx"
-        });
+        if digits.is_some() {
+            out.push_str("000000000000");
+        }
         rest = from
             .get(if digits.is_some() { 15 } else { 3 }..)
             .unwrap_or_default();
@@ -125,10 +135,15 @@ mod tests {
             "Iface Destination\neth0 00000000\n"
         );
         assert_eq!(public("/sys/x", "y"), None);
-        let name = "../net/enx00e04c680001 enxa enxzz";
+        let swaps = "Filename\tType\n/dev/dm-1 partition 1\n/home/jane/swap file 1\n";
+        assert_eq!(
+            public("/proc/swaps", swaps).unwrap(),
+            "Filename\n/dev/dm-1\n"
+        );
+        let name = "../net/enx00e04c680001 enxa enxzz wlx00e04c680001";
         assert_eq!(
             without_hardware_addresses(name),
-            "../net/enx000000000000 enxa enxzz"
+            "../net/enx000000000000 enxa enxzz wlx000000000000"
         );
     }
 

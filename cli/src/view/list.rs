@@ -97,7 +97,7 @@ pub(crate) fn title(device: &DeviceInfo) -> String {
 /// Returns `true` for parts of the chipset, as `list` leaves them out.
 pub(crate) fn is_chipset(device: &DeviceInfo) -> bool {
     let class = |digits| device.class_id.starts_with(digits);
-    class("06") || class("08") || class("0c05")
+    class("06") || (class("08") && !class("0805")) || class("0c05")
 }
 
 fn holder(device: &DeviceInfo) -> (String, Option<Ink>) {
