@@ -65,6 +65,7 @@ def give_back_all(dom0: Dom0, bdfs: list[str]) -> None:
     assert not any(driver(dom0, bdf) == "pciback" for bdf in bdfs)
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0(sorted(TOPOLOGIES))
 def test_plans(dom0: Dom0, tool: str) -> None:
     """One device after the other is claimed; after each, all plans are the same, and so is what was foretold."""
@@ -95,6 +96,7 @@ def test_plans_in_a_pv_dom0(dom0: Dom0, tool: str) -> None:
     unload(dom0)
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("vfs", "pv")
 def test_plans_virtual_functions(dom0: Dom0, tool: str) -> None:
     """With virtual functions, which are on the bus of their physical function or on the next."""
@@ -110,6 +112,7 @@ def test_plans_virtual_functions(dom0: Dom0, tool: str) -> None:
     dom0.check(f"echo 0 >{DEVICES}/{physical}/sriov_numvfs")
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("shared")
 def test_methods_that_were_edited(dom0: Dom0, tool: str) -> None:
     """An emptied reset_method, and `bus` taken out of one."""
@@ -167,6 +170,7 @@ def test_a_reset_that_is_blocked(dom0: Dom0, tool: str) -> None:
     unload(dom0)
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("main")
 def test_kept_for_the_next_boot(dom0: Dom0, tool: str) -> None:
     """A file says which device is meant, and goes again; the program of the package makes the initramfs again."""
@@ -190,6 +194,7 @@ def test_kept_for_the_next_boot(dom0: Dom0, tool: str) -> None:
     dom0.check("rm -rf /usr/libexec/rust-pciback /etc/rust-pciback /root/updates")
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("main")
 def test_driverctl_is_respected(dom0: Dom0, tool: str) -> None:
     """What driverctl keeps is shown as kept, and not taken out of its hands."""
@@ -243,6 +248,7 @@ def test_doctor_and_report(dom0: Dom0, tool: str) -> None:
     unload(dom0)
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_watch_uses(dom0: Dom0, tool: str) -> None:
     """A guest that gets a device and gives it back is told of, with the reset in between."""
