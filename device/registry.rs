@@ -24,7 +24,15 @@ global! {
     static CLAIMED(CLAIMED_DEVICES): SpinLock<Option<RBTree<Sbdf, Arc<Claimed>>>> = None;
 
     /// Addresses whose devices were released while domains used them, and not claimed since.
-    static RELEASED_IN_USE(RELEASED_ADDRESSES): SpinLock<KVec<Sbdf>> = KVec::new();
+    static RELEASED_IN_USE(RELEASED_ADDRESSES): SpinLock<KVec<Released>> = KVec::new();
+}
+
+/// A device that was released while a domain used it.
+#[derive(Clone, Copy)]
+struct Released {
+    sbdf: Sbdf,
+    /// The toolstack listed it for a domain, and didn't only ask for its GSI.
+    listed: bool,
 }
 
 /// The registry's life: from before the driver's registration to after its end.
@@ -47,9 +55,10 @@ impl Drop for Registry {
     }
 }
 
-/// Remembers that a device was released while a domain used it. If there is no memory for that, the
-/// toolstack's list says it a moment after the next claim.
-pub(crate) fn remember_in_use(sbdf: Sbdf) {
+/// Remembers that a device was released while a domain used it, which the toolstack listed it for,
+/// or was about to. If there is no memory for that, the toolstack's list says it a moment after the
+/// next claim.
+pub(crate) fn remember_in_use(sbdf: Sbdf, listed: bool) {
     let mut more = KVec::new();
     loop {
         let count = RELEASED_IN_USE.lock().len();
@@ -58,13 +67,14 @@ pub(crate) fn remember_in_use(sbdf: Sbdf) {
             return;
         }
         let mut addresses = RELEASED_IN_USE.lock();
-        if addresses.contains(&sbdf) {
+        if let Some(known) = addresses.iter_mut().find(|known| known.sbdf == sbdf) {
+            known.listed |= listed;
             return;
         }
         if addresses.len() < more.capacity() {
             let mut all = addresses.iter().copied();
             if all.all(|one| more.push_within_capacity(one).is_ok())
-                && more.push_within_capacity(sbdf).is_ok()
+                && more.push_within_capacity(Released { sbdf, listed }).is_ok()
             {
                 core::mem::swap(&mut *addresses, &mut more);
             }
@@ -74,17 +84,18 @@ pub(crate) fn remember_in_use(sbdf: Sbdf) {
     }
 }
 
-/// Returns `true` if the last device of that address was released while a domain used it, and none
-/// was claimed since. Doesn't sleep.
+/// Returns `true` if the last device of that address was released while the toolstack listed it for
+/// a domain, and none was claimed since. Doesn't sleep.
 pub(crate) fn was_released_in_use(sbdf: Sbdf) -> bool {
-    RELEASED_IN_USE.lock().contains(&sbdf)
+    let addresses = RELEASED_IN_USE.lock();
+    addresses.iter().any(|known| known.listed && known.sbdf == sbdf)
 }
 
 /// Returns `true`, once, if the last device of that address was released while a domain used it.
 pub(crate) fn forget_in_use(sbdf: Sbdf) -> bool {
     let mut addresses = RELEASED_IN_USE.lock();
     let before = addresses.len();
-    addresses.retain(|other: &mut Sbdf| *other != sbdf);
+    addresses.retain(|known: &mut Released| known.sbdf != sbdf);
     addresses.len() != before
 }
 

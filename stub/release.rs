@@ -49,7 +49,8 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     claim.claimed.aer.end();
     let holder = claim.claimed.release();
     if matches!(holder, Holder::Domain(_) | Holder::Assigned) {
-        registry::remember_in_use(claim.claimed.sbdf);
+        let listed = matches!(holder, Holder::Domain(_));
+        registry::remember_in_use(claim.claimed.sbdf, listed);
     }
     if let Holder::Domain(domain) = holder {
         lines.write(

@@ -3,7 +3,7 @@
 //! `kernel::alloc`.
 
 use super::context::{by_chance, might_sleep, world};
-use core::ops::Deref;
+use core::ops::{Deref, DerefMut};
 
 /// No memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,12 @@ impl<T> Deref for KVec<T> {
 
     fn deref(&self) -> &[T] {
         &self.items
+    }
+}
+
+impl<T> DerefMut for KVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.items
     }
 }
 
