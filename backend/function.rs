@@ -268,12 +268,15 @@ fn interrupt_line(claimed: &Claimed, domain: DomId) -> u8 {
     let pirq = pirq::of_gsi(claimed.dom0, domain, gsi);
     let line = pirq.and_then(|pirq| u8::try_from(pirq).map_err(|_| ERANGE));
     line.unwrap_or_else(|error| {
-        log_limited!(
-            dev_warn,
-            &claimed.device,
-            "domain {domain}: it gets no INTx ({})\n",
-            error.to_errno()
-        );
+        // Of a domain that has ended there is nothing to say.
+        if error != ESRCH {
+            log_limited!(
+                dev_warn,
+                &claimed.device,
+                "domain {domain}: it gets no INTx ({})\n",
+                error.to_errno()
+            );
+        }
         0
     })
 }

@@ -88,7 +88,9 @@ pub(crate) fn remember_in_use(sbdf: Sbdf, listed: bool) {
 /// a domain, and none was claimed since. Doesn't sleep.
 pub(crate) fn was_released_in_use(sbdf: Sbdf) -> bool {
     let addresses = RELEASED_IN_USE.lock();
-    addresses.iter().any(|known| known.listed && known.sbdf == sbdf)
+    addresses
+        .iter()
+        .any(|known| known.listed && known.sbdf == sbdf)
 }
 
 /// Returns `true`, once, if the last device of that address was released while a domain used it.

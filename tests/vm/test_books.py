@@ -99,7 +99,8 @@ def test_a_guest_removes_its_frontend(dom0: Dom0, claimed: list[str]) -> None:
     guest = PciBackend(dom0, 7)
     # Both in one go, so that xenbus finds no frontend.
     dom0.check(
-        f"xenstore-write {guest.back}/frontend {guest.front} {guest.back}/frontend-id 7 {guest.back}/online 1"
+        "xenstore-write /local/domain/7/domid 7"
+        f" {guest.back}/frontend {guest.front} {guest.back}/frontend-id 7 {guest.back}/online 1"
         f" {guest.back}/state 1 {guest.back}/num_devs 1 {guest.back}/dev-0 {igb} {guest.back}/state-0 1"
     )
     wait_shown(dom0, igb, "used_by", "7")
