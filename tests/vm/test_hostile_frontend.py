@@ -69,6 +69,7 @@ def misuse(dom0: Dom0, endpoint: Endpoint, deeds: list[str]) -> None:
     RUST.unload(dom0)
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_a_frontend_that_asks_what_it_likes(dom0: Dom0) -> None:
     """Requests with impossible fields, in impossible orders, that change while they are looked at; event storms."""
