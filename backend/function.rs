@@ -73,8 +73,6 @@ struct State {
     /// How many of the fields that the administrator opens (`quirks`) are in it, or refused.
     opened: usize,
     latched: Latched,
-    /// What the Interrupt Line register says: the guest's PIRQ of the device's GSI, or 0.
-    line: u8,
     guest_use: GuestUse,
     /// A write was ignored, and the administrator told of it.
     warned: bool,
@@ -119,8 +117,7 @@ impl PvFunction {
         };
         let identity = hardware.identity();
         space.describe(&identity, &hardware).map_err(errno)?;
-        let line = interrupt_line(claimed, domain);
-        let begun = space.begin(line, &hardware);
+        let begun = space.begin(interrupt_line(claimed, domain), &hardware);
         let latched = begun
             .and_then(|begun| begun.carry_out(|effect| hardware.act(effect)))
             .map_err(|_| ENODEV)?;
@@ -134,7 +131,6 @@ impl PvFunction {
                     space,
                     opened: 0,
                     latched,
-                    line,
                     guest_use,
                     warned: false,
                 }),
@@ -180,11 +176,11 @@ impl PvFunction {
             }
             Operation::DisableMsi => {
                 self.sender(locked).disable_msi();
-                Ok(state.line.into())
+                Ok(state.latched.interrupt_line().into())
             }
             Operation::DisableMsix => {
                 self.sender(locked).disable_msix();
-                Ok(state.line.into())
+                Ok(state.latched.interrupt_line().into())
             }
         }
     }

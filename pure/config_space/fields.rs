@@ -104,7 +104,7 @@ impl Read {
                 from_hardware: COMMAND_GUEST.into(),
                 known: (latched.command & !COMMAND_GUEST).into(),
             },
-            Self::InterruptLine => known(latched.interrupt_line.into()),
+            Self::InterruptLine => known(latched.interrupt_line().into()),
             Self::Bar(bar) if latched.shows_size(bar.number) => known(bar.length),
             Self::Bar(bar) => known(bar.value),
         }

@@ -7,8 +7,8 @@
 pub(crate) struct Latched {
     /// The Command register as the guest wrote it last; before that, as it was found.
     pub(super) command: u16,
-    /// The interrupt that the guest is told in the Interrupt Line register.
-    pub(super) interrupt_line: u8,
+    /// The interrupt that the guest is told in the Interrupt Line register: no write changes it.
+    interrupt_line: u8,
     /// The base address registers whose size the guest asked for, a bit each.
     sizing: u8,
 }
@@ -43,6 +43,11 @@ impl Latched {
             interrupt_line,
             sizing: 0,
         }
+    }
+
+    /// Returns what the Interrupt Line register says.
+    pub(crate) const fn interrupt_line(&self) -> u8 {
+        self.interrupt_line
     }
 
     /// Returns `true` if the register shows its size.
