@@ -38,8 +38,8 @@ def interrupt_mode(guest: Guest, endpoint: Endpoint, slot: str) -> str:
     """How its interrupts are delivered, by its configuration space and by the guest's own count."""
     mode = endpoint.interrupt_mode(guest, slot)
     kind = {"msi-x": "xen-pirq.*-msi-x", "msi": "xen-pirq.*-msi", "intx": "xen-pirq.*-pcifront"}[mode]
-    name = guest.check(f"basename $(ls -d /sys/bus/pci/devices/{slot}/*/{'nvme' if endpoint.is_disk else 'eth'}*)")
-    assert guest.run(f"grep -E '{kind}.*{name.strip()}' /proc/interrupts").ok, guest.check("cat /proc/interrupts")
+    name = endpoint.irq_name(guest, slot)
+    assert guest.run(f"grep -E '{kind}.*{name}' /proc/interrupts").ok, guest.check("cat /proc/interrupts")
     return mode
 
 

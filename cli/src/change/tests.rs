@@ -80,6 +80,14 @@ fn names(steps: &[Step]) -> Vec<String> {
         .collect()
 }
 
+/// The files that are written, in order, when all steps are taken back.
+fn undone(steps: &[Step]) -> Vec<&str> {
+    let backwards = steps.iter().rev().flat_map(|step| &step.undo);
+    backwards
+        .map(|(path, _)| path.rsplit('/').next().unwrap())
+        .collect()
+}
+
 fn all(machine: &Machine) -> Vec<&Device> {
     machine.devices.iter().collect()
 }
@@ -102,17 +110,8 @@ fn a_claim_lists_unbinds_and_probes_all_at_once() {
         ]
     );
     // Backwards, each step is taken back.
-    let undo: Vec<_> = steps
-        .iter()
-        .rev()
-        .flat_map(|step| step.undo.clone())
-        .collect();
-    let paths: Vec<&str> = undo
-        .iter()
-        .map(|(path, _)| path.rsplit('/').next().unwrap())
-        .collect();
     assert_eq!(
-        paths,
+        undone(&steps),
         ["unbind", "unbind", "remove_slot", "bind", "remove_slot"]
     );
 }
@@ -216,16 +215,10 @@ fn a_release_gives_the_device_back_to_a_driver() {
         ]
     );
     // Who came goes, and the slot is listed again before the device is bound again.
-    let undo: Vec<_> = steps
-        .iter()
-        .rev()
-        .flat_map(|step| step.undo.clone())
-        .collect();
-    let paths: Vec<&str> = undo
-        .iter()
-        .map(|(path, _)| path.rsplit('/').next().unwrap())
-        .collect();
-    assert_eq!(paths, ["unbind", "new_slot", "bind", "driver_override"]);
+    assert_eq!(
+        undone(&steps),
+        ["unbind", "new_slot", "bind", "driver_override"]
+    );
 }
 
 #[test]

@@ -58,10 +58,15 @@ class Endpoint:
         """What tells it from others, as the guest sees it."""
         return guest.check(self._read(slot)).strip()
 
+    def irq_name(self, guest: Guest, slot: str) -> str:
+        """What the names of its interrupts begin with in the guest's /proc/interrupts."""
+        kind = "nvme" if self.is_disk else "eth"
+        return guest.check(f"basename $(ls -d /sys/bus/pci/devices/{slot}/*/{kind}*)").strip()
+
     def interrupts(self, guest: Guest, slot: str) -> int:
         """How many of its interrupts the guest has counted."""
-        name = guest.check(f"basename $(ls -d /sys/bus/pci/devices/{slot}/*/{'nvme' if self.is_disk else 'eth'}*)")
-        lines = re.findall(rf"^ *\d+: +(\d+) .*\b{name.strip()}", guest.check("cat /proc/interrupts"), re.MULTILINE)
+        name = self.irq_name(guest, slot)
+        lines = re.findall(rf"^ *\d+: +(\d+) .*\b{name}", guest.check("cat /proc/interrupts"), re.MULTILINE)
         return sum(map(int, lines))
 
     def use(self, guest: Guest, slot: str) -> int:
