@@ -69,7 +69,8 @@ impl SavedState {
             .inspect_err(|_| Command::QUIET.write(locked))
     }
 
-    /// Has the device decode what it did when the state was saved, where it has lost that.
+    /// Turns decode on again as it was when the state was saved. Does nothing if the BARs aren't
+    /// those of that time.
     pub(crate) fn restore_decode(&self, locked: &Locked<'_>) {
         if let Some(now) = Command::read(locked) {
             if !now.decodes_like(self.command) && Bars::read(locked) == self.bars {

@@ -51,7 +51,7 @@ pub(crate) struct Machine {
     pub(crate) host: HostFacts,
     /// What is claimed at boot.
     pub(crate) kept: Vec<Kept>,
-    /// Files about that which can't be understood.
+    /// The files of `kept` that can't be understood.
     pub(crate) faults: Vec<Fault>,
 }
 

@@ -298,7 +298,8 @@ impl Oracle {
         Ok(little(&bytes?))
     }
 
-    /// What a guest's write does to the machine; tells whether a rule or nothing at all was found.
+    /// Does to the machine what a guest's write does. Returns `false` if the write is ignored, since
+    /// no register is there and the guest isn't permissive.
     pub(crate) fn write(
         &mut self,
         machine: &mut Machine,
