@@ -5,7 +5,8 @@
 //! [`claimed`] is one device, [`assignment`] the domain that has it, [`registry`] all devices,
 //! [`slots`] the list. [`saved_state`], [`bridge_state`], [`enabled`] and [`canary`] are what is
 //! kept of a device's registers, and how it is put back; [`msix`] is where it has its MSI-X table.
-//! [`messages`] are what a PV guest gets of a device, by its [`sender`].
+//! [`messages`] are what a PV guest gets of a device, by its [`sender`]; [`intx`] is dom0's part in
+//! its pin.
 //!
 //! Nothing here acts on its own: the callbacks of the driver core in [`crate::stub`], guests in
 //! [`crate::backend`] and resets in [`crate::reset`] ask for it.
@@ -23,6 +24,8 @@ pub(crate) mod command;
 pub(crate) mod config_effects;
 pub(crate) mod enabled;
 mod fmt;
+pub(crate) mod intx;
+mod intx_line;
 pub(crate) mod messages;
 pub(crate) mod msix;
 pub(crate) mod ordered_log;

@@ -23,8 +23,7 @@ use crate::{
         acpi::{
             Node,
             PrtEntry,
-            RoutingTable,
-            Signalling, //
+            RoutingTable, //
         },
         log::log_limited,
         pci::DeviceExt, //
@@ -32,21 +31,16 @@ use crate::{
     pure::intx::{
         entry_matches,
         route,
+        Gsi,
         Pin,
-        Route, //
+        Route,
+        Signalling, //
     },
 };
 use kernel::{
     pci,
     prelude::*, //
 };
-
-/// A global system interrupt and how its line signals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gsi {
-    pub(crate) number: u32,
-    pub(crate) signalling: Signalling,
-}
 
 /// How PCI interrupts signal where a table names a GSI directly (ACPI 6.5 sec 6.2.13).
 const PCI_SIGNALLING: Signalling = Signalling {
@@ -147,13 +141,7 @@ fn follow(entry: &PrtEntry<'_>) -> Option<Gsi> {
             number,
             signalling: PCI_SIGNALLING,
         }),
-        Route::Link => {
-            let setting = entry.link()?.current()?;
-            Some(Gsi {
-                number: setting.gsi,
-                signalling: setting.signalling,
-            })
-        }
+        Route::Link => entry.link()?.current(),
         Route::Unsupported => None,
     }
 }

@@ -13,10 +13,7 @@ pub(crate) mod pirq;
 
 use crate::{
     kapi::{
-        acpi::{
-            Node,
-            Signalling, //
-        },
+        acpi::Node,
         pci::{
             DeviceExt,
             Locked, //
@@ -36,6 +33,7 @@ use crate::{
             self as answer,
             Answer, //
         },
+        intx::Gsi, //
     },
 };
 use kernel::{
@@ -266,7 +264,7 @@ pub(crate) fn notify_reset(dom0: Dom0, device: &pci::Device, kind: ResetKind) ->
 /// # Errors
 ///
 /// - Xen's errno: `EINVAL` for a number that no IO-APIC has.
-pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<Notified> {
+pub(crate) fn setup_gsi(dom0: Dom0, gsi: Gsi) -> Result<Notified> {
     static SAID: Once = Once::new();
     if dom0.kind() == Dom0Kind::Pv {
         return Ok(Notified::NotNeeded);
@@ -274,9 +272,9 @@ pub(crate) fn setup_gsi(dom0: Dom0, gsi: u32, signalling: Signalling) -> Result<
     let ret = physdev_op(
         dom0,
         &mut physdev::SetupGsi {
-            gsi: i32::try_from(gsi).map_err(|_| EINVAL)?,
-            triggering: u8::from(!signalling.edge_triggered),
-            polarity: u8::from(!signalling.active_high),
+            gsi: i32::try_from(gsi.number).map_err(|_| EINVAL)?,
+            triggering: u8::from(!gsi.signalling.edge_triggered),
+            polarity: u8::from(!gsi.signalling.active_high),
         },
     );
     notified_or_warn(answer::setup_gsi(ret), &SAID, "GSI set-up")

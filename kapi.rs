@@ -16,6 +16,7 @@ pub(crate) mod device_file;
 pub(crate) mod fault;
 pub(crate) mod global;
 pub(crate) mod gsi_hook;
+pub(crate) mod irq;
 pub(crate) mod log;
 pub(crate) mod module_ref;
 pub(crate) mod notifier;

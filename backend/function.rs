@@ -16,6 +16,7 @@ use crate::{
             GuestUse,
             Hardware, //
         },
+        intx,
         sender::{
             self,
             Sender, //
@@ -137,7 +138,7 @@ impl PvFunction {
             }),
             GFP_KERNEL,
         )?;
-        sender::begin(claimed, &locked);
+        sender::begin(claimed, &locked, domain);
         Ok(function)
     }
 
@@ -162,6 +163,7 @@ impl PvFunction {
         }
         let locked = &lock.locked();
         state.open_fields(&self.claimed);
+        intx::see_to(&self.claimed, locked);
         match operation {
             Operation::Read { offset, size } => self.read(&state, locked, offset, size),
             Operation::Write {
@@ -261,7 +263,7 @@ fn interrupt_line(claimed: &Claimed, domain: DomId) -> u8 {
     let Some(gsi) = claimed.interrupts.gsi else {
         return 0;
     };
-    let pirq = pirq::of_gsi(claimed.dom0, domain, gsi);
+    let pirq = pirq::of_gsi(claimed.dom0, domain, gsi.number);
     let line = pirq.and_then(|pirq| u8::try_from(pirq).map_err(|_| ERANGE));
     line.unwrap_or_else(|error| {
         // Of a domain that has ended there is nothing to say.

@@ -5,7 +5,8 @@
 
 use super::{
     claimed::Claimed,
-    command::Command, //
+    command::Command,
+    intx, //
 };
 use crate::{
     kapi::pci::{
@@ -143,7 +144,7 @@ impl<'a> Hardware<'a> {
             }
             Effect::Invalidate(on) => locked.set_invalidate(on).map_err(|_| Error::Failed),
             Effect::Intx(on) => {
-                locked.set_intx(on);
+                locked.set_intx(on && intx::is_allowed(self.claimed));
                 Ok(())
             }
             Effect::Power(state) => {

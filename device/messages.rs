@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a device sends to a PV guest, and the PIRQs that Xen has mapped for that.
+//! What a device sends to a PV guest, and the PIRQs that Xen has mapped for that; and the line of
+//! its pin, where it sends nothing.
 //!
 //! It is the claim's, not the guest's: Xen panics when a guest ends that has bound a PIRQ whose
 //! interrupt Xen has freed meanwhile, and it frees those of a device that is removed
 //! (`PHYSDEVOP_pci_device_remove`). So what ends first, the guest's use or the claim, unmaps them.
 
-use crate::hypercall::pirq::GuestPirq;
+use super::intx_line::IntxLine;
+use crate::{
+    hypercall::pirq::GuestPirq,
+    pure::domid::DomId, //
+};
 use kernel::prelude::*;
 
 /// What a claimed device sends to a PV guest. Its lock is taken with the device's held.
 pub(crate) struct Messages {
     /// What was turned on.
     pub(super) sent: Sent,
-    /// A frontend has the device, whose guest may turn on more by itself.
-    pub(super) begun: bool,
+    /// The domain of the frontend that has the device. The guest may turn on more by itself.
+    pub(super) user: Option<DomId>,
+    /// The line of its pin, if that reaches one.
+    pub(super) line: Option<IntxLine>,
+    /// Its pin stays off, since dom0 can't share the line with it.
+    pub(super) pin_is_off: bool,
     /// Something failed, and the administrator was told of it.
     pub(super) told: bool,
 }
@@ -33,7 +42,9 @@ impl Messages {
     /// Those of a device that no frontend has.
     pub(super) const NONE: Self = Self {
         sent: Sent::Nothing,
-        begun: false,
+        user: None,
+        line: None,
+        pin_is_off: false,
         told: false,
     };
 }

@@ -9,6 +9,7 @@
 use super::{
     claimed::Claimed,
     command::Command,
+    intx,
     messages::{
         Messages,
         Sent, //
@@ -59,9 +60,11 @@ pub(crate) struct Sender<'a> {
     pub(crate) domain: DomId,
 }
 
-/// A frontend gets the device.
-pub(crate) fn begin(claimed: &Claimed, _locked: &Locked<'_>) {
-    claimed.messages.lock().begun = true;
+/// The frontend of a domain gets the device.
+pub(crate) fn begin(claimed: &Claimed, locked: &Locked<'_>, domain: DomId) {
+    let mut messages = claimed.messages.lock();
+    messages.user = Some(domain);
+    intx::begin(claimed, locked, &mut messages);
 }
 
 /// Ends all that a PV guest has of the device's messages, whoever turned it on: the device sends
@@ -69,8 +72,9 @@ pub(crate) fn begin(claimed: &Claimed, _locked: &Locked<'_>) {
 /// nothing to a device that no frontend has.
 pub(crate) fn end(claimed: &Claimed, locked: &Locked<'_>) {
     let mut messages = claimed.messages.lock();
+    intx::leave(claimed, &mut messages);
     let ended = core::mem::replace(&mut *messages, Messages::NONE);
-    if ended.begun && locked.is_present() {
+    if ended.user.is_some() && locked.is_present() {
         wake(claimed, locked);
         // (A PVH dom0 that has the device back already, from Xen, can't: vPCI drops what clears a
         // bit that it never saw set. There the reset does it.)
@@ -102,6 +106,7 @@ impl Sender<'_> {
             .map_msi()
             .map_err(|error| self.failed(&mut messages, error))?;
         messages.sent = Sent::Msi { _pirq: pirq };
+        intx::leave(self.claimed, &mut messages);
         Ok(number)
     }
 
@@ -126,6 +131,7 @@ impl Sender<'_> {
             .map_msix(entries)
             .map_err(|error| self.failed(&mut messages, error))?;
         messages.sent = Sent::Msix { _pirqs: pirqs };
+        intx::leave(self.claimed, &mut messages);
         Ok(numbers)
     }
 
@@ -171,8 +177,9 @@ impl Sender<'_> {
         }
         set_control(locked, capability, enable, 0);
         messages.sent = Sent::Nothing;
+        intx::share(self.claimed, locked, messages);
         if Command::read(locked).is_some() {
-            locked.set_intx(true);
+            locked.set_intx(!messages.pin_is_off);
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the administrator allows the guest that uses a device, and the C driver's account of its
-//! interrupt handler. All of it ends with the guest's use, except `keep_permissive`.
+//! What the administrator allows the guest that uses a device, and the state of its interrupt
+//! handler. All of it ends with the guest's use, except `keep_permissive`.
 
 use crate::pure::config_field::ConfigField;
 use kernel::{
@@ -30,9 +30,9 @@ pub(crate) struct Flags {
     pub(crate) keeps_permissive: bool,
     /// A stub domain may turn MSI, MSI-X and INTx on and off.
     pub(crate) interrupt_control: bool,
-    /// The handler of the legacy interrupt is wanted.
+    /// The [handler](super::intx) of the guest's interrupts in dom0 is there, or wanted.
     pub(crate) handler: bool,
-    /// It acknowledges.
+    /// It takes them for the guest's.
     pub(crate) acknowledges: bool,
 }
 

@@ -51,8 +51,17 @@ impl Drop for Workers {
 /// - `ENOMEM`: no memory.
 /// - `ENODEV`: the module goes.
 pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
-    let queue = QUEUE.lock().clone().ok_or(ENODEV)?;
-    queue.spawn(work)
+    queue()?.spawn(work)
+}
+
+/// Returns the queue, for work items that exist already. Who keeps it must let go of it before the
+/// module goes, which drops its own last.
+///
+/// # Errors
+///
+/// - `ENODEV`: the module goes.
+pub(super) fn queue() -> Result<Arc<OwnQueue>> {
+    QUEUE.lock().clone().ok_or(ENODEV)
 }
 
 /// How the end of the work is waited for.
@@ -129,7 +138,7 @@ where
         }),
         GFP_KERNEL,
     )?;
-    let queue = QUEUE.lock().clone().ok_or(ENODEV)?;
+    let queue = queue()?;
     for (index, item) in others.iter().enumerate() {
         let (group_there, item_there) = (group.clone(), item.clone());
         if queue

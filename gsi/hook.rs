@@ -44,7 +44,7 @@ impl GsiSource for ClaimedDevices {
             let answer = claimed.assign();
             let warns = answer == Ok(Permitted::WithWarning);
             (
-                claimed.interrupts.gsi,
+                claimed.interrupts.gsi.map(|gsi| gsi.number),
                 answer,
                 warns && claimed.first_warning(),
             )

@@ -15,6 +15,10 @@ use super::{
         DeviceExt as _, //
     },
 };
+use crate::pure::intx::{
+    Gsi,
+    Signalling, //
+};
 use core::{
     ffi::CStr,
     marker::PhantomData,
@@ -237,28 +241,14 @@ impl PrtEntry<'_> {
     }
 }
 
-/// How an interrupt line signals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Signalling {
-    pub(crate) edge_triggered: bool,
-    pub(crate) active_high: bool,
-}
-
-/// An interrupt that a link device is set to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LinkSetting {
-    pub(crate) gsi: u32,
-    pub(crate) signalling: Signalling,
-}
-
 /// An interrupt link device.
 pub(crate) struct Link(bindings::acpi_handle);
 
 impl Link {
     /// Asks the link what it is set to now (`_CRS`), changing nothing; `None` where it is set to
     /// nothing.
-    pub(crate) fn current(&self) -> Option<LinkSetting> {
-        let mut found: Option<LinkSetting> = None;
+    pub(crate) fn current(&self) -> Option<Gsi> {
+        let mut found: Option<Gsi> = None;
         // SAFETY: The handle is valid, the method's name is a C string that isn't written to, and
         // the callback gets the pointer to `found`, which outlives the call. The status needs no
         // look: on failure nothing was found.
@@ -283,7 +273,7 @@ impl Link {
         found: *mut c_void,
     ) -> bindings::acpi_status {
         // SAFETY: `current` passes a pointer to its variable, used by nothing else meanwhile.
-        let found = unsafe { &mut *found.cast::<Option<LinkSetting>>() };
+        let found = unsafe { &mut *found.cast::<Option<Gsi>>() };
         if found.is_none() {
             // SAFETY: ACPICA passes a valid resource.
             *found = unsafe { interrupt_of(resource) };
@@ -297,7 +287,7 @@ impl Link {
 /// # Safety
 ///
 /// `resource` must point to a valid resource.
-unsafe fn interrupt_of(resource: *const bindings::acpi_resource) -> Option<LinkSetting> {
+unsafe fn interrupt_of(resource: *const bindings::acpi_resource) -> Option<Gsi> {
     // SAFETY: The caller's promise; the structure is packed, so everything is read unaligned.
     let kind = unsafe { (&raw const (*resource).type_).read_unaligned() };
     let (count, gsi, triggering, polarity) = match kind {
@@ -334,8 +324,8 @@ unsafe fn interrupt_of(resource: *const bindings::acpi_resource) -> Option<LinkS
         _ => return None,
     };
     // 0 means "not set" here, as in the kernel's own link driver: no link leads to the timer.
-    (count != 0 && gsi != 0).then_some(LinkSetting {
-        gsi,
+    (count != 0 && gsi != 0).then_some(Gsi {
+        number: gsi,
         signalling: Signalling {
             edge_triggered: triggering == EDGE_SENSITIVE,
             active_high: polarity == ACTIVE_HIGH,

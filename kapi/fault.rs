@@ -44,6 +44,30 @@ number_param!(
     "test build: the number of the hypercall that Xen refuses, with fail_errno"
 );
 
+#[cfg(pciback_faults)]
+number_param!(
+    /// How many interrupts in a second are a storm; 0: as many as in other builds.
+    STORM,
+    "irq_storm",
+    "test build: how many interrupts of a shared line in a second are too many"
+);
+
+/// Returns how many interrupts in a second are a storm: `usual`, unless a test says it.
+#[cfg(pciback_faults)]
+pub(crate) fn storm(usual: u32) -> u32 {
+    match STORM.value() {
+        0 => usual,
+        storm => storm,
+    }
+}
+
+/// Returns `usual`: this is not a test build.
+#[cfg(not(pciback_faults))]
+#[inline(always)]
+pub(crate) const fn storm(usual: u32) -> u32 {
+    usual
+}
+
 /// Returns the error that was asked for.
 #[cfg(pciback_faults)]
 fn error() -> Error {

@@ -2,6 +2,7 @@
 
 //! How a guest that gets a device can get its interrupts.
 
+use super::intx::Gsi;
 use core::fmt;
 
 /// What a guest can have of a device's MSI-X.
@@ -58,7 +59,7 @@ impl Table {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interrupts {
     /// The GSI that its legacy pin reaches, if any.
-    pub(crate) gsi: Option<u32>,
+    pub(crate) gsi: Option<Gsi>,
     /// How a guest can get them.
     pub(crate) guest: GuestInterrupts,
 }

@@ -28,6 +28,20 @@ impl Pin {
     }
 }
 
+/// How an interrupt line signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signalling {
+    pub(crate) edge_triggered: bool,
+    pub(crate) active_high: bool,
+}
+
+/// A global system interrupt and how its line signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gsi {
+    pub(crate) number: u32,
+    pub(crate) signalling: Signalling,
+}
+
 /// Where a routing table entry leads, as far as the decision needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {

@@ -18,11 +18,7 @@ use crate::{
         registry,
         saved_state::SavedState, //
     },
-    fault,
-    gsi::{
-        self,
-        Gsi, //
-    },
+    fault, gsi,
     hypercall::{
         self,
         msix::{
@@ -186,14 +182,10 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
 
     let gsi = gsi::look_up(device);
     take(ClaimStep::SetupGsi, "Xen didn't set up the GSI", || {
-        if let Some(Gsi { number, signalling }) = gsi {
-            hypercall::setup_gsi(dom0, number, signalling)?;
-        }
-        Ok(())
+        gsi.map(|gsi| hypercall::setup_gsi(dom0, gsi)).transpose()
     })?;
 
     let claimed = take(ClaimStep::Record, "out of memory or address in use", || {
-        let gsi = gsi.map(|gsi| gsi.number);
         let claimed = Arc::pin_init(
             Claimed::new(
                 device,
@@ -258,6 +250,7 @@ fn report(claimed: &Claimed, lines: &LogBatch) {
     let (state, by) = (record.state.name(), record.by.map_or("none", Rung::name));
     let say = |text| lines.write(Level::Info, &claimed.device, text);
     let Interrupts { gsi, guest } = claimed.interrupts;
+    let gsi = gsi.map(|gsi| gsi.number);
     let level = if guest.needs_warning() {
         Level::Warning
     } else {

@@ -7,6 +7,7 @@ use super::parse::malformed;
 use crate::{
     device::{
         claimed::Claimed,
+        intx,
         registry,
         settings::Flags, //
     },
@@ -198,12 +199,7 @@ impl DriverStore for IrqHandlerState {
     const NAME: &'static CStr = c"irq_handler_state";
 
     fn store(text: &[u8]) -> Result {
-        for_each("irq_handler_state", text, ENOENT, |claimed| {
-            claimed.settings.change(|flags| {
-                flags.handler = !flags.handler;
-                flags.acknowledges |= flags.handler;
-            });
-        })
+        for_each("irq_handler_state", text, ENOENT, intx::switch_handler)
     }
 }
 
@@ -218,11 +214,10 @@ impl LargeShow for IrqHandlers {
             let flags = claimed.settings.flags();
             let handler = if flags.handler { "on" } else { "off" };
             let acknowledges = if flags.acknowledges { "ack" } else { "not ack" };
-            // The last number is that of interrupts handled, of which there are none: handlers are
-            // for PV guests.
+            let handled = intx::handled(claimed);
             line(
                 window,
-                format_args!("{}:{handler}:{acknowledges}ing:0\n", claimed.sbdf),
+                format_args!("{}:{handler}:{acknowledges}ing:{handled}\n", claimed.sbdf),
             )
         })
     }
