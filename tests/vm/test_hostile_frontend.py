@@ -5,6 +5,7 @@ import pytest
 from lab.endpoint import E1000E, NVME, Endpoint
 from lab.guest import Guest, ramdisk_with
 from lab.machine import Dom0
+from lab.paths import GUEST_HELPERS
 from lab.stub import RUST, config_space
 
 #: What it does, how often, and whether it can be served afterwards.
@@ -44,7 +45,8 @@ def misuse(dom0: Dom0, endpoint: Endpoint, deeds: list[str]) -> None:
     for one in identity:
         dom0.check(f"xl pci-assignable-add {bdf[one]}")
     before = {one: config_space(dom0, bdf[one]) for one in identity}
-    ramdisk = ramdisk_with(dom0, "/tests/hostile.ko")
+    dom0.put(GUEST_HELPERS / "hostile.ko", "/root/hostile.ko")
+    ramdisk = ramdisk_with(dom0, "/root/hostile.ko")
     good = Guest(dom0, "good", [bdf[NVME]], kind="pv", cold=False).create()
     slot = NVME.in_guest(good)
     evil = Guest(dom0, "evil", [bdf[endpoint]], kind="pv", ramdisk=ramdisk, cold=False).create()

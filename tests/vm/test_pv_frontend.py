@@ -289,3 +289,32 @@ def bound_by(dom0: Dom0, guest: Guest) -> int:
     """How many interrupts of devices a guest has bound, by Xen's debug key i."""
     said = dom0.check("xl dmesg -c >/dev/null; xl debug-keys i; xl dmesg")
     return len(re.findall(rf"in-flight=.*\bd{guest.domid}: *\d+\(", said))
+
+
+@pytest.mark.tier("all")
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+def test_save_and_restore(dom0: Dom0) -> None:
+    """Xen refuses to migrate a guest with a device, which goes on. One that is saved gives its device back, and
+    has it again when it is restored, of which a stock guest makes nothing: it crashes."""
+    identity, bdf = NVME.in_dom0(dom0), dom0.bdf(NVME.name)
+    RUST.load(dom0)
+    dom0.check(f"xl pci-assignable-add {bdf}")
+    guest = Guest(dom0, "pv", [bdf], kind="pv", cold=False).create()
+    use(guest, NVME, identity, "msi-x")
+    refused = dom0.run("xl migrate -s '' pv 'xl migrate-receive'", 120)
+    assert not refused.ok
+    assert "logdirty" in refused.out, refused.out
+    use(guest, NVME, identity, "msi-x")
+    dom0.check("mkdir -p /run/saved && mount -t tmpfs -o size=400m saved /run/saved")
+    dom0.check("xl save pv /run/saved/guest", 300)
+    RUST.wait_idle(dom0, bdf)
+    RUST.check_clean(dom0, bdf)
+    dom0.check("xl restore -p /run/saved/guest", 300)
+    domid = dom0.check("xl domid pv").strip()
+    assert dom0.check(f"cat {DEVICES}/{bdf}/pciback/used_by").strip() == domid
+    dom0.check("xl destroy pv; umount /run/saved", 120)
+    RUST.wait_idle(dom0, bdf)
+    RUST.check_clean(dom0, bdf)
+    dom0.check(f"xl pci-assignable-remove -r {bdf}")
+    assert NVME.in_dom0(dom0) == identity
+    RUST.unload(dom0)

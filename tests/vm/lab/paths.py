@@ -25,6 +25,8 @@ MISUSE_MODULE = BUILD / "misuse-run" / "rust_pciback.ko"
 NOKVM = CACHE / "build" / "nokvm.so"
 DOM0_TESTS = REPO / "tests" / "dom0"
 DOM0_HELPERS = BUILD / "dom0"
+#: The same for guests, whose kernel is the stock one.
+GUEST_HELPERS = CACHE / "build" / "dom0"
 
 
 def shown(path: Path) -> str:
