@@ -25,6 +25,7 @@ use crate::{
             PrtEntry,
             RoutingTable, //
         },
+        compat::HAS_GSI,
         log::log_limited,
         pci::DeviceExt, //
     },
@@ -82,6 +83,10 @@ impl Tables {
 
 /// Does the work of [`look_up`].
 fn look_up_in(tables: &mut Tables, device: &pci::Device) -> Option<Gsi> {
+    // Elsewhere interrupts have no such numbers, whatever a routing table of ACPI says.
+    if !HAS_GSI {
+        return None;
+    }
     let mut pin = device.pin()?;
     let mut at = device;
     loop {

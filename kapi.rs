@@ -12,6 +12,7 @@
 pub(crate) mod acpi;
 pub(crate) mod attr;
 pub(crate) mod clock;
+pub(crate) mod compat;
 pub(crate) mod device_file;
 pub(crate) mod fault;
 pub(crate) mod global;

@@ -37,7 +37,10 @@ use crate::{
         files::GsiFiles,
         hook::Hook, //
     },
-    kapi::pci_driver::Adapter,
+    kapi::{
+        compat,
+        pci_driver::Adapter, //
+    },
     params::HIDE,
     stub::{
         bulk::{
@@ -94,6 +97,7 @@ impl InPlaceModule for PciBack {
         let listed = DeferredClaims::begin();
         try_pin_init!(Self {
             _: { stub::require_initial_domain()? },
+            _: { compat::tell_if_untested() },
             _: { check_reset_methods()? },
             _slots: Slots::from_hide(HIDE.value())?,
             _registry: Registry::new(),

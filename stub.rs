@@ -17,6 +17,7 @@ use self::hotplug::listed_for;
 use crate::{
     device,
     kapi::{
+        compat,
         pci::{
             CfgLocked,
             Locked, //
@@ -32,7 +33,6 @@ use crate::{
 };
 use kernel::{
     device::Core,
-    device_id::IdArray,
     pci,
     prelude::*, //
 };
@@ -40,16 +40,12 @@ use kernel::{
 /// The driver.
 pub(crate) struct Stub;
 
-/// Every device: which of them are taken is decided by the slots, not by the kind of device. Not
-/// made by `pci_device_table!`, which would also give the module an alias for every device and so
-/// have it loaded everywhere. (It must not be empty: the kernel's adapter looks up entry 0.)
-const ANY: IdArray<pci::DeviceId, (), 1> = IdArray::new([(pci::DeviceId::from_class(0, 0), ())]);
-
 impl pci::Driver for Stub {
     type IdInfo = ();
     type Data<'bound> = claim::Claim;
 
-    const ID_TABLE: pci::IdTable<()> = &ANY;
+    /// Every device: which of them are taken is decided by the slots, not by the kind of device.
+    const ID_TABLE: pci::IdTable<()> = &compat::ANY_DEVICE;
 
     /// Claims the device if it is meant for this driver.
     ///
@@ -59,7 +55,7 @@ impl pci::Driver for Stub {
     /// - The errno of the step of the claim that failed.
     fn probe<'bound>(
         device: &'bound pci::Device<Core<'_>>,
-        (): &'bound (),
+        _info: compat::IdInfo<'bound>,
     ) -> impl PinInit<claim::Claim, Error> + 'bound {
         // Only once there is memory for the result: a claim that cannot be stored could not be
         // undone by a release.

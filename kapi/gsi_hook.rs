@@ -6,10 +6,13 @@
 //!
 //! C header: [`include/xen/acpi.h`](srctree/include/xen/acpi.h)
 
-use super::pci_driver::{
-    Adapter,
-    Attributes,
-    StubDriver, //
+use super::{
+    compat::get_gsi,
+    pci_driver::{
+        Adapter,
+        Attributes,
+        StubDriver, //
+    }, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -17,11 +20,6 @@ use kernel::{
     ffi::c_int,
     prelude::*, //
 };
-
-extern "C" {
-    // Not in the kernel crate's bindings; drivers/xen/acpi.c, `get_gsi_from_sbdf_t`.
-    fn xen_acpi_register_get_gsi_func(func: Option<unsafe extern "C" fn(sbdf: u32) -> c_int>);
-}
 
 /// Answers questions for a device's GSI.
 pub(crate) trait GsiSource {
@@ -59,7 +57,7 @@ impl<T: GsiSource> GsiHook<T> {
     pub(crate) fn new<D: StubDriver + Attributes>(_: &driver::Registration<Adapter<D>>) -> Self {
         // SAFETY: `callback` lives in this module, and `Drop` takes it back before the module goes:
         // the kernel replaces the pointer under a write lock, and calls it under the read lock.
-        unsafe { xen_acpi_register_get_gsi_func(Some(Self::callback)) };
+        unsafe { get_gsi::set(Some(Self::callback)) };
         Self(PhantomData)
     }
 
@@ -77,6 +75,6 @@ impl<T: GsiSource> GsiHook<T> {
 impl<T: GsiSource> Drop for GsiHook<T> {
     fn drop(&mut self) {
         // SAFETY: See `new`. A null function makes the ioctl answer -EOPNOTSUPP.
-        unsafe { xen_acpi_register_get_gsi_func(None) };
+        unsafe { get_gsi::set(None) };
     }
 }

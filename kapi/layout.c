@@ -21,6 +21,7 @@
 #include <xen/interface/xen.h>
 #include <xen/interface/physdev.h>
 #include <xen/pci.h>
+#include <xen/xen.h>
 #include <xen/xenbus.h>
 #include <asm/xen/hypercall.h>
 
@@ -57,16 +58,23 @@ NUMBER(PCI_D3hot, 3);
 NUMBER(PCI_ROM_RESOURCE, 6);
 NUMBER(PCI_REGION_FLAG_MASK, 0xf);
 
-/* kapi/gsi_hook.rs */
+/* kapi/compat/get_gsi.rs */
+#ifdef CONFIG_XEN_ACPI
 FUNCTION(xen_acpi_register_get_gsi_func, void, int (*)(u32));
 static_assert(__same_type(get_gsi_from_sbdf_t, int (*)(u32)),
 	      "get_gsi_from_sbdf_t has another prototype than in kapi");
+#endif
 
 /* kapi/xen.rs */
 FUNCTION(xen_find_device_domain_owner, int, struct pci_dev *);
 FUNCTION(xen_register_device_domain_owner, int, struct pci_dev *, u16);
 FUNCTION(xen_unregister_device_domain_owner, int, struct pci_dev *);
 NUMBER(SIF_INITDOMAIN, 1 << 1);
+NUMBER(XEN_PV_DOMAIN, 1);
+NUMBER(XEN_HVM_DOMAIN, 2);
+static_assert(__same_type(xen_domain_type, enum xen_domain_type) && sizeof(xen_domain_type) == 4,
+	      "xen_domain_type has another type than in kapi");
+static_assert(__same_type(xen_start_flags, u32), "xen_start_flags has another type than in kapi");
 
 /* kapi/acpi.rs, kapi/log.rs, kapi/uevent.rs */
 NUMBER(AE_OK, 0);

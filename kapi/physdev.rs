@@ -8,13 +8,11 @@
 //! UPSTREAM(xen-helpers): hypercalls need a file in rust/helpers.
 
 use super::{
+    compat::physdev::raw_physdev_op,
     fault,
     xen::Dom0, //
 };
-use kernel::ffi::{
-    c_int,
-    c_void, //
-};
+use kernel::ffi::c_int;
 
 /// The argument of one `physdev_op` command.
 ///
@@ -189,48 +187,4 @@ pub(crate) fn physdev_op<T: Op>(_: Dom0, arg: &mut T) -> c_int {
     // SAFETY: There is a Xen to call. By the contract of `Op`, `arg` is what it expects for this
     // command, and it is exclusively borrowed for the duration of the call.
     unsafe { raw_physdev_op(T::OP, core::ptr::from_mut(arg).cast()) }
-}
-
-/// # Safety
-///
-/// This must be a domain of Xen, and `arg` must point to the argument of `cmd`, valid for reads and
-/// writes.
-#[cfg(target_arch = "x86_64")]
-unsafe fn raw_physdev_op(cmd: c_int, arg: *mut c_void) -> c_int {
-    /// `__HYPERVISOR_physdev_op` (xen/interface/xen.h).
-    const PHYSDEV_OP: u64 = 33;
-    let ret: u64;
-    // SAFETY:
-    // - `__SCT__xen_hypercall` is the trampoline of the kernel's static call for hypercalls; it
-    //   takes the number in rax and the arguments in rdi, rsi, rdx, r10 and r8, and returns in rax
-    //   (arch/x86/include/asm/xen/hypercall.h).
-    // - All argument registers are declared as clobbered, as that header demands; flags and memory
-    //   are by default. The kernel has no red zone that the `call` could destroy.
-    // - By the caller's promise, `arg` is valid for the command.
-    unsafe {
-        core::arch::asm!(
-            "call __SCT__xen_hypercall",
-            inout("rax") PHYSDEV_OP => ret,
-            inout("rdi") i64::from(cmd) => _,
-            inout("rsi") arg => _,
-            out("rdx") _,
-            out("r10") _,
-            out("r8") _,
-        );
-    }
-    // CAST: Xen returns a 32-bit result or errno, sign-extended, for this hypercall.
-    ret as c_int
-}
-
-/// # Safety
-///
-/// As above.
-#[cfg(target_arch = "aarch64")]
-unsafe fn raw_physdev_op(cmd: c_int, arg: *mut c_void) -> c_int {
-    extern "C" {
-        fn HYPERVISOR_physdev_op(cmd: c_int, arg: *mut c_void) -> c_int;
-    }
-    // SAFETY: The function is exported on Arm with this signature (asm/xen/hypercall.h); the
-    // caller vouches for `arg`.
-    unsafe { HYPERVISOR_physdev_op(cmd, arg) }
 }

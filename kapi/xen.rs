@@ -10,10 +10,10 @@
 use super::fault;
 use crate::pure::domid::DomId;
 use kernel::{
-    bindings,
     error::to_result,
     ffi::{
         c_int,
+        c_uint,
         c_void, //
     },
     pci,
@@ -23,6 +23,9 @@ use kernel::{
 
 /// `SIF_INITDOMAIN` of Xen's start info flags (xen/interface/xen.h): this is the initial domain.
 const SIF_INITDOMAIN: u32 = 1 << 1;
+/// `XEN_PV_DOMAIN` and `XEN_HVM_DOMAIN` of `enum xen_domain_type` (xen/xen.h).
+const XEN_PV_DOMAIN: c_uint = 1;
+const XEN_HVM_DOMAIN: c_uint = 2;
 
 /// Proves that this is the initial domain of Xen: whoever has one may call Xen. Only
 /// [`initial_domain`] makes it.
@@ -49,20 +52,23 @@ pub(crate) enum Dom0Kind {
 pub(crate) fn initial_domain() -> Option<Dom0> {
     // SAFETY: Plain integers that the kernel writes only while it boots, long before a module can
     // be loaded; reading them races with nothing.
-    let (domain_type, flags) = unsafe { (bindings::xen_domain_type, bindings::xen_start_flags) };
+    let (domain_type, flags) = unsafe { (xen_domain_type, xen_start_flags) };
     if flags & SIF_INITDOMAIN == 0 {
         return None;
     }
     match domain_type {
-        bindings::xen_domain_type_XEN_PV_DOMAIN => Some(Dom0(Dom0Kind::Pv)),
+        XEN_PV_DOMAIN => Some(Dom0(Dom0Kind::Pv)),
         // A dom0 that isn't PV is PVH: Xen builds no HVM dom0. (On Arm, where the notion doesn't
         // exist, every domain has this type.)
-        bindings::xen_domain_type_XEN_HVM_DOMAIN => Some(Dom0(Dom0Kind::Pvh)),
+        XEN_HVM_DOMAIN => Some(Dom0(Dom0Kind::Pvh)),
         _ => None,
     }
 }
 
 extern "C" {
+    // include/xen/xen.h; in the bindings of x86 only.
+    static xen_domain_type: c_uint;
+    static xen_start_flags: u32;
     // include/xen/pci.h; the argument is a `struct pci_dev *`.
     fn xen_find_device_domain_owner(device: *mut c_void) -> c_int;
     fn xen_register_device_domain_owner(device: *mut c_void, domain: u16) -> c_int;
