@@ -14,8 +14,10 @@ pub(crate) mod pirq;
 use crate::{
     kapi::{
         acpi::Node,
+        compat::PASSTHROUGH_CAN_BE_OFF,
         pci::{
             DeviceExt,
+            Header,
             Locked, //
         },
         physdev::{
@@ -152,7 +154,7 @@ fn notified_or_warn(answer: Answer, said: &Once, operation: &str) -> Result<Noti
 /// # Errors
 ///
 /// - Xen's errno: it doesn't have the device and refused to add it (`ENODEV` for a virtual
-///   function on Xen 4.20, `EOPNOTSUPP` without an IOMMU). The device must not be named to it.
+///   function on Xen 4.20, `EOPNOTSUPP` without an IOMMU on x86). The device must not be named to it.
 pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Notified> {
     static SAID: Once = Once::new();
     /// `XEN_PCI_DEV_*` of physdev.h.
@@ -188,7 +190,10 @@ pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Notified> {
         add.pxm = pxm;
     }
     let ret = physdev_op(dom0, &mut add);
-    notified_or_warn(answer::plain(ret), &SAID, "adding PCI devices")
+    // To a function with a header that it doesn't know, Xen says the same, after recording it.
+    let known = matches!(device.header(), Header::Normal | Header::Bridge);
+    let answer = answer::of_pci(ret, known && PASSTHROUGH_CAN_BE_OFF);
+    notified_or_warn(answer, &SAID, "adding PCI devices")
 }
 
 /// Removes the device from Xen, with all that it recorded of it and set up for it, and adds it
@@ -255,7 +260,8 @@ pub(crate) fn notify_reset(dom0: Dom0, device: &pci::Device, kind: ResetKind) ->
             flags: kind.flag(),
         },
     );
-    notified_or_warn(answer::plain(ret), &SAID, "state resets of PCI devices")
+    let answer = answer::of_pci(ret, PASSTHROUGH_CAN_BE_OFF);
+    notified_or_warn(answer, &SAID, "state resets of PCI devices")
 }
 
 /// Sets up an IO-APIC input so that the interrupt can be given to a guest. Only a PVH dom0 does:

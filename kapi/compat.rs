@@ -25,6 +25,10 @@ pub(crate) use self::{
 
 use kernel::prelude::*;
 
+/// Whether Xen's PCI passthrough is an option of its command line on this machine
+/// (`pci-passthrough=on`; xen/arch/arm/pci/pci.c).
+pub(crate) const PASSTHROUGH_CAN_BE_OFF: bool = cfg!(target_arch = "aarch64");
+
 /// Says once, when the module is loaded, that nobody has tried it on such a kernel.
 pub(crate) fn tell_if_untested() {
     if cfg!(pciback_untested) {

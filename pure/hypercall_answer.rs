@@ -6,6 +6,8 @@
 
 /// `-ENOSYS`: this Xen doesn't know the operation, or not for this kind of domain.
 const ENOSYS: i32 = -38;
+/// `-EOPNOTSUPP`: what the operation is for is switched off.
+const EOPNOTSUPP: i32 = -95;
 /// `-EEXIST`: already so.
 const EEXIST: i32 = -17;
 
@@ -29,6 +31,15 @@ pub(crate) const fn plain(ret: i32) -> Answer {
     }
 }
 
+/// Sorts the answer to an operation on PCI devices. Where passthrough `can_be_off` (on Arm, where
+/// it is an option of Xen's command line), `EOPNOTSUPP` says that it is, whatever the device.
+pub(crate) const fn of_pci(ret: i32, can_be_off: bool) -> Answer {
+    match ret {
+        EOPNOTSUPP if can_be_off => Answer::Unsupported,
+        ret => plain(ret),
+    }
+}
+
 /// Sorts the answer to a GSI set-up, for which "exists" is a success.
 pub(crate) const fn setup_gsi(ret: i32) -> Answer {
     match ret {
@@ -40,6 +51,7 @@ pub(crate) const fn setup_gsi(ret: i32) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::{
+        of_pci,
         plain,
         setup_gsi,
         Answer, //
@@ -53,6 +65,15 @@ mod tests {
                 _ => Answer::Refused(-errno),
             };
             assert_eq!(plain(-errno), as_is);
+            assert_eq!(of_pci(-errno, false), as_is);
+            assert_eq!(
+                of_pci(-errno, true),
+                if errno == 95 {
+                    Answer::Unsupported
+                } else {
+                    as_is
+                }
+            );
             assert_eq!(
                 setup_gsi(-errno),
                 if errno == 17 { Answer::Done } else { as_is }
@@ -64,6 +85,7 @@ mod tests {
     fn success_is_success() {
         for ret in [0, 1, i32::MAX] {
             assert_eq!(plain(ret), Answer::Done);
+            assert_eq!(of_pci(ret, true), Answer::Done);
             assert_eq!(setup_gsi(ret), Answer::Done);
         }
     }
