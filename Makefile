@@ -9,8 +9,10 @@
 CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-pciback)
 KFLAGS ?= -Dwarnings
 
+export KERNEL ARCH
+
 .DEFAULT_GOAL := module
-.PHONY: module cli install install-cli clean distclean setup demo test test-host test-cli test-model test-vm test-all test-debug fuzz bench lint rust-analyzer help
+.PHONY: module cli install install-cli clean distclean setup demo test test-host test-cli test-model test-vm test-all test-debug test-kernels fuzz bench lint rust-analyzer help
 
 ifdef KDIR
 module:
@@ -61,7 +63,7 @@ install-cli: cli
 demo:
 	@tools/setup vm
 	@tools/build module
-	@tools/in-lab python3 tests/vm/demo.py
+	@tools/vm --demo
 
 # What must pass before a change is sent. Lint is part of it: a warning is a failure.
 test:
@@ -87,6 +89,10 @@ test-all:
 test-debug:
 	@tools/test --tier debug
 
+# The kernels of Debian that the module is for, but the usual one.
+test-kernels:
+	@tools/test --tier kernels
+
 fuzz:
 	@tools/fuzz
 
@@ -107,6 +113,8 @@ help:
 	@echo '                 (make lint, test-host, test-cli, test-model, test-vm: one kind)'
 	@echo 'make test-all    and what takes longer on stock kernels: more inputs, faults, the C driver'
 	@echo 'make test-debug  debug kernels, storms, millions of schedules; hours (Documentation/security.md)'
+	@echo 'make test-kernels all kernels that the module is for: built, and booted with a core of the tests'
+	@echo '                 (KERNEL=7.3 or sid, ARCH=arm64: make, setup, test, demo for that one)'
 	@echo 'make fuzz        what can be written, 10 million times'
 	@echo 'make bench       measure it against the C driver (Documentation/performance.md)'
 	@echo 'make lint        format and style checks of everything'

@@ -9,6 +9,9 @@
 LAB_REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 LAB_CACHE=${RUST_PCIBACK_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/rust-pciback}
 LAB_ROOT=$LAB_CACHE/root
+# The chroot with sid's compilers, which build for sid's kernel and do no more.
+# shellcheck disable=SC2034 # for the tools
+LAB_SID=$LAB_CACHE/root-sid
 LAB_LOGS=$LAB_CACHE/log
 # The file that says "this folder is ours": distclean removes nothing without it.
 LAB_MARKER=$LAB_CACHE/.rust-pciback-cache
@@ -30,7 +33,7 @@ need_root() {
 	local pass=(RUST_PCIBACK_CACHE="$LAB_CACHE" CARGO_HOME="${CARGO_HOME:-${HOME:-/root}/.cargo}") name
 	while read -r name; do
 		case $name in
-		*_proxy | *_PROXY | PIP_* | TERM | PCIBACK_*) pass+=("$name=${!name}") ;;
+		*_proxy | *_PROXY | PIP_* | TERM | PCIBACK_* | KERNEL | ARCH) pass+=("$name=${!name}") ;;
 		CARGO_HTTP_* | CARGO_NET_* | CARGO_REGISTRIES_*_INDEX) pass+=("$name=${!name}") ;;
 		esac
 	done < <(compgen -e)
@@ -79,10 +82,29 @@ stop() {
 	exit 1
 }
 
-# lab_kernel: the release of the kernel that is in the cache.
+# Where each kernel other than the usual one can be had; all that the driver is built for.
+LAB_KERNELS=(7.3 sid 7.2-arm64 7.3-arm64)
+
+# lab_variant: the kernel that KERNEL and ARCH ask for, as one word of LAB_KERNELS, or nothing
+# for the usual one: the newest of Linux 7.2, for amd64.
+lab_variant() {
+	local variant
+	case ${ARCH:-amd64} in
+	amd64 | x86_64) variant=${KERNEL:-7.2} ;;
+	arm64 | aarch64) variant=${KERNEL:-7.2}-arm64 ;;
+	*) die "unknown ARCH '$ARCH': use amd64 or arm64" ;;
+	esac
+	[ "$variant" != 7.2 ] || return 0
+	[[ " ${LAB_KERNELS[*]} " == *" $variant "* ]] ||
+		die "the lab has no kernel '$variant': use KERNEL=7.2, 7.3 or sid, and ARCH=arm64 with the first two"
+	echo "$variant"
+}
+
+# lab_kernel [VARIANT]: the release of that kernel, which is in the cache.
 lab_kernel() {
-	[ -L "$LAB_CACHE/kernel/current" ] || die "no kernel in the cache: run 'make setup'"
-	readlink "$LAB_CACHE/kernel/current"
+	local link=$LAB_CACHE/kernel/${1:-current}
+	[ -L "$link" ] || die "no kernel ${1:-7.2} in the cache: run 'make setup', with the same KERNEL and ARCH"
+	readlink "$link"
 }
 
 # in_lab COMMAND...: run a command in the chroot, as the last act of a (sub)shell.

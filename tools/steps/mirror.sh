@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Which Debian mirror to use: the one the host already uses.
+# Which Debian mirror to use: the one the host already uses. A step that wants another suite
+# sets SUITE after it sourced this.
 
 SUITE=trixie
 
@@ -17,7 +18,9 @@ suite_sources() {
 	local main security
 	main=$(mirror_of Debian)
 	[ -n "$main" ] || return 0
-	printf 'deb %s %s main\n' "$main" "$SUITE" "$main" "$SUITE-updates"
+	printf 'deb %s %s main\n' "$main" "$SUITE"
+	[ "$SUITE" != sid ] || return 0 # no updates, no security: it is updated itself
+	printf 'deb %s %s main\n' "$main" "$SUITE-updates"
 	security=$(mirror_of Debian-Security)
 	[ -z "$security" ] || printf 'deb %s %s main\n' "$security" "$SUITE-security"
 }

@@ -9,16 +9,18 @@ IMAGE = CACHE / "image"
 LOGS = CACHE / "log" / "vm"
 RUN = CACHE / "run"
 REPO = Path(__file__).resolve().parents[3]
-#: The debug kernel that dom0 has, if any.
-DEBUG = os.environ.get("PCIBACK_KERNEL", "")
+#: The kernel that dom0 has, if not the usual one: a debug kernel, or one of LAB_KERNELS (tools/lab.sh).
+OTHER = os.environ.get("PCIBACK_KERNEL", "")
+#: The debug kernel, if it is one.
+DEBUG = OTHER if OTHER in ("locks", "kasan") else ""
 #: What each dom0's kernel is told besides.
 CMDLINE = os.environ.get("PCIBACK_CMDLINE", "")
 #: How many times as long as with the stock kernel anything may take.
 SLOWER = 4 if DEBUG else 1
-BUILD = CACHE / "build" / DEBUG
+BUILD = CACHE / "build" / OTHER
 #: Kernel and initramfs of dom0.
-KERNEL = IMAGE / DEBUG
-MODULE = BUILD / "module" / "rust_pciback.ko" if DEBUG else REPO / "rust_pciback.ko"
+KERNEL = IMAGE / OTHER
+MODULE = BUILD / "module" / "rust_pciback.ko" if OTHER else REPO / "rust_pciback.ko"
 FAULTS_MODULE = BUILD / "faults" / "rust_pciback.ko"
 MISUSE_MODULE = BUILD / "misuse-run" / "rust_pciback.ko"
 #: Preloaded into QEMU where it needs that (tests/vm/src).
