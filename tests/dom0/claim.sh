@@ -3,6 +3,8 @@
 #
 # Claim, reset and release: each device is claimed, reset as its kind allows, given
 # back, and works with its native driver afterwards.
+#
+# mark: smoke
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

@@ -5,6 +5,7 @@
 #
 # lab: main pvh pv
 # lab: nopin pvh
+# mark: core
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

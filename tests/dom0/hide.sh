@@ -3,6 +3,8 @@
 #
 # The other ways to a claim: hide= at load, driver_override, a listed bridge above;
 # and who is refused.
+#
+# mark: core
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

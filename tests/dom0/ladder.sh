@@ -13,6 +13,7 @@
 # lab: switch pvh pv
 # lab: nested pvh
 # lab: many pv
+# mark: core
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

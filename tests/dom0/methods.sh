@@ -7,6 +7,7 @@
 # lab: main pvh pv
 # lab: busreset pvh pv
 # lab: switch pv
+# mark: core
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

@@ -7,6 +7,7 @@
 # lab: shared pvh
 # lab: shared pv cpus=2
 # lab: nested pvh pv
+# mark: core
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

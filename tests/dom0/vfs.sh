@@ -7,6 +7,7 @@
 # lab: vfs pvh pv
 # klog: Setup of vPCI failed: -19
 # klog: DEVICE BUG: .* MSI-X vector table at invalid BAR
+# mark: core
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

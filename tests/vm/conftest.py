@@ -20,6 +20,12 @@ A test belongs to the tier `test`, which must pass before a change is sent, unle
     @pytest.mark.c_driver                             the C driver, for comparison; make test-all only
 
 A tier has what is in those before it. PCIBACK_TIER says which one is run.
+
+On each other kernel that the driver is for, some are run (tools/test-kernels), and of those that say
+`smoke` some more often:
+
+    @pytest.mark.core                                 what differs between kernels shows here
+    @pytest.mark.smoke                                it loads, claims, resets and lets go
 """
 
 from __future__ import annotations
@@ -73,6 +79,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "tier(name): the first tier that it is in, if not the first of all")
     config.addinivalue_line("markers", "c_driver: the C driver with a guest, for comparison; in the tier `all` only")
+    config.addinivalue_line("markers", "core: one of those for other kernels")
+    config.addinivalue_line("markers", "smoke: one of those for other kernels, and for a first look")
     if TIER not in TIERS:
         raise pytest.UsageError(f"unknown tier {TIER!r}: PCIBACK_TIER is one of {', '.join(TIERS)}")
     config.addinivalue_line("markers", "klog_allow(*regexes): console lines that the test expects")

@@ -122,6 +122,7 @@ def test_hotplug_msix(dom0: Dom0) -> None:
     assert "Setup of vPCI failed" in "\n".join(dom0.console.since())
 
 
+@pytest.mark.smoke
 @BOTH
 def test_rust_module(dom0: Dom0) -> None:
     """The module, built against the tree of the cache, loads in the stock kernel."""

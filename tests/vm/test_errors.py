@@ -37,6 +37,7 @@ def inject(dom0: Dom0, error: str, name: str = "card.0") -> None:
     assert any("device recovery successful" in line for line in dom0.console.since(mark))
 
 
+@pytest.mark.core
 @IN_BOTH
 @EXPECTED
 @pytest.mark.parametrize("error", KINDS)
@@ -57,6 +58,7 @@ def test_idle_devices_recover(dom0: Dom0, card: list[str], error: str) -> None:
     assert [fact.split() for fact in found] == [reset, other, untouched, []]
 
 
+@pytest.mark.core
 @IN_BOTH
 @EXPECTED
 @pytest.mark.parametrize("error", KINDS)
@@ -109,6 +111,7 @@ def test_a_guest_loses_its_device(dom0: Dom0, card: list[str], error: str) -> No
     wait_idle(dom0, used)
 
 
+@pytest.mark.core
 @IN_BOTH
 @EXPECTED
 def test_what_is_below_a_claimed_bridge_goes_on(dom0: Dom0) -> None:

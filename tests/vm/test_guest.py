@@ -81,6 +81,7 @@ def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoi
     stub.unload(dom0)
 
 
+@pytest.mark.core
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_life(dom0: Dom0, part: Parts) -> None:
     """A network card from the start, a disk that comes and goes and comes again with another card."""

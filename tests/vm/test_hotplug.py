@@ -11,6 +11,7 @@ def sysfs(bdf: str) -> str:
     return f"/sys/bus/pci/devices/{bdf}"
 
 
+@pytest.mark.core
 @pytest.mark.dom0("main", "pvh", "pv")
 def test_unplug_claimed(dom0: Dom0) -> None:
     """A claimed device is asked back: released, and gone; the next one in its place
@@ -35,6 +36,7 @@ def test_unplug_claimed(dom0: Dom0) -> None:
     unload(dom0)
 
 
+@pytest.mark.core
 @pytest.mark.dom0("main", "pvh", "pv")
 def test_gsi_of_a_newcomer(dom0: Dom0) -> None:
     """A device that comes after the module has a `gsi` file, and takes it along."""
@@ -74,6 +76,7 @@ def test_refused_newcomer_is_offered_again(dom0: Dom0) -> None:
     unload(dom0)
 
 
+@pytest.mark.core
 @pytest.mark.dom0("main", "pvh")  # In a PV dom0 the kernel waits a minute for the igb.
 @pytest.mark.usefixtures("discard")
 def test_surprise_removal(dom0: Dom0) -> None:

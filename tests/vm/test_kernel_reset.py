@@ -13,6 +13,7 @@ from lab.toolstack import shown
 LIB = "here=/tests FLR_DEVICES= PLAIN_DEVICES=; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
 
 
+@pytest.mark.core
 @pytest.mark.dom0("main", "pvh", "pv")
 def test_the_kernels_reset(dom0: Dom0) -> None:
     """The driver knows of it, gives the device its configuration of before any guest, and tells Xen."""

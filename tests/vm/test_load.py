@@ -18,6 +18,7 @@ def test_refuses_outside_an_initial_domain(dom0: Dom0) -> None:
     assert "rust_pciback" not in dom0.check("cat /proc/modules")
 
 
+@pytest.mark.smoke
 @pytest.mark.dom0("main")
 def test_aliases(dom0: Dom0) -> None:
     """Xenbus may load it, no PCI device ever does."""

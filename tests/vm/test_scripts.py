@@ -6,6 +6,7 @@ A script may say in a line of its own where it is to run, and what it provokes:
     # lab: TOPOLOGY FLAVOUR... [cpus=N]      (default: main pvh pv)
     # tier all: TOPOLOGY FLAVOUR...          there too, in that tier (conftest.py)
     # klog: REGEX                            a console line that it expects
+    # mark: core                             a mark of pytest's (conftest.py)
 """
 
 import re
@@ -41,7 +42,13 @@ def runs() -> list[object]:
     """Each script in each of its machines, as parameters."""
 
     def run(script: Path, spec: MachineSpec, *marks: pytest.MarkDecorator) -> object:
-        marks = (pytest.mark.xdist_group(str(spec)), expects(script), *marks)
+        said = re.findall(r"^# mark: (\w+)$", script.read_text(), re.MULTILINE)
+        marks = (
+            pytest.mark.xdist_group(str(spec)),
+            expects(script),
+            *(getattr(pytest.mark, word) for word in said),
+            *marks,
+        )
         return pytest.param(script, spec, id=f"{script.stem}-{spec}", marks=marks)
 
     scripts = sorted(DOM0_TESTS.glob("*.sh"))
