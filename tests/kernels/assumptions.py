@@ -4,7 +4,7 @@
     assumptions.py TREE             is it all there?
     assumptions.py --without TREE   and is each piece of it missed, when it is taken away?
 
-Documentation/kernel-assumptions.md says where the driver relies on each. A kernel that fails here may
+Documentation/upstreaming.md lists them. A kernel that fails here may
 be fine: somebody has to read what it changed, and then to change this file.
 """
 
