@@ -10,6 +10,7 @@
 - The types of C are imported and stand bare: `c_int`.
 - A function that answers yes or no says "Returns `true` if".
 - Comments have at most 100 columns, as code has by rustfmt.
+- Only kapi/compat asks which kernel or machine it is built for.
 """
 
 from __future__ import annotations
@@ -29,6 +30,17 @@ RULES = (
     (re.compile(r"//[/!].*\b[Tt]ells whether\b"), "say 'Returns `true` if'"),
     (re.compile(r"^(?=.{101}) *//"), "a comment of more than 100 columns"),
 )
+#: Options of debug kernels change structures, and are no other kernels; `faults` are test builds.
+KERNELS = re.compile(r"\bcfg(_attr)?\b!?\(.*\b(target_arch\b|CONFIG_(?!DEBUG_)|pciback_(?!faults\b))")
+
+
+def asks(place: Path, source: str) -> Iterator[tuple[int, str]]:
+    """Lines that ask which kernel or machine it is, where that is nobody's business."""
+    if place.as_posix().startswith("kapi/compat"):
+        return
+    for number, line in enumerate(source.split("\n"), 1):
+        if KERNELS.search(line):
+            yield number, "what differs between kernels and machines belongs into kapi/compat"
 
 
 def faults(source: str) -> Iterator[tuple[int, str]]:
@@ -59,7 +71,8 @@ def main(arguments: list[str]) -> int:
         place = file.relative_to(root)
         if place.parts[0] in ("tests", "target"):
             continue
-        for number, why in faults(file.read_text()):
+        text = file.read_text()
+        for number, why in [*faults(text), *asks(place, text)]:
             print(f"{place}:{number}: {why}")
             found = 1
     return found

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The lint of the style, against good and bad lines."""
 
-from style import faults
+from pathlib import Path
+
+from style import asks, faults
 
 GOOD = """
 use super::raw;
@@ -62,3 +64,12 @@ def test_length_of_comments() -> None:
     assert lines(f"// {'x' * 97}\n    /// {'x' * 92}\n") == []
     assert lines(f"// {'x' * 98}\n    /// {'x' * 93}\n") == [1, 2]
     assert lines(f'    pr_err!("{"x" * 120}");\n') == []
+
+
+def test_other_kernels() -> None:
+    """They are for kapi/compat; test builds and debug options are for anybody."""
+    for line in ('#[cfg(target_arch = "x86_64")]', "if cfg!(CONFIG_X86) {", "#[cfg(not(pciback_id_pointers))]"):
+        assert list(asks(Path("kapi/xen.rs"), line))
+        assert not list(asks(Path("kapi/compat/ids.rs"), line))
+    for line in ("#[cfg(pciback_faults)]", "#[cfg(CONFIG_DEBUG_SPINLOCK)]", "#[cfg(test)]"):
+        assert not list(asks(Path("kapi/log.rs"), line))
