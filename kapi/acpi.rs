@@ -27,6 +27,7 @@ use core::{
 };
 use kernel::{
     bindings,
+    container_of,
     ffi::c_void,
     pci,
     prelude::*, //
@@ -71,13 +72,14 @@ impl Node {
             return None;
         }
         // SAFETY: The device is valid by the caller's promise; its node never changes
-        // once it was added, and may be null.
-        let node = unsafe { bindings::to_acpi_device_node((*device).fwnode) };
-        if node.is_null() {
+        // once it was added.
+        let node = unsafe { (*device).fwnode };
+        // SAFETY: The node is valid, or null, of which the function says no.
+        if !unsafe { bindings::is_acpi_device_node(node) } {
             return None;
         }
-        // SAFETY: The node of a device that is still there.
-        let handle = unsafe { (*node).handle };
+        // SAFETY: Such a node is part of a `struct acpi_device`, of a device that is still there.
+        let handle = unsafe { (*container_of!(node, bindings::acpi_device, fwnode)).handle };
         (!handle.is_null()).then_some(Self(handle))
     }
 
