@@ -14,7 +14,6 @@
 #include <linux/printk.h>
 #include <linux/ratelimit_types.h>
 #include <linux/stddef.h>
-#include <xen/acpi.h>
 #include <xen/events.h>
 #include <xen/grant_table.h>
 #include <xen/interface/io/pciif.h>
@@ -24,6 +23,9 @@
 #include <xen/xen.h>
 #include <xen/xenbus.h>
 #include <asm/xen/hypercall.h>
+#ifdef CONFIG_XEN_ACPI
+#include <xen/acpi.h> /* Doesn't compile elsewhere. */
+#endif
 
 /* A function that is declared in Rust: FUNCTION(name, its result, its arguments). */
 #define FUNCTION(name, result, ...)                                    \
