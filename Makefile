@@ -9,8 +9,6 @@
 CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-pciback)
 KFLAGS ?= -Dwarnings
 
-export KERNEL ARCH
-
 .DEFAULT_GOAL := module
 .PHONY: module cli install install-cli clean distclean setup demo test test-host test-cli test-model test-vm test-all test-debug test-kernels fuzz bench lint rust-analyzer help
 

@@ -7,7 +7,8 @@
 //! names:
 //!
 //! - `pciback_id_pointers`: IDs hold pointers to their data, and `probe` gets an `Option` (7.3);
-//! - `pciback_untested`: the kernel is of a series that the driver was not tested on.
+//! - `pciback_untested`: the kernel is of a series, or for a machine, that the driver was not tested
+//!   on.
 //!
 //! What a machine has is in the kernel's own configuration.
 
