@@ -154,7 +154,8 @@ fn notified_or_warn(answer: Answer, said: &Once, operation: &str) -> Result<Noti
 /// # Errors
 ///
 /// - Xen's errno: it doesn't have the device and refused to add it (`ENODEV` for a virtual
-///   function on Xen 4.20, `EOPNOTSUPP` without an IOMMU on x86). The device must not be named to it.
+///   function on Xen 4.20, `EOPNOTSUPP` without an IOMMU on x86). The device must not be named to
+///   it.
 pub(crate) fn ask_known(dom0: Dom0, locked: &Locked<'_>) -> Result<Notified> {
     static SAID: Once = Once::new();
     /// `XEN_PCI_DEV_*` of physdev.h.

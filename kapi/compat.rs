@@ -3,12 +3,12 @@
 //! What is not the same on all kernels and machines that the driver is for: nothing else in it
 //! asks which one it is built for.
 //!
-//! What a kernel offers is found out by `Kbuild` (`kapi/compat/probes`), which sets `--cfg` of these
-//! names:
+//! What a kernel offers is found out by `Kbuild` (`kapi/compat/probes`), which sets `--cfg` of
+//! these names:
 //!
 //! - `pciback_id_pointers`: IDs hold pointers to their data, and `probe` gets an `Option` (7.3);
-//! - `pciback_untested`: the kernel is of a series, or for a machine, that the driver was not tested
-//!   on.
+//! - `pciback_untested`: the kernel is of a series, or for a machine, that the driver was not
+//!   tested on.
 //!
 //! What a machine has is in the kernel's own configuration.
 

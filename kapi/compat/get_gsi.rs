@@ -24,8 +24,8 @@ pub(in crate::kapi) unsafe fn set(function: Option<GetGsi>) {
         // Not in the kernel crate's bindings; drivers/xen/acpi.c.
         fn xen_acpi_register_get_gsi_func(func: Option<GetGsi>);
     }
-    // SAFETY: By the caller's promise. The kernel replaces the pointer under a write lock, and calls
-    // it under the read lock.
+    // SAFETY: By the caller's promise. The kernel replaces the pointer under a write lock, and
+    // calls it under the read lock.
     unsafe { xen_acpi_register_get_gsi_func(function) };
 }
 

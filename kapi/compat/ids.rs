@@ -23,8 +23,8 @@ const INFO: &() = &();
 #[cfg(not(pciback_id_pointers))]
 const INFO: () = ();
 
-/// Every device. Not made by `pci_device_table!`, which would also give the module an alias for every
-/// device and so have it loaded everywhere. (It must not be empty: where `probe` gets no `Option`, the
-/// kernel's adapter looks up entry 0.)
+/// Every device. Not made by `pci_device_table!`, which would also give the module an alias for
+/// every device and so have it loaded everywhere. (It must not be empty: where `probe` gets no
+/// `Option`, the kernel's adapter looks up entry 0.)
 pub(crate) const ANY_DEVICE: IdArray<pci::DeviceId, (), 1> =
     IdArray::new([(pci::DeviceId::from_class(0, 0), INFO)]);

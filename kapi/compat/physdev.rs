@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The `physdev_op` hypercall as this kind of machine makes it. `kapi/layout.c` checks it against the
-//! kernel's header.
+//! The `physdev_op` hypercall as this kind of machine makes it. `kapi/layout.c` checks it against
+//! the kernel's header.
 //!
 //! UPSTREAM(xen-helpers): hypercalls need a file in rust/helpers.
 
