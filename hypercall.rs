@@ -15,6 +15,7 @@ use crate::{
     kapi::{
         acpi::Node,
         compat::PASSTHROUGH_CAN_BE_OFF,
+        log::log_limited,
         pci::{
             DeviceExt,
             Header,
@@ -246,11 +247,13 @@ fn proximity(locked: &Locked<'_>) -> Option<u32> {
 /// # Errors
 ///
 /// - Xen's errno: `EEXIST` when a BAR covers something else, `ENODEV` when Xen has no such device.
-pub(crate) fn notify_reset(dom0: Dom0, device: &pci::Device, kind: ResetKind) -> Result<Notified> {
+/// - `EEXIST` too where Xen hides the device's MSI-X from dom0 instead of saying so (4.21.0).
+pub(crate) fn notify_reset(dom0: Dom0, locked: &Locked<'_>, kind: ResetKind) -> Result<Notified> {
     static SAID: Once = Once::new();
     if dom0.kind() == Dom0Kind::Pv {
         return Ok(Notified::NotNeeded);
     }
+    let device = locked.device();
     let Some(dev) = xen_name(device) else {
         return Ok(Notified::Impossible);
     };
@@ -261,7 +264,15 @@ pub(crate) fn notify_reset(dom0: Dom0, device: &pci::Device, kind: ResetKind) ->
             flags: kind.flag(),
         },
     );
-    let answer = answer::of_pci(ret, PASSTHROUGH_CAN_BE_OFF);
+    let hidden = locked.hides_msix();
+    if hidden {
+        log_limited!(
+            dev_err,
+            device,
+            "Xen hides its MSI-X since it was notified of a reset\n"
+        );
+    }
+    let answer = answer::of_reset(ret, PASSTHROUGH_CAN_BE_OFF, hidden);
     notified_or_warn(answer, &SAID, "state resets of PCI devices")
 }
 

@@ -40,6 +40,18 @@ pub(crate) const fn of_pci(ret: i32, can_be_off: bool) -> Answer {
     }
 }
 
+/// Sorts the answer to the notification of a reset, after which the device's MSI-X may be `hidden`.
+///
+/// Where a BAR covers something else, Xen 4.21.0 says that all is well, and leaves MSI-X out of the
+/// list of capabilities that dom0 reads (`vpci_init_capabilities()` of xen/drivers/vpci/vpci.c).
+/// Other versions say `EEXIST`.
+pub(crate) const fn of_reset(ret: i32, can_be_off: bool, hidden: bool) -> Answer {
+    match of_pci(ret, can_be_off) {
+        Answer::Done if hidden => Answer::Refused(EEXIST),
+        answer => answer,
+    }
+}
+
 /// Sorts the answer to a GSI set-up, for which "exists" is a success.
 pub(crate) const fn setup_gsi(ret: i32) -> Answer {
     match ret {
@@ -52,6 +64,7 @@ pub(crate) const fn setup_gsi(ret: i32) -> Answer {
 mod tests {
     use super::{
         of_pci,
+        of_reset,
         plain,
         setup_gsi,
         Answer, //
@@ -86,7 +99,24 @@ mod tests {
         for ret in [0, 1, i32::MAX] {
             assert_eq!(plain(ret), Answer::Done);
             assert_eq!(of_pci(ret, true), Answer::Done);
+            assert_eq!(of_reset(ret, true, false), Answer::Done);
             assert_eq!(setup_gsi(ret), Answer::Done);
+        }
+    }
+
+    #[test]
+    fn success_that_hides_msix_is_what_other_versions_call_it() {
+        for ret in [0, 1] {
+            assert_eq!(of_reset(ret, false, true), Answer::Refused(-17));
+        }
+        // What isn't a success says more than that.
+        for errno in 1..=200 {
+            for can_be_off in [false, true] {
+                for hidden in [false, true] {
+                    let answer = of_reset(-errno, can_be_off, hidden);
+                    assert_eq!(answer, of_pci(-errno, can_be_off));
+                }
+            }
         }
     }
 }

@@ -24,7 +24,8 @@ use crate::{
             listed_methods,
             CfgLocked,
             DeviceExt,
-            Header, //
+            Header,
+            Locked, //
         },
         xen::Dom0, //
     },
@@ -36,10 +37,7 @@ use crate::{
         },
     },
 };
-use kernel::{
-    pci,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// What the ladder's own methods came to.
 pub(crate) struct Outcome {
@@ -101,10 +99,10 @@ pub(crate) fn reset(
 /// # Errors
 ///
 /// - Xen's errno.
-pub(crate) fn notify_xen(record: &mut ResetRecord, dom0: Dom0, device: &pci::Device) -> Result {
+pub(crate) fn notify_xen(record: &mut ResetRecord, dom0: Dom0, locked: &Locked<'_>) -> Result {
     let was_reset = record.proof != Some(Proof::Disproven);
     if let Some(rung) = record.by.filter(|_| was_reset) {
-        record.xen = Some(notify::notify_xen(dom0, device, rung)?);
+        record.xen = Some(notify::notify_xen(dom0, locked, rung)?);
     }
     Ok(())
 }

@@ -103,13 +103,19 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
     let record = match restored {
         _ if !came_back => failed(&claimed, guess.by, "return", ETIMEDOUT),
         Err(error) => failed(&claimed, guess.by, "restore", error),
-        Ok(()) => notify(&claimed, guess, proof, micros),
+        Ok(()) => notify(device, &claimed, guess, proof, micros),
     };
     conclude(&claimed, guess, record);
 }
 
 /// Notifies Xen of a reset, unless it is known to have reset nothing, and returns the record.
-fn notify(claimed: &Claimed, guess: Guess, proof: Proof, micros: i64) -> ResetRecord {
+fn notify(
+    device: &CfgLocked<'_>,
+    claimed: &Claimed,
+    guess: Guess,
+    proof: Proof,
+    micros: i64,
+) -> ResetRecord {
     let mut record = ResetRecord::executed(guess.by, proof, micros);
     if !guess.is_known(proof) {
         record.state = ResetState::Unproven;
@@ -117,7 +123,7 @@ fn notify(claimed: &Claimed, guess: Guess, proof: Proof, micros: i64) -> ResetRe
     if proof == Proof::Disproven {
         return record;
     }
-    match notify_xen(claimed.dom0, &claimed.device, guess.by) {
+    match notify_xen(claimed.dom0, device, guess.by) {
         Ok(notified) => record.xen = Some(notified),
         Err(error) => {
             record.state = ResetState::Failed;

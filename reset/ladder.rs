@@ -27,7 +27,10 @@ use crate::{
     },
     kapi::{
         log::log_limited,
-        pci::DeviceLocks, //
+        pci::{
+            DeviceLocks,
+            Locked, //
+        },
     },
     pure::{
         canary::Proof,
@@ -137,7 +140,7 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
     let outcome = scope.reset(&locks, reset, target);
     // With the locks still held: once a native driver has the device, Xen must not be told to
     // forget what it knows of it.
-    conclude(target, reset.rung(), &scope, outcome)
+    conclude(target, reset.rung(), &scope, &locks, outcome)
 }
 
 /// Returns the index of the device if it is still claimed as it was.
@@ -168,6 +171,7 @@ fn conclude(
     target: &Arc<Claimed>,
     planned: Rung,
     scope: &ResetScope,
+    locks: &DeviceLocks,
     outcome: Result<(Rung, Done), Failed>,
 ) -> Result<Step, Failed> {
     let mut tried = Rungs::default();
@@ -186,9 +190,10 @@ fn conclude(
     tried.insert(rung);
     let mut others = Ok(());
     let mut mine = ResetRecord::failed(rung, ENODEV);
-    for ((device, claimed), finding) in scope.members.iter().zip(findings) {
+    for ((locked, claimed), finding) in scope.locked_members(locks).zip(findings) {
+        let device = locked.device();
         let record = match (claimed, finding) {
-            (Some(claimed), Ok(proof)) => notify(claimed, rung, proof, micros),
+            (Some(claimed), Ok(proof)) => notify(&locked, claimed, rung, proof, micros),
             (Some(_), Err(failed)) => {
                 log_failure(device, Some(rung), &failed);
                 ResetRecord::failed(rung, failed.error)
@@ -237,12 +242,18 @@ fn conclude(
 
 /// Notifies Xen of a reset that was carried out, unless it is known to have reset nothing, and
 /// returns the record.
-fn notify(claimed: &Claimed, rung: Rung, proof: Proof, micros: i64) -> ResetRecord {
+fn notify(
+    locked: &Locked<'_>,
+    claimed: &Claimed,
+    rung: Rung,
+    proof: Proof,
+    micros: i64,
+) -> ResetRecord {
     let record = ResetRecord::executed(rung, proof, micros);
     if proof == Proof::Disproven {
         return record;
     }
-    match notify_xen(claimed.dom0, &claimed.device, rung) {
+    match notify_xen(claimed.dom0, locked, rung) {
         Ok(notified) => ResetRecord {
             xen: Some(notified),
             ..record

@@ -12,7 +12,10 @@ use crate::{
     },
     kapi::{
         log::log_limited,
-        pci::DeviceExt,
+        pci::{
+            DeviceExt,
+            Locked, //
+        },
         uevent as kapi_uevent,
         xen::Dom0, //
     },
@@ -29,14 +32,14 @@ use kernel::{
 /// # Errors
 ///
 /// - Xen's errno, see [`hypercall::notify_reset`].
-pub(super) fn notify_xen(dom0: Dom0, device: &pci::Device, rung: Rung) -> Result<Notified> {
+pub(super) fn notify_xen(dom0: Dom0, locked: &Locked<'_>, rung: Rung) -> Result<Notified> {
     let kind = match rung {
         // A power-state reset counts as one, too: like an FLR it concerns this function only.
         Rung::Function(_) => ResetKind::Flr,
         Rung::Slot | Rung::Bus => ResetKind::Hot,
     };
-    fault::notify_xen(device.sbdf())?;
-    hypercall::notify_reset(dom0, device, kind)
+    fault::notify_xen(locked.device().sbdf())?;
+    hypercall::notify_reset(dom0, locked, kind)
 }
 
 /// Sends the uevent that says how a reset of the device ended.

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     device::claimed::Claimed,
     kapi::pci::{
+        CfgLocked,
         DeviceLocks,
         Unlocked, //
     },
@@ -109,6 +110,16 @@ impl ResetScope {
         Ok(devices)
     }
 
+    /// Yields the members, with all locks of [`to_lock`](Self::to_lock) held.
+    pub(super) fn locked_members<'a>(
+        &'a self,
+        locks: &'a DeviceLocks,
+    ) -> impl Iterator<Item = (CfgLocked<'a>, Option<&'a Arc<Claimed>>)> {
+        let bridges = usize::from(self.bridge.is_some());
+        let claimed = self.members.iter().map(|(_, claimed)| claimed.as_ref());
+        locks.iter().skip(bridges).zip(claimed)
+    }
+
     /// Returns `true` if the reset would reach no device that has come since. (None can go while
     /// its lock is held, and a virtual function comes only under the lock of its physical one.)
     fn is_all(&self) -> bool {
@@ -135,12 +146,10 @@ impl ResetScope {
         target: &Claimed,
     ) -> Result<(Rung, Done), Failed> {
         let gone = || Failed::at("recheck")(ENODEV);
-        let skip = usize::from(self.bridge.is_some());
         let mut members = KVec::with_capacity(self.members.len(), GFP_KERNEL)
             .map_err(|_| Failed::at("preparation")(ENOMEM))?;
-        for (device, (_, claimed)) in locks.iter().skip(skip).zip(&self.members) {
+        for (device, claimed) in self.locked_members(locks) {
             let state = claimed
-                .as_ref()
                 .filter(|claimed| claimed.is_endpoint())
                 .map(|claimed| &claimed.saved);
             let member = Member { device, state };

@@ -159,7 +159,7 @@ fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
         exclusive.restore_bridge()?;
         fsleep(settling(device.device()));
     }
-    hypercall::notify_reset(claimed.dom0, device.device(), ResetKind::Hot)?;
+    hypercall::notify_reset(claimed.dom0, device, ResetKind::Hot)?;
     Ok(())
 }
 

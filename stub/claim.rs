@@ -239,7 +239,7 @@ fn reset(
     take(
         ClaimStep::Notify,
         "Xen refused the notification of the reset",
-        || function_level::notify_xen(&mut outcome.record, dom0, locked.device()),
+        || function_level::notify_xen(&mut outcome.record, dom0, locked),
     )?;
     Ok(outcome)
 }

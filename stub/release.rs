@@ -123,7 +123,7 @@ fn clean(locked: &Locked<'_>, claim: &Claim, lines: &LogBatch) {
     match reset {
         // A reset has restored the device.
         Ok(mut outcome) if outcome.record.by.is_some() => {
-            function_level::notify_xen(&mut outcome.record, claimed.dom0, device)
+            function_level::notify_xen(&mut outcome.record, claimed.dom0, locked)
                 .map_err(Failed::at("notify"))
         }
         _ => {

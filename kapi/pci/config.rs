@@ -129,6 +129,19 @@ impl Locked<'_> {
         (at != 0).then(|| c_int::from(at))
     }
 
+    /// Returns `true` if the device's list of capabilities lacks the MSI-X that was in it when the
+    /// device was found. Of one that doesn't answer nothing is known.
+    pub(crate) fn hides_msix(&self) -> bool {
+        if self.msix_capability().is_none() {
+            return false;
+        }
+        // SAFETY: The device is valid. The function only reads, and follows no list for ever.
+        let at = unsafe {
+            bindings::pci_find_capability(raw(self.device()), bindings::PCI_CAP_ID_MSIX as c_int)
+        };
+        at == 0 && self.is_present()
+    }
+
     /// Returns `true` if the device is a port that the kernel's hot-plug driver serves.
     pub(crate) fn is_hotplug_port(&self) -> bool {
         // SAFETY: The device is valid and its lock is held.

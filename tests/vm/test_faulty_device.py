@@ -213,6 +213,58 @@ def test_registers_that_lie(faulty: Fixture, offset: int) -> None:
         assert faulty.shown("state") == ["clean"]
 
 
+def with_msix(faulty: FaultyDevice) -> None:
+    """MSI-X with two vectors, whose tables are in the BAR."""
+    faulty.capability(MSI_X, 0x11, 0x00)
+    faulty.config[MSI_X + 2 : MSI_X + 12] = bytes.fromhex("0100 00000000 00080000".replace(" ", ""))
+    show_msix(faulty)
+
+
+def show_msix(faulty: FaultyDevice) -> None:
+    """MSI-X is in the list of capabilities."""
+    faulty.capability(EXPRESS, 0x10, MSI_X)
+
+
+def hide_msix(faulty: FaultyDevice) -> None:
+    """As Xen 4.21.0 does it: the list goes past MSI-X, which is still there."""
+    faulty.capability(EXPRESS, 0x10, 0x00)
+
+
+@pytest.mark.dom0("faulty_devices", "pvh")
+@XEN_COMPLAINS
+@pytest.mark.klog_allow("probe with driver pciback failed")
+def test_msix_hidden_after_a_reset(faulty: Fixture) -> None:
+    """Xen 4.21.0 may say that all is well and hide MSI-X from dom0: what the others call EEXIST."""
+    with_msix(faulty.faulty_device)
+    assert faulty.find_again()
+    if not faulty.dom0.run(f"test -e {DEVICES}/{faulty.bdf}/pciback").ok:
+        assert faulty.write("bind") == FINE
+    assert faulty.shown("state") == ["clean"]
+    faulty.faulty_device.after_flr = hide_msix
+    assert faulty.write("reset_device") == EEXIST
+    facts = ("state", "assignable", "last_reset_method", "last_reset_error")
+    assert faulty.shown(*facts) == ["failed", "no", "flr", f"-{EEXIST}"]
+    assert faulty.said("Xen hides its MSI-X")
+    # So does the kernel's own reset.
+    faulty.faulty_device.after_flr = show_msix
+    assert faulty.write("reset_device") == FINE
+    assert faulty.shown("state", "assignable") == ["clean", "yes"]
+    faulty.faulty_device.after_flr = hide_msix
+    faulty.dom0.check(f"echo 1 >{DEVICES}/{faulty.bdf}/reset")
+    assert faulty.shown(*facts) == ["failed", "no", "flr", f"-{EEXIST}"]
+    faulty.faulty_device.after_flr = show_msix
+    assert faulty.write("reset_device") == FINE
+    # And a claim fails for it.
+    assert faulty.write("unbind") == FINE
+    faulty.faulty_device.after_flr = hide_msix
+    assert faulty.write("bind") == EEXIST
+    assert faulty.said("not claimed: notify: ")
+    show_msix(faulty.faulty_device)
+    faulty.faulty_device.after_flr = None
+    assert faulty.write("bind") == FINE
+    assert faulty.shown("state") == ["clean"]
+
+
 def self_loop(faulty: FaultyDevice) -> None:
     """A list whose first element comes after itself."""
     faulty.capability(POWER, 0x01, POWER)
