@@ -3,10 +3,10 @@
 //! What is known of claimed devices, and of the slots whose devices are to be claimed.
 //!
 //! [`claimed`] is one device, [`assignment`] the domain that has it, [`registry`] all devices,
-//! [`slots`] the list. [`saved_state`], [`bridge_state`], [`enabled`] and [`canary`] are what is
-//! kept of a device's registers, and how it is put back; [`msix`] is where it has its MSI-X table.
-//! [`messages`] are what a PV guest gets of a device, by its [`sender`]; [`intx`] is dom0's part in
-//! its pin.
+//! [`slots`] the list, and [`backend_domain`] knows devices that are no hardware. [`saved_state`],
+//! [`bridge_state`], [`enabled`] and [`canary`] are what is kept of a device's registers, and how
+//! it is put back; [`msix`] is where it has its MSI-X table. [`messages`] are what a PV guest gets
+//! of a device, by its [`sender`]; [`intx`] is dom0's part in its pin.
 //!
 //! Nothing here acts on its own: the callbacks of the driver core in [`crate::stub`], guests in
 //! [`crate::backend`] and resets in [`crate::reset`] ask for it.
@@ -16,6 +16,7 @@
 pub(crate) mod aer;
 pub(crate) mod assignment;
 mod ats;
+pub(crate) mod backend_domain;
 mod bars;
 pub(crate) mod bridge_state;
 pub(crate) mod canary;

@@ -24,6 +24,7 @@ pub(crate) mod error_recovery;
 pub(crate) mod guest_interrupts;
 pub(crate) mod hypercall_answer;
 pub(crate) mod intx;
+pub(crate) mod iommu_map;
 pub(crate) mod irq_storm;
 pub(crate) mod kernel_reset;
 pub(crate) mod pciif;

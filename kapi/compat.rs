@@ -12,6 +12,7 @@
 //!
 //! What a machine has is in the kernel's own configuration.
 
+pub(crate) mod device_tree;
 pub(super) mod get_gsi;
 mod ids;
 pub(super) mod physdev;

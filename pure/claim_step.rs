@@ -9,6 +9,8 @@ use core::fmt;
 pub(crate) enum ClaimStep {
     /// The header type must be one that can be given away.
     Header,
+    /// Its other end must be hardware, not a backend in another domain.
+    Backend,
     /// Xen must have accepted the device, or a state reset would crash Xen (PVH dom0).
     KnownToXen,
     /// `pci_enable_device()`.
@@ -32,8 +34,9 @@ pub(crate) enum ClaimStep {
 impl ClaimStep {
     /// All steps in the order in which a claim takes them.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Header,
+        Self::Backend,
         Self::KnownToXen,
         Self::Enable,
         Self::PrepareMsix,
@@ -49,6 +52,7 @@ impl ClaimStep {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Header => "header",
+            Self::Backend => "backend",
             Self::KnownToXen => "known-to-xen",
             Self::Enable => "enable",
             Self::PrepareMsix => "prepare-msix",

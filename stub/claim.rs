@@ -9,6 +9,7 @@ use super::{
 use crate::{
     backend,
     device::{
+        backend_domain::backend_domain,
         claimed::Claimed,
         enabled::Enabled,
         ordered_log::{
@@ -55,6 +56,7 @@ use crate::{
 };
 use kernel::{
     device::Core,
+    fmt,
     pci,
     prelude::*,
     sync::Arc,
@@ -75,8 +77,28 @@ pub(crate) struct Claim {
 /// A step that failed; what it says goes to the log.
 struct StepFailed {
     step: ClaimStep,
-    cause: &'static str,
+    cause: Cause,
     error: Error,
+}
+
+/// Why a step failed.
+#[derive(Clone, Copy)]
+enum Cause {
+    /// For the reason that the step always has.
+    Usual(&'static str),
+    /// The device's other end is in that domain.
+    BackendIn(u32),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usual(cause) => f.write_str(cause),
+            Self::BackendIn(domain) => {
+                write!(f, "it is no hardware: its backend is in domain {domain}")
+            }
+        }
+    }
 }
 
 /// Takes one step.
@@ -87,7 +109,11 @@ fn take<T>(
 ) -> Result<T, StepFailed> {
     fault::before(step)
         .and_then(|()| action())
-        .map_err(|error| StepFailed { step, cause, error })
+        .map_err(|error| StepFailed {
+            step,
+            cause: Cause::Usual(cause),
+            error,
+        })
 }
 
 /// Claims the device. Called by the driver core, which holds the device's lock.
@@ -131,6 +157,22 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
             header => Ok(header),
         },
     )?;
+
+    let backend = take(
+        ClaimStep::Backend,
+        "the device tree says something malformed of it",
+        || match locked.registered() {
+            Some(registered) => backend_domain(registered),
+            None => Err(ENODEV),
+        },
+    )?;
+    if let Some(domain) = backend {
+        return Err(StepFailed {
+            step: ClaimStep::Backend,
+            cause: Cause::BackendIn(domain),
+            error: ENODEV,
+        });
+    }
 
     take(
         ClaimStep::KnownToXen,
@@ -231,7 +273,7 @@ fn reset(
     })
     .map_err(|failed| match failed.error {
         EBUSY => StepFailed {
-            cause: "it has virtual functions, which a reset would take away",
+            cause: Cause::Usual("it has virtual functions, which a reset would take away"),
             ..failed
         },
         _ => failed,

@@ -16,7 +16,7 @@ enabled() {
 	cat "$PCI/$1/enable"
 }
 
-for step in header known-to-xen enable prepare-msix save reset notify setup-gsi record; do
+for step in header backend known-to-xen enable prepare-msix save reset notify setup-gsi record; do
 	check "loads with fail_step=$step" module_load "fail_step=$step"
 	for dev in $FLR_DEVICES $PLAIN_DEVICES; do
 		pci_unbind "$dev"
