@@ -26,6 +26,10 @@ On each other kernel that the driver is for, some are run (tools/test-kernels), 
 
     @pytest.mark.core                                 what differs between kernels shows here
     @pytest.mark.smoke                                it loads, claims, resets and lets go
+
+On a machine for arm64 (ARCH=arm64) those are run that say so, and nowhere else:
+
+    @pytest.mark.arm64
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
 from lab.machine import Dom0
 from lab.machine_spec import MachineSpec
 from lab.parts import Parts
-from lab.paths import shown
+from lab.paths import ARM64, shown
 
 TIERS = ("test", "all", "debug")
 TIER = os.environ.get("PCIBACK_TIER", "test")
@@ -79,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "tier(name): the first tier that it is in, if not the first of all")
     config.addinivalue_line("markers", "c_driver: the C driver with a guest, for comparison; in the tier `all` only")
+    config.addinivalue_line("markers", "arm64: for machines for arm64, and for no others")
     config.addinivalue_line("markers", "core: one of those for other kernels")
     config.addinivalue_line("markers", "smoke: one of those for other kernels, and for a first look")
     if TIER not in TIERS:
@@ -108,6 +113,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def is_in_tier(item: pytest.Item) -> bool:
     """Whether the test is one of the tier that is run."""
+    if bool(item.get_closest_marker("arm64")) != ARM64:
+        return False
     if item.get_closest_marker("c_driver"):
         # What that one does doesn't change with this project, and the debug kernels lack it.
         return TIER == "all"

@@ -3,6 +3,7 @@
 
 import pytest
 from lab.machine import Dom0
+from lab.pciback import is_tested, warns_of_untested_kernel
 
 
 @pytest.mark.dom0("none", "bare")
@@ -16,6 +17,13 @@ def test_refuses_outside_an_initial_domain(dom0: Dom0) -> None:
     assert lines == {"rust_pciback: not the initial domain of Xen: nothing to do here"}
     assert dom0.check("ls /sys/bus/pci/drivers; ls /sys/bus/pci/devices/*/") == before
     assert "rust_pciback" not in dom0.check("cat /proc/modules")
+
+
+@pytest.mark.smoke
+@pytest.mark.dom0("main")
+def test_says_so_of_an_untested_kernel(dom0: Dom0) -> None:
+    """Once at load, if Kbuild doesn't list it."""
+    assert warns_of_untested_kernel(dom0) == (0 if is_tested(dom0) else 1)
 
 
 @pytest.mark.smoke

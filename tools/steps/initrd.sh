@@ -6,11 +6,12 @@
 #
 # shellcheck disable=SC2154 # those two
 
-# initrd_root ROOT: the folders, and busybox with all of its applets.
+# initrd_root ROOT [BUSYBOX]: the folders, and busybox with all of its applets; one for another
+# machine has the same.
 initrd_root() {
-	local r=$1 applet
+	local r=$1 busybox=${2:-/bin/busybox} applet
 	mkdir -p "$r"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,root,etc,lib/modules}
-	cp /bin/busybox "$r/bin/"
+	cp "$busybox" "$r/bin/busybox"
 	for applet in $(busybox --list); do
 		[ -e "$r/bin/$applet" ] || ln -s busybox "$r/bin/$applet"
 	done
@@ -54,6 +55,18 @@ initrd_modules() {
 # initrd_pack ROOT FILE
 initrd_pack() {
 	(cd "$1" && find . | cpio --quiet -o -H newc) >"$2"
+}
+
+# initrd_dom0_arm64 FILE BUSYBOX: the smaller dom0 for arm64.
+initrd_dom0_arm64() {
+	local r image=$LAB_REPO/tests/vm/image
+	r=$(mktemp -d)
+	initrd_root "$r" "$2"
+	install -m 755 "$image/init" "$r/init"
+	install -m 755 "$image/agent" "$r/bin/"
+	initrd_modules "$r" "$image/modules-arm64.list"
+	initrd_pack "$r" "$1"
+	rm -rf "$r"
 }
 
 # initrd_dom0 FILE: the small dom0.

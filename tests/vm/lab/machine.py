@@ -195,14 +195,9 @@ class Dom0:
             # device below a root port would go to dom0's memory; and since QEMU 11 a PVH dom0 hangs
             # with it.
             args += ["-device", "intel-iommu,intremap=on"]
-        args += ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
-        args += ["-chardev", f"socket,id=qmp,fd={fds[0]}", "-mon", "chardev=qmp,mode=control"]
         # dom0's devices work behind the IOMMU, or not at all.
         modern = "disable-legacy=on" + ("" if self.flavour == "bare" else ",iommu_platform=on")
-        args += ["-device", f"virtio-serial-pci,id=lab-serial,bus=pcie.0,addr=0x2,{modern}"]
-        for n, fd in enumerate(fds[1 : 1 + self.CHANNELS]):
-            args += ["-chardev", f"socket,id=agent{n},fd={fd}"]
-            args += ["-device", f"virtserialport,bus=lab-serial.0,chardev=agent{n},name=agent{n}"]
+        args += self._connections(fds, modern)
         if self.xl:
             drive = f"file={IMAGE}/xlroot.ext4,format=raw,if=none,id=lab-root,snapshot=on"
             args += ["-drive", drive]
@@ -211,6 +206,25 @@ class Dom0:
             drive = f"file={IMAGE}/guest.ext4,format=raw,if=none,id=lab-guest,readonly=on"
             args += ["-drive", drive]
             args += ["-device", f"virtio-blk-pci,id=lab-guest,{where.format(function=1)},drive=lab-guest,{modern}"]
+        if self.topology.faulty_devices:
+            # Such a device's other end may share dom0's memory, which therefore must be a file.
+            args += ["-object", f"memory-backend-memfd,id=lab-memory,size={size}M,share=on"]
+            args[args.index("q35")] += ",memory-backend=lab-memory"
+        return args + self._plugged(fds)
+
+    def _connections(self, fds: list[int], modern: str) -> list[str]:
+        """The console, the monitor, and the agents' ports on a virtio device with these properties."""
+        args = ["-chardev", "stdio,id=com1,signal=off", "-serial", "chardev:com1"]
+        args += ["-chardev", f"socket,id=qmp,fd={fds[0]}", "-mon", "chardev=qmp,mode=control"]
+        args += ["-device", f"virtio-serial-pci,id=lab-serial,bus=pcie.0,addr=0x2,{modern}"]
+        for n, fd in enumerate(fds[1 : 1 + self.CHANNELS]):
+            args += ["-chardev", f"socket,id=agent{n},fd={fd}"]
+            args += ["-device", f"virtserialport,bus=lab-serial.0,chardev=agent{n},name=agent{n}"]
+        return args
+
+    def _plugged(self, fds: list[int]) -> list[str]:
+        """The devices of the topology, and their disks."""
+        args = []
         for disk, length in self.topology.disks.items():
             path = Path(self._dir.name) / f"{disk}.raw"
             with path.open("wb") as backing:
@@ -218,10 +232,6 @@ class Dom0:
                 backing.truncate(length)
             args += ["-drive", f"file={path},format=raw,if=none,id={disk}"]
         sockets = dict(zip(self.topology.faulty_devices, fds[1 + self.CHANNELS :], strict=True))
-        if sockets:
-            # Such a device's other end may share dom0's memory, which therefore must be a file.
-            args += ["-object", f"memory-backend-memfd,id=lab-memory,size={size}M,share=on"]
-            args[args.index("q35")] += ",memory-backend=lab-memory"
         named = re.compile(r"fd=@(\w+)$")
         return args + [named.sub(lambda name: f"fd={sockets[name[1]]}", arg) for arg in self.topology.args]
 

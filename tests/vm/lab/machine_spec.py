@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .arm64 import ArmDom0
 from .machine import Dom0
-from .paths import DEBUG, FAULTS_MODULE, MODULE
+from .paths import ARM64, DEBUG, FAULTS_MODULE, MODULE
 from .until import until
 
 #: rmmod, for a kernel that releases kobjects some seconds late: as long as a driver's directory is there
@@ -41,7 +42,7 @@ class MachineSpec:
     def boot(self) -> Dom0:
         """Start such a machine, with the module and the in-dom0 tests in it."""
         options = {"xl": self.xl, "kernel": self.kernel, "xen": self.xen, "cpus": self.cpus}
-        dom0 = Dom0(self.topology, self.flavour, name=str(self), **options)
+        dom0 = (ArmDom0 if ARM64 else Dom0)(self.topology, self.flavour, name=str(self), **options)
         if MODULE.exists():
             dom0.put_module()
         if FAULTS_MODULE.exists():

@@ -13,6 +13,8 @@ REPO = Path(__file__).resolve().parents[3]
 OTHER = os.environ.get("PCIBACK_KERNEL", "")
 #: The debug kernel, if it is one.
 DEBUG = OTHER if OTHER in ("locks", "kasan") else ""
+#: Whether the machine is one for arm64.
+ARM64 = OTHER.endswith("-arm64")
 #: What each dom0's kernel is told besides.
 CMDLINE = os.environ.get("PCIBACK_CMDLINE", "")
 #: How many times as long as with the stock kernel anything may take.

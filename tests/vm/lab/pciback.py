@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
+
 from .machine import Dom0
-from .paths import SLOWER
+from .paths import REPO, SLOWER
 from .until import until
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
@@ -20,6 +22,23 @@ def load(dom0: Dom0, options: str = "", module: str = MODULE) -> None:
 def unload(dom0: Dom0, seconds: float = 30) -> None:
     """Unload it, which releases what is claimed."""
     dom0.check("rmmod rust_pciback", seconds * SLOWER)
+
+
+def is_tested(dom0: Dom0) -> bool:
+    """Whether the kernel's series and machine are among those that Kbuild calls tested."""
+    listed = re.search(r"^TESTED := (.*)$", (REPO / "Kbuild").read_text(), re.MULTILINE)
+    assert listed is not None
+    machine, release = dom0.check("uname -m; uname -r").split()
+    series = ".".join(release.split(".")[:2])
+    return f"{'arm64' if machine == 'aarch64' else 'x86'}-{series}" in listed[1].split()
+
+
+def warns_of_untested_kernel(dom0: Dom0) -> int:
+    """How often the module says so when it is loaded."""
+    dom0.check("dmesg -c >/dev/null")
+    load(dom0)
+    unload(dom0)
+    return dom0.check("dmesg").count("rust_pciback: untested on Linux")
 
 
 def claim(dom0: Dom0, *bdfs: str) -> None:

@@ -32,6 +32,8 @@ class Topology:
     kernel: str = ""
     #: Names of functions whose configuration space is the test's, see faulty_device.py.
     faulty_devices: list[str] = field(default_factory=list)
+    #: By requester ID: domains in which devices have their backends, says the device tree (arm64.py).
+    backends: dict[int, int] = field(default_factory=dict)
     _slot: int = 4
     _chassis: int = 0
 
@@ -89,6 +91,11 @@ class Topology:
             max_ioqpairs=2 * vfs + 2,
             msix_qsize=vfs + 2,
         )
+
+    def offered(self, driver: str, name: str, domain: int, **props: Any) -> Topology:
+        """A device directly below the host bridge whose backend is said to be in that domain."""
+        self.backends[self._slot << 3] = domain
+        return self.device(driver, name, **props)
 
     def faulty_device(self, name: str) -> Topology:
         """A function that breaks or lies as a test has it do (faulty_device.py), alone on a root port."""
@@ -264,6 +271,23 @@ def _storm() -> Topology:
     return t.device("virtio-net-pci", "card.0", port, addr="0x0.0", multifunction="on", **modern)
 
 
+def _arm64() -> Topology:
+    """What dom0 has on a machine for arm64: with FLR, and one that only a slot reset reaches."""
+    t = Topology("arm64").on_port("igb", "igb0", romfile="").nvme_on_port("nvme0")
+    return t.on_port("e1000e", "e1000e0", romfile="")
+
+
+def _backends() -> Topology:
+    """Virtio devices below one host bridge, of which two have their backends elsewhere, in two domains.
+
+    The kernel of Debian lacks the driver of what their device tree calls an IOMMU, and waits for it.
+    """
+    t = Topology("backends", kernel="deferred_probe_timeout=1")
+    modern = {"disable-legacy": "on", "romfile": ""}
+    t.offered("virtio-net-pci", "offered2", 2, **modern).device("virtio-net-pci", "own0", **modern)
+    return t.offered("virtio-net-pci", "offered5", 5, **modern).on_port("igb", "igb0", romfile="")
+
+
 def _none() -> Topology:
     """Nothing but what the chipset has."""
     return Topology("none")
@@ -288,6 +312,8 @@ TOPOLOGIES = {
         _faulty_devices,
         _slow,
         _storm,
+        _arm64,
+        _backends,
     )
 }
 
