@@ -6,8 +6,9 @@ import sys
 import time
 
 from lab.agent import AgentError
+from lab.arm64 import ArmDom0
 from lab.machine import Dom0, MachineError
-from lab.paths import DOM0_TESTS, FAULTS_MODULE, MODULE, shown
+from lab.paths import ARM64, DOM0_TESTS, FAULTS_MODULE, MODULE, shown
 from lab.topology import TOPOLOGIES
 
 EPILOG = """\
@@ -86,7 +87,7 @@ def main() -> int:
     args = arguments()
     began = time.monotonic()
     try:
-        with Dom0(
+        with (ArmDom0 if ARM64 else Dom0)(
             args.topology,
             "pv" if args.pv else "pvh",
             xl=args.xl,
