@@ -3,7 +3,8 @@
 
 import pytest
 from lab.machine import Dom0
-from lab.pciback import is_tested, warns_of_untested_kernel
+from lab.paths import RENUMBERED_MODULE
+from lab.pciback import DRIVER, is_tested, warns_of_untested_kernel
 
 
 @pytest.mark.dom0("none", "bare")
@@ -24,6 +25,18 @@ def test_refuses_outside_an_initial_domain(dom0: Dom0) -> None:
 def test_says_so_of_an_untested_kernel(dom0: Dom0) -> None:
     """Once at load, if Kbuild doesn't list it."""
     assert warns_of_untested_kernel(dom0) == (0 if is_tested(dom0) else 1)
+
+
+@pytest.mark.tier("all")
+@pytest.mark.dom0("main")
+def test_refuses_other_numbers_of_reset_methods(dom0: Dom0) -> None:
+    """Where the kernel numbers reset methods in another order: one line, and nothing of it is left."""
+    dom0.put(RENUMBERED_MODULE, "/root/renumbered.ko")
+    dom0.check("dmesg -c >/dev/null")
+    assert not dom0.run("insmod /root/renumbered.ko").ok
+    assert dom0.check("dmesg").count("this kernel numbers reset methods differently") == 1
+    assert not dom0.run(f"test -e {DRIVER}").ok
+    assert "rust_pciback" not in dom0.check("cat /proc/modules")
 
 
 @pytest.mark.smoke

@@ -24,6 +24,7 @@ BUILD = CACHE / "build" / OTHER
 KERNEL = IMAGE / OTHER
 MODULE = BUILD / "module" / "rust_pciback.ko" if OTHER else REPO / "rust_pciback.ko"
 FAULTS_MODULE = BUILD / "faults" / "rust_pciback.ko"
+RENUMBERED_MODULE = BUILD / "renumbered" / "rust_pciback.ko"
 MISUSE_MODULE = BUILD / "misuse-run" / "rust_pciback.ko"
 #: Preloaded into QEMU where it needs that (tests/vm/src).
 NOKVM = CACHE / "build" / "nokvm.so"
