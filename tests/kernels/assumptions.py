@@ -163,6 +163,76 @@ ASSUMPTIONS = (
         (r"device_lock\(&dev->dev\);", r"err_handler->error_detected\(dev, state\);", r"device_unlock\(&dev->dev\);"),
     ),
     Assumption(
+        "a page that can't be mapped is ENOENT, and xenbus has told the other end",
+        "drivers/xen/xenbus/xenbus_client.c",
+        r"static int __xenbus_map_ring\(",
+        (r"xenbus_dev_fatal\(dev, info->map\[i\]\.status,", r"return -ENOENT;"),
+    ),
+    Assumption(
+        "an event channel that isn't bound has no handler",
+        "drivers/xen/events/events_base.c",
+        r"static int bind_interdomain_evtchn_to_irqhandler_chip\(",
+        (
+            r"if \(irq < 0\) return irq;",
+            r"retval = request_irq\(irq, handler, irqflags, devname, dev_id\);",
+            r"if \(retval != 0\) \{ unbind_from_irq\(irq\); return retval;",
+        ),
+    ),
+    Assumption(
+        "an event channel that is unbound calls its handler no more, and no call is under way",
+        "drivers/xen/events/events_base.c",
+        r"void unbind_from_irqhandler\(",
+        (r"free_irq\(irq, dev_id\);", r"unbind_from_irq\(irq\);"),
+    ),
+    Assumption(
+        "there is no further event until the last one was ended",
+        "drivers/xen/events/events_base.c",
+        r"static void lateeoi_ack_dynirq\(",
+        (r"do_mask\(info, EVT_MASK_REASON_EOI_PENDING\);",),
+    ),
+    Assumption(
+        "an event that was ended allows the next one, later if there are many without anything to do",
+        "drivers/xen/events/events_base.c",
+        r"static void xen_irq_lateeoi_locked\(",
+        (r"if \(spurious\)", r"lateeoi_list_add\(info\);", r"do_unmask\(info, EVT_MASK_REASON_EOI_PENDING\);"),
+    ),
+    Assumption(
+        "the kernel remembers whether a device is to master the bus",
+        "drivers/pci/pci.c",
+        r"static void __pci_set_master\(",
+        (r"pci_write_config_word\(dev, PCI_COMMAND, cmd\);", r"dev->is_busmaster = enable;"),
+    ),
+    Assumption(
+        "pci_intx() writes a bit, and has nothing undone when a driver goes",
+        "drivers/pci/pci.c",
+        r"void pci_intx\(",
+        (
+            r"PCI_COMMAND, &pci_command\); if \(enable\) new = pci_command & ~PCI_COMMAND_INTX_DISABLE;",
+            r"if \(new == pci_command\) return; pci_write_config_word\(pdev, PCI_COMMAND, new\); \}",
+        ),
+    ),
+    Assumption(
+        "a power state that a device refuses is no error, and `current_state` says which one it has",
+        "drivers/pci/pci.c",
+        r"static int pci_set_low_power_state\(",
+        (
+            r"dev->current_state > state\) \{.*?return -EINVAL;",
+            r"dev->current_state = PCI_D3cold; return -EIO;",
+            r"dev->current_state = pmcsr & PCI_PM_CTRL_STATE_MASK;",
+            r"return 0; \}",
+        ),
+    ),
+    Assumption(
+        "so it is for a device that is woken, whose addresses the kernel restores",
+        "drivers/pci/pci.c",
+        r"static int pci_set_full_power_state\(",
+        (
+            r"dev->current_state = pmcsr & PCI_PM_CTRL_STATE_MASK;",
+            r"else if \(ret > 0\) \{ pci_restore_bars\(dev\);",
+            r"return 0; \}",
+        ),
+    ),
+    Assumption(
         "Xen's number for hypercalls on arm64 is 0xea1",
         "arch/arm64/xen/hypercall.S",
         r"#define XEN_IMM",

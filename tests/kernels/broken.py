@@ -80,6 +80,43 @@ CASES = (
         "xenbus_driver.otherend_changed has another prototype",
     ),
     Case(
+        "include/xen/xenbus.h",
+        r"(xenbus_rm\(struct xenbus_transaction \w+, )",
+        r"\1unsigned int flags, ",
+        "xenbus_rm() has another prototype",
+    ),
+    Case(
+        "include/xen/xenbus.h",
+        r"(xenbus_map_ring_valloc\(struct xenbus_device \*\w+, )grant_ref_t",
+        r"\1unsigned long",
+        "xenbus_map_ring_valloc() has another prototype",
+    ),
+    Case(
+        "include/xen/events.h",
+        r"(bind_interdomain_evtchn_to_irqhandler_lateeoi\(struct xenbus_device \*\w+,\s*)evtchn_port_t",
+        r"\1unsigned long",
+        "bind_interdomain_evtchn_to_irqhandler_lateeoi() has another prototype",
+    ),
+    Case(
+        "include/xen/events.h",
+        r"(XEN_EOI_FLAG_SPURIOUS\s+)0x00000001",
+        r"\g<1>0x00000002",
+        "XEN_EOI_FLAG_SPURIOUS is another",
+    ),
+    Case(
+        "include/xen/interface/io/pciif.h",
+        r"(struct xen_pci_op \{)",
+        r"\1\n\tuint32_t something_new;",
+        "sizeof(struct xen_pci_op)",
+    ),
+    Case("include/xen/interface/io/pciif.h", r"(SH_INFO_MAX_VEC\s+)128", r"\g<1>64", "SH_INFO_MAX_VEC is another"),
+    Case(
+        "include/linux/pci.h",
+        r"(PCI_REGION_FLAG_MASK\s+)0x0fU",
+        r"\g<1>0x1fU",
+        "PCI_REGION_FLAG_MASK is another",
+    ),
+    Case(
         "include/xen/acpi.h",
         r"(typedef int \(\*get_gsi_from_sbdf_t\)\()u32",
         r"\1unsigned long",
