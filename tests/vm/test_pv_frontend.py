@@ -75,6 +75,7 @@ def life(dom0: Dom0, stub: Stub, first: Endpoint, late: list[Endpoint], cmdline:
     stub.unload(dom0)
 
 
+@pytest.mark.core
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_life(dom0: Dom0) -> None:
     """A disk from the start, and network cards that come and go: all by MSI-X."""
