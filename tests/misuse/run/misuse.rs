@@ -21,6 +21,7 @@ use crate::{
             Groups,
             LargeShow, //
         },
+        compat,
         notifier::{
             BusListener,
             BusRegistration, //
@@ -53,7 +54,6 @@ use crate::{
 };
 use kernel::{
     device::Core,
-    device_id::IdArray,
     driver,
     pci,
     prelude::*,
@@ -91,17 +91,15 @@ impl Parts {
 /// The driver.
 struct Misuse;
 
-const ANY: IdArray<pci::DeviceId, (), 1> = IdArray::new([(pci::DeviceId::from_class(0, 0), ())]);
-
 impl pci::Driver for Misuse {
     type IdInfo = ();
     type Data<'bound> = ();
 
-    const ID_TABLE: pci::IdTable<()> = &ANY;
+    const ID_TABLE: pci::IdTable<()> = &compat::ANY_DEVICE;
 
     fn probe<'bound>(
         _: &'bound pci::Device<Core<'_>>,
-        (): &'bound (),
+        _: compat::IdInfo<'bound>,
     ) -> impl PinInit<(), Error> + 'bound {
         // An error that nothing else answers with.
         Err::<(), _>(if HASTY.load(Relaxed) { EXDEV } else { ENODEV })
