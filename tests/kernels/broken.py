@@ -54,6 +54,12 @@ CASES = (
         "sizeof(struct pci_device_reset)",
     ),
     Case(
+        "include/xen/interface/physdev.h",
+        r"(MAP_PIRQ_TYPE_GSI\s+)0x1",
+        r"\g<1>0x5",
+        "MAP_PIRQ_TYPE_GSI is another",
+    ),
+    Case(
         "include/xen/interface/xen.h",
         r"(__HYPERVISOR_physdev_op\s+)33",
         r"\g<1>34",
