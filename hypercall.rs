@@ -264,7 +264,8 @@ pub(crate) fn notify_reset(dom0: Dom0, locked: &Locked<'_>, kind: ResetKind) -> 
             flags: kind.flag(),
         },
     );
-    let hidden = locked.hides_msix();
+    // Where Xen was not notified, or refused, that is all there is to say.
+    let hidden = ret >= 0 && locked.hides_msix();
     if hidden {
         log_limited!(
             dev_err,
