@@ -6,13 +6,15 @@
 //!
 //! A device tree says so by an IOMMU that is compatible with `xen,grant-dma`, which the device's
 //! own node names (`iommus`), or the map of its host bridge (`iommu-map`): each device below it may
-//! have another. The kernel reads them in the same way (drivers/xen/grant-dma-ops.c).
+//! have another. The kernel looks in the map only, if it is a PCI device
+//! (drivers/xen/grant-dma-ops.c); here either is enough.
 
 use crate::{
     kapi::{
         compat::device_tree::DeviceNode,
         pci::{
             DeviceExt,
+            Locked,
             Registered, //
         },
     },
@@ -30,17 +32,21 @@ use kernel::prelude::*;
 /// # Errors
 ///
 /// - `EINVAL`: a property that says so is malformed.
-pub(crate) fn backend_domain(device: Registered<'_>) -> Result<Option<u32>> {
-    let spec = match own(device).map_err(|MalformedMap| EINVAL)? {
-        Some(spec) => Some(spec),
-        None => mapped(device).map_err(|MalformedMap| EINVAL)?,
-    };
-    Ok(spec.and_then(|spec| spec.backend(is_grant_dma(spec.iommu))))
+/// - `ENODEV`: the device has no driver, so it may be gone.
+pub(crate) fn backend_domain(locked: &Locked<'_>) -> Result<Option<u32>> {
+    let device = locked.registered().ok_or(ENODEV)?;
+    for spec in [own(locked), mapped(device)] {
+        let spec = spec.map_err(|MalformedMap| EINVAL)?;
+        if let Some(domain) = spec.and_then(|spec| spec.backend(is_grant_dma(spec.iommu))) {
+            return Ok(Some(domain));
+        }
+    }
+    Ok(None)
 }
 
 /// What a node of the device's own says.
-fn own(device: Registered<'_>) -> Result<Option<IommuSpec>, MalformedMap> {
-    let node = DeviceNode::of_device(device);
+fn own(locked: &Locked<'_>) -> Result<Option<IommuSpec>, MalformedMap> {
+    let node = DeviceNode::of_device(locked);
     match node.as_ref().and_then(|node| node.property(c"iommus")) {
         Some(iommus) => iommu_map::first(iommus, cells).map(Some),
         None => Ok(None),

@@ -161,10 +161,7 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
     let backend = take(
         ClaimStep::Backend,
         "the device tree says something malformed of it",
-        || match locked.registered() {
-            Some(registered) => backend_domain(registered),
-            None => Err(ENODEV),
-        },
+        || backend_domain(locked),
     )?;
     if let Some(domain) = backend {
         return Err(StepFailed {

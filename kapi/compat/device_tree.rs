@@ -16,6 +16,7 @@ mod with {
     use crate::kapi::pci::{
         raw,
         raw_dev,
+        Locked,
         Registered, //
     };
     use core::ptr::NonNull;
@@ -36,9 +37,11 @@ mod with {
     pub(crate) struct DeviceNode(NonNull<bindings::device_node>);
 
     impl DeviceNode {
-        /// Returns the node of a device itself.
-        pub(crate) fn of_device(device: Registered<'_>) -> Option<Self> {
-            // SAFETY: The device is valid; the field was set before it was registered.
+        /// Returns the node of a device itself, if the device has a driver.
+        pub(crate) fn of_device(locked: &Locked<'_>) -> Option<Self> {
+            let device = locked.registered()?;
+            // SAFETY: The device is valid. It got its node before it could have a driver, and loses
+            // it (of_pci_remove_node()) only after that, whose release takes the lock.
             unsafe { Self::get((*raw_dev(&device)).of_node) }
         }
 
@@ -115,7 +118,10 @@ mod with {
 
 #[cfg(not(CONFIG_OF))]
 mod without {
-    use crate::kapi::pci::Registered;
+    use crate::kapi::pci::{
+        Locked,
+        Registered, //
+    };
     use kernel::prelude::*;
 
     /// A node of which there is none.
@@ -123,7 +129,7 @@ mod without {
 
     impl DeviceNode {
         /// Returns `None`: there is no device tree.
-        pub(crate) fn of_device(_: Registered<'_>) -> Option<Self> {
+        pub(crate) fn of_device(_: &Locked<'_>) -> Option<Self> {
             None
         }
 
