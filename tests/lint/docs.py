@@ -21,8 +21,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 #: Of all pages together, as `wc -w` counts, bars of tables included: 20,000 for the driver of HVM
-#: guests, and 500 for each thing that has a page of its own since (PV frontends, kernels).
-LIMIT = 20_000 + 2 * 500
+#: guests, and 500 for each thing that has a page of its own since (PV frontends, pcibackctl, kernels).
+LIMIT = 20_000 + 3 * 500
 
 ABI = "Documentation/ABI/testing/sysfs-driver-pciback"
 #: Files that the driver core makes for each PCI driver.
