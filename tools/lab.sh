@@ -90,7 +90,7 @@ LAB_KERNELS=(7.3 sid 7.2-arm64 7.3-arm64)
 lab_variant() {
 	local variant
 	case ${ARCH:-amd64} in
-	amd64 | x86_64) variant=${KERNEL:-7.2} ;;
+	amd64 | x86_64 | x86) variant=${KERNEL:-7.2} ;;
 	arm64 | aarch64) variant=${KERNEL:-7.2}-arm64 ;;
 	*) die "unknown ARCH '$ARCH': use amd64 or arm64" ;;
 	esac
