@@ -318,6 +318,10 @@ TOPOLOGIES = {
 }
 
 
+#: Those of machines for arm64.
+FOR_ARM64 = {"arm64", "backends"}
+
+
 def topology(name: str) -> Topology:
     """A fresh topology by its name."""
     return TOPOLOGIES[name]()
