@@ -169,6 +169,22 @@ ASSUMPTIONS = (
         (r"xenbus_dev_fatal\(dev, info->map\[i\]\.status,", r"return -ENOENT;"),
     ),
     Assumption(
+        "a watch that isn't registered is on no list",
+        "drivers/xen/xenbus/xenbus_xs.c",
+        r"int register_xenbus_watch\(",
+        (r"if \(err\) \{ spin_lock\(&watches_lock\); list_del\(&watch->list\);",),
+    ),
+    Assumption(
+        "a watch that is unregistered is called no more, and no call is under way",
+        "drivers/xen/xenbus/xenbus_xs.c",
+        r"void unregister_xenbus_watch\(",
+        (
+            r"list_del\(&watch->list\);",
+            r"if \(current->pid != xenwatch_pid\) mutex_lock\(&xenwatch_mutex\);",
+            r"if \(event->handle != watch\) continue; list_del\(&event->list\);",
+        ),
+    ),
+    Assumption(
         "an event channel that isn't bound has no handler",
         "drivers/xen/events/events_base.c",
         r"static int bind_interdomain_evtchn_to_irqhandler_chip\(",
