@@ -6,15 +6,19 @@
 //! What a kernel offers is found out by `Kbuild` (`kapi/compat/probes`), which sets `--cfg` of
 //! these names:
 //!
+//! - `pciback_barrier_orderings`: `smp_mb()` is told what it orders (7.3);
 //! - `pciback_id_pointers`: IDs hold pointers to their data, and `probe` gets an `Option` (7.3);
+//! - `pciback_irqreturn_type`: `irqreturn_t` is a type of its own, not a number (7.3);
 //! - `pciback_untested`: the kernel is of a series, or for a machine, that the driver was not
 //!   tested on.
 //!
 //! What a machine has is in the kernel's own configuration.
 
+pub(super) mod barrier;
 pub(crate) mod device_tree;
 pub(super) mod get_gsi;
 mod ids;
+pub(super) mod irqreturn;
 pub(super) mod physdev;
 
 pub(crate) use self::{

@@ -11,7 +11,10 @@ use super::{
     },
     raw, //
 };
-use crate::kapi::fault;
+use crate::kapi::{
+    compat::irqreturn::IRQ_HANDLED,
+    fault, //
+};
 use core::ptr::NonNull;
 use kernel::{
     bindings,
@@ -117,7 +120,7 @@ impl<H: EventHandler> EventChannel<H> {
     unsafe extern "C" fn handle(_: c_int, handler: *mut c_void) -> bindings::irqreturn_t {
         // SAFETY: By the caller's promise; the handler lives until calls have been waited for.
         unsafe { &*handler.cast::<H>() }.event();
-        bindings::irqreturn_IRQ_HANDLED
+        IRQ_HANDLED
     }
 }
 

@@ -11,17 +11,17 @@ use super::{
     },
     raw, //
 };
-use crate::kapi::fault;
+use crate::kapi::{
+    compat::barrier::smp_wmb,
+    fault, //
+};
 use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::to_result,
     ffi::c_ulong,
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        barrier::smp_wmb, //
-    },
+    sync::atomic::Atomic, //
 };
 
 /// A page of the other end's, mapped; dropping it unmaps it.
