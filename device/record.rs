@@ -88,6 +88,7 @@ pub(crate) struct KernelReset {
     pub(crate) quiet: Quiet,
     pub(crate) canaries: Canaries,
     pub(crate) start: Instant<Monotonic>,
+    pub(crate) answered: bool,
     pub(crate) listed: Listed,
     pub(crate) alone: bool,
 }

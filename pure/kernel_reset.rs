@@ -22,6 +22,9 @@ use super::{
 pub(crate) struct Facts {
     /// The methods that were listed for the device.
     pub(crate) listed: Listed,
+    /// The device answered at `reset_prepare`. FLR of one that doesn't is reported as done (Linux
+    /// 7.2), or refused with `ENOTTY` (7.3, `pci_dev_config_accessible()`).
+    pub(crate) answered: bool,
     /// From `reset_prepare` to `reset_done`, in microseconds.
     pub(crate) micros: i64,
     /// The device needs no time after a reset (Immediate Readiness, PCIe r6.0 sec 7.5.1.1.4).
@@ -46,7 +49,7 @@ impl Facts {
 
     /// Draws the conclusion.
     pub(crate) fn conclude(self) -> Guess {
-        let in_time = self.micros < Self::TIMED_OUT;
+        let works = self.answered && self.micros < Self::TIMED_OUT;
         let mut first = None;
         let mut others = false;
         let mut weak = false;
@@ -55,7 +58,7 @@ impl Facts {
             others |= first.is_some();
             first = first.or(Some(method));
             weak |= method == Method::Pm;
-            if in_time && self.does_not_hand_on(method) {
+            if works && self.does_not_hand_on(method) {
                 ended = true;
                 break;
             }
@@ -71,7 +74,8 @@ impl Facts {
         }
     }
 
-    /// Returns `true` if a listed method resets the device, unless it gives up waiting for it.
+    /// Returns `true` if a listed method resets a device that answers, unless it gives up waiting
+    /// for it.
     const fn does_not_hand_on(self, method: Method) -> bool {
         match method {
             // They fail only on a device that lacks what they need, and aren't listed for one.
@@ -116,6 +120,7 @@ mod tests {
         list[..numbers.len()].copy_from_slice(numbers);
         let facts = Facts {
             listed: Listed::new(list),
+            answered: true,
             micros,
             immediate,
             alone,
@@ -167,6 +172,25 @@ mod tests {
             perhaps(Method::Pm)
         );
         assert_eq!(guess(&[3], 60_200_000, false, true), perhaps(Method::Flr));
+    }
+
+    #[test]
+    fn nothing_is_sure_of_what_did_not_answer() {
+        for numbers in [&[3][..], &[3, 5, 6], &[5, 6], &[6]] {
+            let mut list = [0; 8];
+            list[..numbers.len()].copy_from_slice(numbers);
+            let facts = Facts {
+                listed: Listed::new(list),
+                answered: false,
+                micros: 1_100_000,
+                immediate: false,
+                alone: true,
+            };
+            let found = facts.conclude();
+            assert!(!found.sure, "{numbers:?}");
+            let weak = found.by == Rung::Function(Method::Pm);
+            assert_eq!(weak, numbers.contains(&5), "{numbers:?}");
+        }
     }
 
     #[test]

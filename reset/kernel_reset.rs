@@ -71,11 +71,13 @@ pub(crate) fn prepare(device: &CfgLocked<'_>) {
     // If it doesn't wake and the reset doesn't help, that is found out after the reset.
     let _ = device.wake();
     let start = Instant::now();
+    let answered = device.is_ready();
     let quiet = device.quiesce();
     *claimed.kernels_reset.lock() = Some(KernelReset {
         quiet,
         canaries: device.plant_unsaved_canaries(),
         start,
+        answered,
         listed: listed_methods(device.device()),
         alone: is_alone_on_its_bus(device.device()),
     });
@@ -91,6 +93,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
     let micros = under_way.start.elapsed().as_micros_ceil();
     let facts = Facts {
         listed: under_way.listed,
+        answered: under_way.answered,
         micros,
         immediate: device.device().is_immediately_ready(),
         alone: under_way.alone,

@@ -55,8 +55,9 @@ impl CfgLocked<'_> {
     ///
     /// # Errors
     ///
-    /// - `ETIMEDOUT`: the function didn't come back (for which the kernel says `ENOTTY`, as for a
-    ///   method that the device doesn't have; but only listed methods are run).
+    /// - `ETIMEDOUT`: the function didn't come back, or since Linux 7.3 didn't answer when its FLR
+    ///   was to begin (for which the kernel says `ENOTTY`, as for a method that the device doesn't
+    ///   have; but only listed methods are run).
     /// - `ENODEV`: the device may have been removed.
     /// - Any other errno of the method.
     ///
