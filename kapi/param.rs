@@ -172,7 +172,7 @@ macro_rules! module_param {
         #[allow(unsafe_code)]
         const _: () = {
             #[link_section = "__param"]
-            #[used]
+            #[used(compiler)]
             static PARAM: kernel::module_param::KernelParam =
                 kernel::module_param::KernelParam::new(kernel::bindings::kernel_param {
                     name: kernel::str::as_char_ptr_in_const_context(
@@ -191,12 +191,12 @@ macro_rules! module_param {
 
             const TYPE: &str = concat!("parmtype=", $name, ":", $type, "\0");
             #[link_section = ".modinfo"]
-            #[used]
+            #[used(compiler)]
             static TYPE_INFO: [u8; TYPE.len()] = $crate::kapi::param::bytes(TYPE);
 
             const TEXT: &str = concat!("parm=", $name, ":", $description, "\0");
             #[link_section = ".modinfo"]
-            #[used]
+            #[used(compiler)]
             static TEXT_INFO: [u8; TEXT.len()] = $crate::kapi::param::bytes(TEXT);
         };
     };
