@@ -9,6 +9,10 @@
 //! [`include/linux/interrupt.h`](srctree/include/linux/interrupt.h)
 
 use super::{
+    compat::irqreturn::{
+        IRQ_HANDLED,
+        IRQ_NONE, //
+    },
     fault,
     pci::raw_dev, //
 };
@@ -227,7 +231,7 @@ impl<H: IrqHandler> Action<H> {
         // SAFETY: By the caller's promise; the data lives until calls have been waited for.
         let data = unsafe { &*data.cast::<Data<H>>() };
         match data.handler.interrupt() {
-            Interrupt::Foreign => return bindings::irqreturn_IRQ_NONE,
+            Interrupt::Foreign => return IRQ_NONE,
             Interrupt::Handled => {}
             Interrupt::TooMany => {
                 if !data.masked.xchg(true, Relaxed) {
@@ -236,7 +240,7 @@ impl<H: IrqHandler> Action<H> {
                 }
             }
         }
-        bindings::irqreturn_IRQ_HANDLED
+        IRQ_HANDLED
     }
 }
 

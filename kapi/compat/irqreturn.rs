@@ -13,3 +13,11 @@ pub(in crate::kapi) const IRQ_HANDLED: bindings::irqreturn_t = bindings::irqretu
 /// The interrupt was of the handler's device.
 #[cfg(not(pciback_irqreturn_type))]
 pub(in crate::kapi) const IRQ_HANDLED: bindings::irqreturn_t = bindings::irqreturn_IRQ_HANDLED;
+
+/// It wasn't the handler's.
+#[cfg(pciback_irqreturn_type)]
+pub(in crate::kapi) const IRQ_NONE: bindings::irqreturn_t = bindings::irqreturn::IRQ_NONE;
+
+/// It wasn't the handler's.
+#[cfg(not(pciback_irqreturn_type))]
+pub(in crate::kapi) const IRQ_NONE: bindings::irqreturn_t = bindings::irqreturn_IRQ_NONE;
