@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sharing the [line](super::intx_line) of a PV guest's device with the drivers of dom0: while the
-//! device may use its pin, dom0 has a handler for it. A device in a storm of interrupts loses its
-//! pin, not the drivers of dom0 their line.
+//! Sharing the [line](super::intx_line) of a PV guest's device with the drivers of dom0: as long as
+//! the guest uses the device, dom0 has a handler for it, also where it sends messages: a guest can
+//! have it use its pin all the same. A device in a storm of interrupts loses its pin, not the
+//! drivers of dom0 their line.
 
 use super::{
     claimed::Claimed,
@@ -28,33 +29,33 @@ use kernel::{
     sync::aref::ARef, //
 };
 
-/// A frontend gets the device, which may use its pin.
+/// A frontend gets the device.
 pub(super) fn begin(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages) {
+    // (Only where there are GSIs.)
     let Some(gsi) = claimed.interrupts.gsi else {
         return;
     };
-    match IntxLine::new(&claimed.device, gsi, claimed.dom0, end_storm) {
-        Ok(line) => {
-            messages.line = Some(line);
-            share(claimed, locked, messages);
+    if messages.line.is_none() {
+        match IntxLine::new(&claimed.device, gsi, claimed.dom0) {
+            Ok(line) => messages.line = Some(line),
+            Err(error) => return turn_off(claimed, locked, messages, TurnedOff::Unshared(error)),
         }
-        Err(error) => turn_off(claimed, locked, messages, TurnedOff::Unshared(error)),
     }
+    share(claimed, locked, messages);
 }
 
 /// Adds the handler, if it is needed and not there. Where that fails, the pin is turned off until
 /// the use ends.
-pub(super) fn share(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages) {
-    if !matches!(messages.sent, Sent::Nothing) || messages.pin_is_off {
+fn share(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages) {
+    if messages.user.is_none() || messages.pin_is_off {
         return;
     }
     let Some(line) = &mut messages.line else {
         return;
     };
-    match line.share() {
+    match line.share(&claimed.device, end_storm) {
         Ok(false) => {}
         Ok(true) => {
-            line.acknowledge(true);
             claimed.settings.change(|flags| {
                 flags.handler = true;
                 flags.acknowledges = true;
@@ -64,8 +65,11 @@ pub(super) fn share(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messa
     }
 }
 
-/// Takes the handler away, if it is there: the device doesn't use its pin any more.
-pub(super) fn leave(claimed: &Claimed, messages: &mut Messages) {
+/// The use ends: the pin is turned off, and the handler goes.
+pub(super) fn end(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages) {
+    if messages.user.is_some() && Command::read(locked).is_some() {
+        locked.set_intx(false);
+    }
     let Some(line) = &mut messages.line else {
         return;
     };
@@ -76,14 +80,21 @@ pub(super) fn leave(claimed: &Claimed, messages: &mut Messages) {
     });
 }
 
-/// Adds the handler if it has become needed: in a PVH dom0 a driver may have begun to use the line.
+/// Before a request of the guest: adds the handler if it has become needed, as in a PVH dom0 a
+/// driver may have begun to use the line; and turns a pin off that is to be off, which a reset may
+/// have turned on.
 pub(crate) fn see_to(claimed: &Claimed, locked: &Locked<'_>) {
-    share(claimed, locked, &mut claimed.messages.lock());
+    let mut messages = claimed.messages.lock();
+    share(claimed, locked, &mut messages);
+    if messages.pin_is_off && Command::read(locked).is_some() {
+        locked.set_intx(false);
+    }
 }
 
 /// Returns `true` if the device may use its pin.
 pub(super) fn is_allowed(claimed: &Claimed) -> bool {
-    !claimed.messages.lock().pin_is_off
+    let messages = claimed.messages.lock();
+    matches!(messages.sent, Sent::Nothing) && !messages.pin_is_off
 }
 
 /// Switches the handler on or off, as the administrator asks: one that is off takes no interrupt
@@ -107,18 +118,20 @@ pub(crate) fn handled(claimed: &Claimed) -> u64 {
     messages.line.as_ref().map_or(0, IntxLine::handled)
 }
 
-/// Ends a storm of interrupts on the line of a device: turns the pin off, and takes the handler
-/// away. (An old device can't turn it off, and the kernel will find that its interrupts are
-/// nobody's.)
+/// A storm of interrupts on the line of a device was ended by turning the device's pin off: that is
+/// remembered, and the administrator told.
 fn end_storm(device: &ARef<pci::Device>) {
+    let lock = DeviceLock::new(device);
     let Some(claimed) = registry::find(device.sbdf()) else {
         return;
     };
-    let lock = DeviceLock::new(device);
+    if !core::ptr::eq(&*claimed.device, &**device) {
+        return; // Another device has come in its place.
+    }
     let mut messages = claimed.messages.lock();
-    if messages.line.as_ref().is_some_and(IntxLine::storms) {
+    let storms = messages.line.as_ref().is_some_and(IntxLine::storms);
+    if storms && !messages.pin_is_off {
         turn_off(&claimed, &lock.locked(), &mut messages, TurnedOff::Storm);
-        leave(&claimed, &mut messages);
     }
 }
 

@@ -5,21 +5,22 @@
 //! Xen sends the interrupts of a line to each domain that has a handler for it. For the drivers of
 //! dom0 that share it, the guest's are nobody's, and the kernel turns a line off whose interrupts
 //! nearly all are nobody's. So dom0 has a handler for the guest's device too, which takes each for
-//! the guest's: only the guest can tell.
+//! the guest's: only the guest can tell, as the pin may be off again by then.
 //!
 //! When nobody ends an interrupt, such as after the death of the guest, the line calls the handler
-//! without end. That masks the line then, and the device's pin is turned off.
+//! without end. If it is this device that pulls it, the handler turns the device's pin off.
 
 use super::workers;
 use crate::{
     kapi::{
         clock, fault,
         irq::{
+            mask_pending_intx,
             GsiIrq,
-            Interrupt,
             IrqHandler,
             SharedIrq, //
         },
+        pci::DeviceExt,
         workqueue::OwnQueue,
         xen::{
             Dom0,
@@ -39,6 +40,7 @@ use crate::{
 use kernel::{
     impl_has_work, new_work, pci,
     prelude::*,
+    str::CString,
     sync::{
         aref::ARef,
         atomic::{
@@ -56,23 +58,22 @@ use kernel::{
 /// What is done about a device in a storm of interrupts. It may sleep.
 pub(super) type OnStorm = fn(&ARef<pci::Device>);
 
-/// The line of a device that a PV guest uses.
+/// The line of a claimed device.
 pub(super) struct IntxLine {
     /// `None` only while one is exchanged for the other.
     irq: Option<Irq>,
-    counts: Arc<Counts>,
     dom0: Dom0,
 }
 
 /// dom0's interrupt of the line.
 enum Irq {
-    /// Without a handler for the guest's device.
+    /// Without a handler for the device.
     Idle(GsiIrq),
-    /// With one.
-    Shared(SharedIrq<Handler>),
+    /// With one, and what it counts.
+    Shared(SharedIrq<Handler>, Arc<Counts>),
 }
 
-/// What the handler counts, and what is done when there were too many.
+/// What a handler counts, and what is done when there were too many.
 #[pin_data]
 struct Counts {
     device: ARef<pci::Device>,
@@ -83,8 +84,9 @@ struct Counts {
     /// when the work takes `unseen` back.
     since: Atomic<i64>,
     count: Atomic<u32>,
+    unseen_since: Atomic<i64>,
     unseen: Atomic<u32>,
-    /// There was a storm.
+    /// There was a storm: the pin is to be off.
     storm: Atomic<bool>,
     on_storm: OnStorm,
     #[pin]
@@ -113,35 +115,36 @@ impl WorkItem for Counts {
 }
 
 impl IrqHandler for Handler {
-    fn interrupt(&self) -> Interrupt {
+    fn interrupt(&self) -> bool {
         let counts = &self.counts;
         if !counts.acknowledges.load(Relaxed) {
-            return Interrupt::Foreign;
+            return false;
+        }
+        if counts.storm.load(Relaxed) {
+            // The guest may have turned its pin on again, by a reset of its own.
+            return mask_pending_intx(&counts.device);
         }
         counts.handled.add(1, Relaxed);
         let before = Counted {
             since: Time(counts.since.load(Relaxed)),
             count: counts.count.load(Relaxed),
+            unseen_since: Time(counts.unseen_since.load(Relaxed)),
             unseen: counts.unseen.load(Relaxed),
         };
-        let (after, next) = before.interrupt(clock::now(), fault::storm(STORM));
+        let (after, reaction) = before.interrupt(clock::now(), fault::storm(STORM));
         counts.since.store(after.since.0, Relaxed);
         counts.count.store(after.count, Relaxed);
+        counts.unseen_since.store(after.unseen_since.0, Relaxed);
         counts.unseen.store(after.unseen, Relaxed);
-        match next {
-            Reaction::Nothing => return Interrupt::Handled,
+        match reaction {
+            Reaction::Nothing => return true,
             Reaction::Look => {}
-            Reaction::Stop => {
-                counts.acknowledges.store(false, Relaxed);
-                counts.storm.store(true, Relaxed);
-            }
+            // That of another device on the line is left to its handler, or to the kernel.
+            Reaction::Stop if !mask_pending_intx(&counts.device) => return false,
+            Reaction::Stop => counts.storm.store(true, Relaxed),
         }
         self.queue.enqueue(counts.clone());
-        if next == Reaction::Stop {
-            Interrupt::TooMany
-        } else {
-            Interrupt::Handled
-        }
+        true
     }
 }
 
@@ -150,32 +153,10 @@ impl IntxLine {
     ///
     /// # Errors
     ///
-    /// - `ENOMEM`: no memory.
     /// - Those of [`GsiIrq::new`].
-    pub(super) fn new(
-        device: &ARef<pci::Device>,
-        gsi: Gsi,
-        dom0: Dom0,
-        on_storm: OnStorm,
-    ) -> Result<Self> {
-        let irq = GsiIrq::new(device, gsi)?;
-        let counts = Arc::pin_init(
-            pin_init!(Counts {
-                device: device.clone(),
-                acknowledges: Atomic::new(true),
-                handled: Atomic::new(0),
-                since: Atomic::new(i64::MIN),
-                count: Atomic::new(0),
-                unseen: Atomic::new(0),
-                storm: Atomic::new(false),
-                on_storm,
-                work <- new_work!("pciback_storm"),
-            }),
-            GFP_KERNEL,
-        )?;
+    pub(super) fn new(device: &pci::Device, gsi: Gsi, dom0: Dom0) -> Result<Self> {
         Ok(Self {
-            irq: Some(Irq::Idle(irq)),
-            counts,
+            irq: Some(Irq::Idle(GsiIrq::new(device, gsi)?)),
             dom0,
         })
     }
@@ -193,22 +174,38 @@ impl IntxLine {
     /// - `ENOMEM`: no memory.
     /// - `ENODEV`: the module goes.
     /// - Those of [`SharedIrq::new`].
-    pub(super) fn share(&mut self) -> Result<bool> {
-        let always = self.dom0.kind() == Dom0Kind::Pv;
+    pub(super) fn share(&mut self, device: &ARef<pci::Device>, on_storm: OnStorm) -> Result<bool> {
         match &self.irq {
-            Some(Irq::Idle(irq)) if always || irq.has_handler() => {}
+            Some(Irq::Idle(irq)) if self.dom0.kind() == Dom0Kind::Pv || irq.has_handler() => {}
             _ => return Ok(false),
         }
+        let name = CString::try_from_fmt(fmt!("pciback[{}]", device.sbdf()))?;
+        let queue = workers::queue()?;
+        let counts = Arc::pin_init(
+            pin_init!(Counts {
+                device: device.clone(),
+                acknowledges: Atomic::new(true),
+                handled: Atomic::new(0),
+                since: Atomic::new(i64::MIN),
+                count: Atomic::new(0),
+                unseen_since: Atomic::new(i64::MIN),
+                unseen: Atomic::new(0),
+                storm: Atomic::new(false),
+                on_storm,
+                work <- new_work!("pciback_storm"),
+            }),
+            GFP_KERNEL,
+        )?;
         let handler = Handler {
-            counts: self.counts.clone(),
-            queue: workers::queue()?,
+            counts: counts.clone(),
+            queue,
         };
         let Some(Irq::Idle(irq)) = self.irq.take() else {
             return Ok(false); // As above.
         };
-        match SharedIrq::new(irq, super::NAME, handler) {
+        match SharedIrq::new(irq, name, handler) {
             Ok(shared) => {
-                self.irq = Some(Irq::Shared(shared));
+                self.irq = Some(Irq::Shared(shared, counts));
                 Ok(true)
             }
             Err((irq, error)) => {
@@ -218,26 +215,37 @@ impl IntxLine {
         }
     }
 
-    /// Takes the handler away, if it is there. Waits for a call under way.
+    /// Takes the handler away, if it is there. Waits for a call under way. The pin is off.
     pub(super) fn leave(&mut self) {
         self.irq = match self.irq.take() {
-            Some(Irq::Shared(shared)) => Some(Irq::Idle(shared.free())),
+            Some(Irq::Shared(shared, _)) => Some(Irq::Idle(shared.free())),
             idle => idle,
         };
     }
 
-    /// Returns `true` if there was a storm.
+    fn counts(&self) -> Option<&Counts> {
+        match &self.irq {
+            Some(Irq::Shared(_, counts)) => Some(counts),
+            _ => None,
+        }
+    }
+
+    /// Returns `true` if there was a storm since the handler was added.
     pub(super) fn storms(&self) -> bool {
-        self.counts.storm.load(Relaxed)
+        self.counts()
+            .is_some_and(|counts| counts.storm.load(Relaxed))
     }
 
     /// From now on the handler takes interrupts for the guest's, or not.
     pub(super) fn acknowledge(&self, on: bool) {
-        self.counts.acknowledges.store(on, Relaxed);
+        if let Some(counts) = self.counts() {
+            counts.acknowledges.store(on, Relaxed);
+        }
     }
 
-    /// Returns how many interrupts were taken for the guest's.
+    /// Returns how many interrupts were taken for the guest's since the handler was added.
     pub(super) fn handled(&self) -> u64 {
-        self.counts.handled.load(Relaxed)
+        self.counts()
+            .map_or(0, |counts| counts.handled.load(Relaxed))
     }
 }

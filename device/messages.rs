@@ -20,7 +20,7 @@ pub(crate) struct Messages {
     pub(super) sent: Sent,
     /// The domain of the frontend that has the device. The guest may turn on more by itself.
     pub(super) user: Option<DomId>,
-    /// The line of its pin, if that reaches one.
+    /// The line of its pin, if that reaches one: found when a frontend first has the device.
     pub(super) line: Option<IntxLine>,
     /// Its pin stays off, since dom0 can't share the line with it.
     pub(super) pin_is_off: bool,

@@ -72,8 +72,12 @@ pub(crate) fn begin(claimed: &Claimed, locked: &Locked<'_>, domain: DomId) {
 /// nothing to a device that no frontend has.
 pub(crate) fn end(claimed: &Claimed, locked: &Locked<'_>) {
     let mut messages = claimed.messages.lock();
-    intx::leave(claimed, &mut messages);
-    let ended = core::mem::replace(&mut *messages, Messages::NONE);
+    intx::end(claimed, locked, &mut messages);
+    let none = Messages {
+        line: messages.line.take(),
+        ..Messages::NONE
+    };
+    let ended = core::mem::replace(&mut *messages, none);
     if ended.user.is_some() && locked.is_present() {
         wake(claimed, locked);
         // (A PVH dom0 that has the device back already, from Xen, can't: vPCI drops what clears a
@@ -106,7 +110,6 @@ impl Sender<'_> {
             .map_msi()
             .map_err(|error| self.failed(&mut messages, error))?;
         messages.sent = Sent::Msi { _pirq: pirq };
-        intx::leave(self.claimed, &mut messages);
         Ok(number)
     }
 
@@ -131,7 +134,6 @@ impl Sender<'_> {
             .map_msix(entries)
             .map_err(|error| self.failed(&mut messages, error))?;
         messages.sent = Sent::Msix { _pirqs: pirqs };
-        intx::leave(self.claimed, &mut messages);
         Ok(numbers)
     }
 
@@ -177,7 +179,6 @@ impl Sender<'_> {
         }
         set_control(locked, capability, enable, 0);
         messages.sent = Sent::Nothing;
-        intx::share(self.claimed, locked, messages);
         if Command::read(locked).is_some() {
             locked.set_intx(!messages.pin_is_off);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! dom0's own interrupt of a GSI, and a handler that shares it with those of other drivers.
+//! dom0's own interrupt of a GSI, and a handler that shares it with those of other drivers. Only
+//! x86 has GSIs of devices, and counts who has an interrupt.
 //!
 //! UPSTREAM(irq-of-gsi): the kernel crate registers handlers for drivers that are bound to a
 //! device, with the interrupt that the device has from its bus.
@@ -14,7 +15,10 @@ use super::{
         IRQ_NONE, //
     },
     fault,
-    pci::raw_dev, //
+    pci::{
+        raw,
+        raw_dev, //
+    },
 };
 use crate::pure::intx::Gsi;
 use core::ptr::NonNull;
@@ -29,10 +33,7 @@ use kernel::{
     },
     pci,
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
+    str::CString, //
 };
 
 /// `ACPI_LEVEL_SENSITIVE`, `ACPI_EDGE_SENSITIVE`, `ACPI_ACTIVE_HIGH` and `ACPI_ACTIVE_LOW`
@@ -78,7 +79,7 @@ impl GsiIrq {
             unsafe { bindings::acpi_register_gsi(raw_dev(device), gsi.number, trigger, polarity) };
         match c_uint::try_from(irq) {
             Ok(0) => Err(ENODEV),
-            // INVARIANT: The kernel counts its users, and this is one.
+            // INVARIANT: On x86 the kernel counts its users, and this is one.
             Ok(irq) => Ok(Self {
                 gsi: gsi.number,
                 irq,
@@ -101,25 +102,20 @@ impl Drop for GsiIrq {
     }
 }
 
-/// What a handler says of an interrupt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Interrupt {
-    /// It wasn't its device's.
-    Foreign,
-    /// It may have been.
-    Handled,
-    /// It may have been, and no other is to come before [`SharedIrq::free`], which is on its way:
-    /// the interrupt is masked.
-    TooMany,
+/// Turns a device's interrupt pin off, if it pulls its line; returns `true` if it did. May be
+/// called in interrupt context. Devices older than PCI 2.3 don't tell.
+pub(crate) fn mask_pending_intx(device: &pci::Device) -> bool {
+    // SAFETY: The device is valid. This takes the lock of configuration accesses.
+    unsafe { bindings::pci_check_and_mask_intx(raw(device)) }
 }
 
 /// What is called at an interrupt.
 pub(crate) trait IrqHandler: Send + Sync + 'static {
-    /// There was an interrupt. After [`Interrupt::TooMany`] it never says that again.
+    /// There was an interrupt. Returns `true` if it may have been the device's.
     ///
     /// Called in interrupt context, by one processor at a time: it must not sleep, and takes no
     /// lock that is taken elsewhere.
-    fn interrupt(&self) -> Interrupt;
+    fn interrupt(&self) -> bool;
 }
 
 /// An interrupt with a handler that shares it; dropping it waits for calls under way. The fields
@@ -129,7 +125,7 @@ pub(crate) trait IrqHandler: Send + Sync + 'static {
 ///
 /// ```ignore
 /// let irq = GsiIrq::new(device, gsi)?;
-/// let shared = SharedIrq::new(irq, c"rust_pciback", handler).map_err(|(_, error)| error)?;
+/// let shared = SharedIrq::new(irq, name, handler).map_err(|(_, error)| error)?;
 /// let irq = shared.free();
 /// ```
 pub(crate) struct SharedIrq<H: IrqHandler> {
@@ -141,17 +137,16 @@ pub(crate) struct SharedIrq<H: IrqHandler> {
 ///
 /// # Invariants
 ///
-/// `data` is the data of a handler of the interrupt, and came from [`KBox::into_raw`].
+/// `data` is the data of a handler of `irq`, and came from [`KBox::into_raw`].
 struct Action<H: IrqHandler> {
+    irq: c_uint,
     data: NonNull<Data<H>>,
 }
 
-/// What the kernel hands to the handler.
+/// What the kernel hands to the handler, and its name, which the kernel keeps.
 struct Data<H> {
-    irq: c_uint,
-    /// The interrupt is masked because of it.
-    masked: Atomic<bool>,
     handler: H,
+    name: CString,
 }
 
 // SAFETY: It may be freed in any thread, and so may its handler.
@@ -161,7 +156,7 @@ unsafe impl<H: IrqHandler> Send for Action<H> {}
 unsafe impl<H: IrqHandler> Sync for Action<H> {}
 
 impl<H: IrqHandler> SharedIrq<H> {
-    /// Adds a handler to those of the interrupt. Sleeps.
+    /// Adds a handler to those of the interrupt, by a name for /proc/interrupts. Sleeps.
     ///
     /// # Errors
     ///
@@ -170,12 +165,8 @@ impl<H: IrqHandler> SharedIrq<H> {
     /// - `ENOMEM`: no memory.
     /// - `EBUSY`: another driver doesn't share it.
     /// - Any other errno of `request_threaded_irq()`.
-    pub(crate) fn new(
-        irq: GsiIrq,
-        name: &'static CStr,
-        handler: H,
-    ) -> Result<Self, (GsiIrq, Error)> {
-        match Action::new(irq.irq, name, handler) {
+    pub(crate) fn new(irq: GsiIrq, name: CString, handler: H) -> Result<Self, (GsiIrq, Error)> {
+        match Action::new(&irq, Data { handler, name }) {
             Ok(action) => Ok(Self {
                 _action: action,
                 irq,
@@ -184,38 +175,40 @@ impl<H: IrqHandler> SharedIrq<H> {
         }
     }
 
-    /// Takes the handler away; returns the interrupt. Waits for calls under way.
+    /// Takes the handler away; returns the interrupt. Waits for calls under way. What still pulls
+    /// the line is nobody's from then on.
     pub(crate) fn free(self) -> GsiIrq {
         self.irq
     }
 }
 
 impl<H: IrqHandler> Action<H> {
-    /// The interrupt must be that of a [`GsiIrq`] that lives longer.
-    fn new(irq: c_uint, name: &'static CStr, handler: H) -> Result<Self> {
+    /// It must not outlive the [`GsiIrq`].
+    fn new(irq: &GsiIrq, data: Data<H>) -> Result<Self> {
+        // As `request_irq()`, with lines that others keep masked, or awake in a suspend, too.
+        let flags =
+            bindings::IRQF_SHARED | bindings::IRQF_COND_ONESHOT | bindings::IRQF_COND_SUSPEND;
+        let irq = irq.irq;
         fault::point("request_irq")?;
-        let data = Data {
-            irq,
-            masked: Atomic::new(false),
-            handler,
-        };
         let data = KBox::into_raw(KBox::new(data, GFP_KERNEL)?);
-        // CAST: The flag is a small number.
-        // SAFETY: The interrupt is valid by the caller's promise. The name is static. The data is
-        // what the handler takes, and lives until that is freed.
+        // SAFETY: It was just made, and nobody else has it.
+        let name = unsafe { (*data).name.as_char_ptr() };
+        // CAST: The flags are a small number.
+        // SAFETY: The interrupt is valid by the caller's promise. The data is what the handler
+        // takes; it and the name in it live until the handler is freed.
         let result = to_result(unsafe {
             bindings::request_threaded_irq(
                 irq,
                 Some(Self::handle),
                 None,
-                bindings::IRQF_SHARED as c_ulong,
-                name.as_char_ptr(),
+                flags as c_ulong,
+                name,
                 data.cast(),
             )
         });
         match (result, NonNull::new(data)) {
             // INVARIANT: It was just added.
-            (Ok(()), Some(data)) => Ok(Self { data }),
+            (Ok(()), Some(data)) => Ok(Self { irq, data }),
             (result, _) => {
                 // SAFETY: It came from `into_raw`, and wasn't added.
                 drop(unsafe { KBox::from_raw(data) });
@@ -230,32 +223,19 @@ impl<H: IrqHandler> Action<H> {
     unsafe extern "C" fn handle(_: c_int, data: *mut c_void) -> bindings::irqreturn_t {
         // SAFETY: By the caller's promise; the data lives until calls have been waited for.
         let data = unsafe { &*data.cast::<Data<H>>() };
-        match data.handler.interrupt() {
-            Interrupt::Foreign => return IRQ_NONE,
-            Interrupt::Handled => {}
-            Interrupt::TooMany => {
-                if !data.masked.xchg(true, Relaxed) {
-                    // SAFETY: It may be called in a handler, for its own interrupt.
-                    unsafe { bindings::disable_irq_nosync(data.irq) };
-                }
-            }
+        if data.handler.interrupt() {
+            IRQ_HANDLED
+        } else {
+            IRQ_NONE
         }
-        IRQ_HANDLED
     }
 }
 
 impl<H: IrqHandler> Drop for Action<H> {
     fn drop(&mut self) {
         let data = self.data.as_ptr();
-        // SAFETY: By the type invariant the data lives; nobody has it exclusively.
-        let (irq, masked) = unsafe { ((*data).irq, &(*data).masked) };
-        if masked.load(Relaxed) {
-            // While it has a handler: this starts it.
-            // SAFETY: It was disabled once.
-            unsafe { bindings::enable_irq(irq) };
-        }
         // SAFETY: By the type invariant. This waits for calls under way.
-        unsafe { bindings::free_irq(irq, data.cast()) };
+        unsafe { bindings::free_irq(self.irq, data.cast()) };
         // SAFETY: By the type invariant, and nobody has it any more.
         drop(unsafe { KBox::from_raw(data) });
     }

@@ -12,9 +12,10 @@ pub(crate) const STORM: u32 = 100_000;
 /// After how many interrupts it is looked if work gets a processor between them.
 const LOOK: u32 = 1_000;
 
-/// How many are too many if it doesn't: slow machines never come to [`STORM`]. Where it does, it
-/// takes a few of them.
+/// How many are too many if it doesn't, for this long: slow machines never come to [`STORM`].
+/// Where work does get one, it takes a few interrupts, or some tens of milliseconds.
 const UNSEEN: u32 = 20_000;
+const UNSEEN_MILLIS: u32 = 1_000;
 
 /// The interrupts that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) struct Counted {
     pub(crate) count: u32,
     /// How many there were since work had a processor last.
     pub(crate) unseen: u32,
+    /// When the first of these came.
+    pub(crate) unseen_since: Time,
 }
 
 /// What is to be done at an interrupt.
@@ -51,8 +54,15 @@ impl Counted {
                 self.count.saturating_add(1)
             },
             unseen: self.unseen.saturating_add(1),
+            unseen_since: if self.unseen == 0 {
+                now
+            } else {
+                self.unseen_since
+            },
         };
-        let next = if after.count >= storm || after.unseen >= UNSEEN {
+        let is_unseen =
+            after.unseen >= UNSEEN && now.0 >= after.unseen_since.plus_millis(UNSEEN_MILLIS).0;
+        let next = if after.count >= storm || is_unseen {
             Reaction::Stop
         } else if after.unseen % LOOK == 0 {
             Reaction::Look
@@ -71,6 +81,7 @@ mod tests {
         since: Time(i64::MIN),
         count: 0,
         unseen: 0,
+        unseen_since: Time(i64::MIN),
     };
 
     /// Feeds interrupts `pause` nanoseconds apart; `looks` says if queued work runs. Returns the
@@ -91,13 +102,14 @@ mod tests {
     fn a_line_that_is_stuck_is_stopped() {
         // 5 us each: 200,000 in a second.
         assert_eq!(stopped(5_000, 1_000_000, true), Some(STORM));
-        assert_eq!(stopped(5_000, 1_000_000, false), Some(UNSEEN));
     }
 
     #[test]
     fn so_it_is_on_a_slow_machine() {
-        // 100 us each.
+        // 100 us each: 10,000 in a second.
         assert_eq!(stopped(100_000, 1_000_000, false), Some(UNSEEN));
+        // 20 us each: 50,000 in a second, which is how long work may take.
+        assert_eq!(stopped(20_000, 1_000_000, false), Some(50_001));
     }
 
     #[test]
@@ -124,6 +136,7 @@ mod tests {
             since: Time(i64::MAX),
             count: u32::MAX,
             unseen: u32::MAX,
+            unseen_since: Time(0),
         };
         assert_eq!(full.interrupt(Time(0), STORM), (full, Reaction::Stop));
         let (after, _) = full.interrupt(Time(i64::MAX), STORM);
