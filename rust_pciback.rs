@@ -39,6 +39,7 @@ use crate::{
     },
     kapi::{
         compat,
+        param::module_info,
         pci_driver::Adapter, //
     },
     params::HIDE,
@@ -66,8 +67,12 @@ module! {
     authors: ["The rust-pciback developers"],
     description: "Xen PCI device stub driver with true resets",
     license: "GPL",
-    alias: ["xen-backend:pci"],
+    // By the driver's name it is found by those who know only that: driverctl, and people.
+    alias: ["xen-backend:pci", "pciback"],
 }
+
+// That of debian/changelog, as `make lint` checks.
+module_info!("version", "0.1.0");
 
 /// The module. Its fields are dropped in this order, which undoes [`PciBack::init`] in reverse.
 #[pin_data]

@@ -203,6 +203,24 @@ macro_rules! module_param {
 }
 pub(crate) use module_param;
 
+/// Adds a field that `module!` doesn't have to what modinfo shows:
+/// `module_info!("version", "1.2");`
+///
+/// UPSTREAM(module-info): `module!` should have `version`, as `MODULE_VERSION()` in C.
+macro_rules! module_info {
+    ($name:literal, $value:literal) => {
+        // The section, and what is put there, are those of `MODULE_INFO()`.
+        #[allow(unsafe_code)]
+        const _: () = {
+            const TEXT: &str = concat!($name, "=", $value, "\0");
+            #[link_section = ".modinfo"]
+            #[used]
+            static INFO: [u8; TEXT.len()] = $crate::kapi::param::bytes(TEXT);
+        };
+    };
+}
+pub(crate) use module_info;
+
 /// Turns a literal that ends in NUL into a C string, at build time.
 pub(crate) const fn c_literal(text: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(text.as_bytes()) {
