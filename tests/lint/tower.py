@@ -183,7 +183,7 @@ class Tower:
         sources: dict[Path_, str] = {}
         for file in sorted(root.rglob("*.rs")):
             parts = file.relative_to(root).with_suffix("").parts
-            if parts[0] in ("tests", "cli", "target") or parts[-1].endswith("_tests"):
+            if parts[0] in ("boot", "cli", "tests", "target") or parts[-1].endswith("_tests"):
                 continue
             sources[() if parts == (ROOT,) else parts] = file.read_text()
         return cls(sources)

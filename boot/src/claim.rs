@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Carries a plan out: loads the driver, and binds devices to it.
+
+use crate::{
+    driver::pure::sbdf::Sbdf,
+    machine::{
+        self,
+        DRIVER, //
+    },
+    wanted::{
+        decide,
+        Decided, //
+    },
+};
+use std::{
+    fs,
+    io::{
+        self,
+        Write, //
+    },
+    path::Path,
+    process::{
+        Command,
+        ExitCode, //
+    },
+};
+
+/// The module.
+const MODULE: &str = "rust_pciback";
+
+/// The longest string that a parameter takes (`param_set_charp()` in kernel/params.c).
+const LONGEST: usize = 1024;
+
+/// What the lines of a boot are kept in.
+const REPORT: &str = "run/rust-pciback";
+
+/// What is told, to whom it can be told.
+struct Log(Vec<String>);
+
+impl Log {
+    /// Says something that went wrong. The kernel's log is where somebody looks who sees no
+    /// initramfs, and shows it on the console.
+    fn error(&mut self, text: &str) {
+        eprintln!("rust-pciback: {text}");
+        self.to_kernel(3, text);
+        self.0.push(text.to_string());
+    }
+
+    /// Says what was done.
+    fn note(&mut self, text: &str) {
+        self.to_kernel(6, text);
+        self.0.push(text.to_string());
+    }
+
+    fn to_kernel(&self, level: u8, text: &str) {
+        if let Ok(mut kmsg) = fs::OpenOptions::new().write(true).open("/dev/kmsg") {
+            // One write is one line. Without this log there still is the other.
+            let _ = kmsg.write_all(format!("<{level}>rust-pciback: {text}\n").as_bytes());
+        }
+    }
+
+    /// Says what will be done and what won't.
+    fn plan(&mut self, decided: &Decided) {
+        for line in decided.lines() {
+            match line.starts_with("claim ") {
+                true => self.note(&line),
+                false => self.error(&line),
+            }
+        }
+    }
+}
+
+/// Loads the driver and claims what is to be claimed, for the initramfs and the start of the
+/// system. Does nothing where nothing is wanted, and without Xen.
+pub(crate) fn claim(root: &Path) -> ExitCode {
+    let xen = fs::read_to_string(root.join("sys/hypervisor/type"));
+    if !xen.is_ok_and(|kind| kind.trim() == "xen") {
+        return ExitCode::SUCCESS;
+    }
+    let mut log = Log(Vec::new());
+    let done = match decide(root, "") {
+        Ok(decided) if decided.is_empty() => return ExitCode::SUCCESS,
+        Ok(decided) => {
+            log.plan(&decided);
+            claim_all(root, &decided, &mut log)
+        }
+        Err(error) => {
+            log.error(&format!("cannot read the devices of this machine: {error}"));
+            false
+        }
+    };
+    keep_report(root, &log);
+    // What was refused is told. It is no failure: the system goes on without.
+    match done {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
+    }
+}
+
+fn claim_all(root: &Path, decided: &Decided, log: &mut Log) -> bool {
+    if !is_loaded(root) && !insert(decided, log) {
+        return false;
+    }
+    let mut all = true;
+    for claim in &decided.plan.claims {
+        if let Err(error) = bind(root, claim.address) {
+            log.error(&format!("{}: not claimed: {error}", claim.address));
+            all = false;
+        }
+    }
+    all
+}
+
+/// Loads the driver with all options; what modprobe calls instead of loading it.
+pub(crate) fn load(root: &Path, options: &str) -> ExitCode {
+    let mut log = Log(Vec::new());
+    let loaded = match decide(root, options) {
+        Ok(decided) => {
+            log.plan(&decided);
+            insert(&decided, &mut log)
+        }
+        Err(error) => {
+            log.error(&format!("cannot read the devices of this machine: {error}"));
+            false
+        }
+    };
+    match loaded {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
+    }
+}
+
+fn is_loaded(root: &Path) -> bool {
+    root.join("sys/module").join(MODULE).exists()
+}
+
+/// Inserts the module.
+fn insert(decided: &Decided, log: &mut Log) -> bool {
+    let mut modprobe = Command::new("modprobe");
+    modprobe.args(["--ignore-install", MODULE]);
+    modprobe.args(
+        decided
+            .parameters
+            .iter()
+            .map(|given| match given.value.is_empty() {
+                true => given.name.clone(),
+                false => format!("{}={}", given.name, given.value),
+            }),
+    );
+    let mut hide = String::from("hide=");
+    for pattern in &decided.plan.listed {
+        let one = format!("({pattern})");
+        // Devices that don't fit are claimed one by one, by whoever does that.
+        if hide.len() + one.len() <= LONGEST {
+            hide += &one;
+        }
+    }
+    // Behind all others, and so the one that counts.
+    modprobe.arg(hide);
+    let why = match modprobe.output() {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_string(),
+        Err(error) => error.to_string(),
+    };
+    log.error(&format!("the driver was not loaded: {why}{}", hint(&why)));
+    false
+}
+
+/// Returns what to do about a module that modprobe could not load.
+fn hint(why: &str) -> &'static str {
+    if why.contains("not found in directory") {
+        ": install the package rust-pciback-modules- of this kernel"
+    } else if why.contains("Key was rejected") || why.contains("Required key not available") {
+        ": this kernel takes signed modules only, see SECURE BOOT in rust-pciback(8)"
+    } else if why.contains("Device or resource busy") {
+        ": xen-pciback has taken the driver's name, see dmesg"
+    } else {
+        ""
+    }
+}
+
+/// Gives one device to the driver.
+fn bind(root: &Path, address: Sbdf) -> io::Result<()> {
+    let bus = root.join("sys/bus/pci");
+    let write = |path: &Path| {
+        fs::OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .write_all(address.to_string().as_bytes())
+    };
+    let native = match machine::driver(root, address) {
+        Some(name) if name == DRIVER => return Ok(()),
+        other => other,
+    };
+    let driver = bus.join("drivers").join(DRIVER);
+    write(&driver.join("new_slot"))?;
+    if let Some(name) = &native {
+        write(&bus.join("drivers").join(name).join("unbind"))?;
+    }
+    if let Err(error) = write(&driver.join("bind")) {
+        // Not left without a driver: the one that it had may take it again.
+        if let Some(name) = &native {
+            let _ = write(&driver.join("remove_slot"));
+            let _ = write(&bus.join("drivers").join(name).join("bind"));
+        }
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Keeps what was told for who comes later (`pcibackctl doctor`).
+fn keep_report(root: &Path, log: &Log) {
+    let folder = root.join(REPORT);
+    let text = log.0.join("\n") + "\n";
+    // Without it nothing is lost but the report.
+    let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("report"), text));
+}
