@@ -10,7 +10,7 @@ CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module
-.PHONY: module cli install install-cli clean distclean setup demo test test-host test-cli test-model test-vm test-all test-debug test-kernels fuzz bench lint rust-analyzer help
+.PHONY: module cli install install-cli sign deb clean distclean setup demo test test-host test-cli test-model test-package test-vm test-all test-debug test-kernels fuzz bench lint rust-analyzer help
 
 ifdef KDIR
 module:
@@ -40,6 +40,15 @@ install: KDIR ?= /lib/modules/$(shell uname -r)/build
 install: INSTALL_MOD_PATH ?= $(DESTDIR)
 install:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) modules_install
+
+# For Secure Boot, with a key that this machine's firmware or shim trusts.
+MODULE ?= rust_pciback.ko
+sign:
+	@[ -n "$(KEY)" ] && [ -n "$(CERT)" ] || { echo 'usage: make sign KEY=FILE CERT=FILE [MODULE=FILE]' >&2; exit 2; }
+	@packaging/libexec/sign "$(KEY)" "$(CERT)" "$(MODULE)"
+
+deb:
+	@tools/deb
 
 distclean:
 	@tools/distclean
@@ -76,6 +85,9 @@ test-cli:
 test-model:
 	@tools/test model
 
+test-package:
+	@tools/test package
+
 test-vm:
 	@tools/test vm
 
@@ -106,6 +118,8 @@ help:
 	@echo 'make cli         build pcibackctl, static, with its man pages and completions'
 	@echo 'make install     install it for the running kernel (KDIR=, DESTDIR= to change)'
 	@echo 'make install-cli install pcibackctl (DESTDIR= to change)'
+	@echo 'make sign        sign it for Secure Boot (KEY=, CERT=, MODULE=)'
+	@echo 'make deb         build the Debian packages, in the lab'
 	@echo 'make demo        boot Xen with a PVH dom0 in QEMU and watch the module work'
 	@echo 'make test        what must pass before a change is sent: lint, on the host, models, in VMs'
 	@echo '                 (make lint, test-host, test-cli, test-model, test-vm: one kind)'

@@ -107,6 +107,14 @@ lab_kernel() {
 	readlink "$link"
 }
 
+# stock_kernels: RELEASE=VERSION of those that are in the cache for packages, the newest last.
+stock_kernels() {
+	local link
+	for link in "$LAB_CACHE/kernel/older" "$LAB_CACHE/kernel/current"; do
+		[ ! -e "$link/version" ] || echo "$(readlink "$link")=$(cat "$link/version")"
+	done
+}
+
 # in_lab COMMAND...: run a command in the chroot, as the last act of a (sub)shell.
 #
 # The mounts live in a namespace of their own, so none leaks to the host and no
