@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .agent import Agent, AgentError, Result
 from .console import Console
@@ -38,6 +38,14 @@ from .until import until
 _serial = itertools.count(1)
 
 
+class System(Protocol):
+    """An installed system: its disk, and what of it the boot loader would take."""
+
+    disk: Path
+    kernel: Path
+    initramfs: Path
+
+
 class MachineError(Exception):
     """The machine did not do what it must: boot, answer, obey."""
 
@@ -50,8 +58,9 @@ class Dom0:
     """A running dom0.
 
     `flavour` is pvh or pv, or bare: the same machine and kernel without Xen. `xl`
-    boots the root with the Xen toolstack, which the small initramfs lacks. `kernel`
-    and `xen` are added to their command lines.
+    boots the root with the Xen toolstack, which the small initramfs lacks; `system`
+    boots an installed one, with its own kernel and initramfs. `kernel` and `xen` are
+    added to their command lines.
     """
 
     #: Alone on an idle machine it takes 7 (pv) to 13 (pvh) seconds.
@@ -65,13 +74,14 @@ class Dom0:
         flavour: str = "pvh",
         *,
         xl: bool = False,
+        system: System | None = None,
         kernel: str = "",
         xen: str = "",
         cpus: int = 1,
         name: str = "",
     ) -> None:
         self.topology = topology(devices) if isinstance(devices, str) else devices
-        self.flavour, self.xl = flavour, xl
+        self.flavour, self.xl, self.system = flavour, xl, system
         self._kernel, self._xen, self._cpus = kernel, xen, cpus
         parts = [name or self.topology.name, flavour, "xl" if xl else "", str(os.getpid()), str(next(_serial))]
         self.name = "-".join(filter(None, parts))
@@ -155,7 +165,7 @@ class Dom0:
         self.stop()
 
     def _command(self, fds: list[int]) -> list[str]:
-        memory = 1024 if not self.xl else 1536
+        memory = 1536 if self.xl or self.system else 1024
         if DEBUG:
             memory += 1024  # what the checks keep beside each object
         console = "ttyS0" if self.flavour == "bare" else "hvc0"
@@ -176,7 +186,11 @@ class Dom0:
             # acknowledges it. By default Xen leaves such an interrupt in service, which keeps those
             # of lower priority, the disk's for one, from the only processor there is.
             xen += " ioapic_ack=old"
-        initrd = f"{KERNEL}/vmlinuz {kernel.replace(',', ',,')},{KERNEL}/initrd"
+        vmlinuz, initramfs = KERNEL / "vmlinuz", KERNEL / "initrd"
+        if self.system:
+            kernel += " root=/dev/vda rw"
+            vmlinuz, initramfs = self.system.kernel, self.system.initramfs
+        initrd = f"{vmlinuz} {kernel.replace(',', ',,')},{initramfs}"
         # Two processors take turns: each in a thread of its own, the machine freezes now and then,
         # without this module as well.
         accel = "tcg,thread=single" if self._cpus > 1 else "tcg"
@@ -187,7 +201,7 @@ class Dom0:
         # Native hot-plug, so that ports have slot reset, and AER.
         args += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
         if self.flavour == "bare":
-            args += ["-kernel", f"{KERNEL}/vmlinuz", "-initrd", f"{KERNEL}/initrd", "-append", kernel]
+            args += ["-kernel", f"{vmlinuz}", "-initrd", f"{initramfs}", "-append", kernel]
         else:
             args += ["-kernel", f"{IMAGE}/xen", "-initrd", initrd, "-append", xen]
             # Intel's, beside an AMD processor, which Xen takes: the emulated AMD IOMMU knows a device
@@ -206,6 +220,10 @@ class Dom0:
             drive = f"file={IMAGE}/guest.ext4,format=raw,if=none,id=lab-guest,readonly=on"
             args += ["-drive", drive]
             args += ["-device", f"virtio-blk-pci,id=lab-guest,{where.format(function=1)},drive=lab-guest,{modern}"]
+        if self.system:
+            drive = f"file={self.system.disk},format=raw,if=none,id=lab-root,cache=unsafe"
+            args += ["-drive", drive]
+            args += ["-device", f"virtio-blk-pci,id=lab-disk,bus=pcie.0,addr=0x3,drive=lab-root,{modern}"]
         if self.topology.faulty_devices:
             # Such a device's other end may share dom0's memory, which therefore must be a file.
             args += ["-object", f"memory-backend-memfd,id=lab-memory,size={size}M,share=on"]

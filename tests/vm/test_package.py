@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The packages in a Debian dom0 with systemd: installed there, claimed at boot, updated, purged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from lab.installed import DEBS, Installed
+from lab.machine import Dom0
+from lab.topology import Topology
+from lab.until import until
+
+pytestmark = [pytest.mark.tier("all"), pytest.mark.timeout(7200)]
+
+STORE = "/etc/rust-pciback/devices.d"
+PROGRAM = "/usr/libexec/rust-pciback/pciback-boot"
+UPDATE = "/usr/libexec/rust-pciback/update-initrd"
+#: Making an initramfs in an emulated machine takes minutes.
+SLOW = 1800
+
+
+def machine() -> Topology:
+    """What guests get, and a display that is the only one."""
+    t = Topology("package")
+    t.on_port("igb", "igb0", romfile="").nvme_on_port("nvme0").on_port("e1000e", "e1000e0", romfile="")
+    return t.device("bochs-display", "display0")
+
+
+#: Each in a worker of its own.
+GENERATORS = [
+    pytest.param(name, marks=pytest.mark.xdist_group(f"package-{name}")) for name in ("initramfs-tools", "dracut")
+]
+
+
+@pytest.fixture(params=GENERATORS)
+def system(request: pytest.FixtureRequest) -> Iterator[Installed]:
+    """A system with that generator, as from the installer."""
+    system = Installed(request.param)
+    yield system
+    system.close()
+
+
+@pytest.fixture(scope="module", params=GENERATORS)
+def with_packages(request: pytest.FixtureRequest) -> Iterator[Installed]:
+    """One that the packages for its newest kernel were installed in, while it ran."""
+    system = Installed(request.param)
+    with system.boot(machine()) as dom0:
+        put_packages(dom0)
+        install(dom0, "rust-pciback", f"rust-pciback-modules-{system.release}")
+    yield system
+    system.close()
+
+
+@pytest.fixture
+def installed(with_packages: Installed) -> Iterator[Installed]:
+    """A copy of that, for one test."""
+    system = with_packages.copy()
+    yield system
+    system.close()
+
+
+def driver(dom0: Dom0, name: str) -> str:
+    """The driver of a device."""
+    return dom0.run(f"basename $(readlink /sys/bus/pci/devices/{dom0.bdf(name)}/driver)").out.strip()
+
+
+def drivers(dom0: Dom0) -> dict[str, str]:
+    """Those of all devices that are told of."""
+    dom0.check("udevadm settle", 120)
+    return {name: driver(dom0, name) for name in ("igb0", "nvme0", "e1000e0", "display0")}
+
+
+def write(dom0: Dom0, name: str, extra: str = "", **wrong: str) -> None:
+    """Have a device claimed at boot, by all that is known of it."""
+    path = f"/sys/bus/pci/devices/{dom0.bdf(name)}"
+    ids = dom0.check(f"cat {path}/vendor {path}/device").replace("0x", "").split()
+    text = f"address={dom0.bdf(name)}\nid={wrong.get('id', ':'.join(ids))}\n{extra}"
+    dom0.write(f"{STORE}/{name}.conf", text.encode())
+
+
+def put_packages(dom0: Dom0) -> None:
+    """Copy the packages that are installed into dom0."""
+    for deb in DEBS.glob("*.deb"):
+        if "dkms" not in deb.name and "dbgsym" not in deb.name:
+            dom0.put(deb, f"/root/debs/{deb.name}")
+
+
+def install(dom0: Dom0, *names: str) -> None:
+    """Install packages, by the beginnings of their files' names."""
+    files = " ".join(f"/root/debs/{name}_*.deb" for name in names)
+    dom0.check(f"apt-get install -y --no-install-recommends {files}", SLOW)
+
+
+def claims_said(dom0: Dom0) -> str:
+    """What was said in the initramfs."""
+    return dom0.check("cat /run/rust-pciback/report")
+
+
+NATIVE = {"igb0": "igb", "nvme0": "nvme", "e1000e0": "e1000e"}
+
+
+def test_life(system: Installed) -> None:
+    """Installed, three boots, an updated kernel, refusals, purged: each boot has the drivers that it should."""
+    *_, older, newest = system.releases
+    system.select(older)
+    with system.boot(machine()) as dom0:
+        assert drivers(dom0) | NATIVE == drivers(dom0)
+        put_packages(dom0)
+        install(dom0, "rust-pciback", f"rust-pciback-modules-{older}")
+        # Nothing that runs is touched.
+        assert drivers(dom0) | NATIVE == drivers(dom0)
+        write(dom0, "igb0")
+        write(dom0, "nvme0")
+        dom0.check(f"{PROGRAM} plan")
+        dom0.check(UPDATE, SLOW)
+    for _ in range(3):
+        with system.boot(machine()) as dom0:
+            assert drivers(dom0) | {"igb0": "pciback", "nvme0": "pciback", "e1000e0": "e1000e"} == drivers(dom0)
+            # Before the native drivers: those never had the devices.
+            assert not dom0.run("dmesg | grep -E '(igb|nvme) .*(0000:01:00.0|0000:02:00.0)'").ok
+            assert "refuse" not in claims_said(dom0)
+            assert not dom0.run("grep -w xen_pciback /proc/modules").ok
+    with system.boot(machine()) as dom0:
+        install(dom0, f"rust-pciback-modules-{newest}", "rust-pciback-modules-amd64")
+        # The one that is running stays loaded, with its devices.
+        assert driver(dom0, "igb0") == "pciback"
+    system.select(newest)
+    with system.boot(machine()) as dom0:
+        assert dom0.check("uname -r").strip() == newest
+        assert driver(dom0, "igb0") == driver(dom0, "nvme0") == "pciback"
+        dom0.check("apt-get purge -y 'rust-pciback*'", SLOW)
+        assert not dom0.run(f"ls -d {STORE}").ok
+    with system.boot(machine()) as dom0:
+        assert drivers(dom0) | NATIVE == drivers(dom0)
+        assert not dom0.run("modinfo rust_pciback").ok
+
+
+def test_refusals(installed: Installed) -> None:
+    """The disk with root, the only display and a device that isn't what was written are left alone; it boots on."""
+    with installed.boot(machine()) as dom0:
+        for name in ("lab-disk", "display0", "e1000e0"):
+            write(dom0, name)
+        write(dom0, "igb0", id="8086:ffff")
+        assert dom0.run(f"{PROGRAM} plan").status == 1
+        dom0.check(UPDATE, SLOW)
+        root, display, card = dom0.bdf("lab-disk"), dom0.bdf("display0"), dom0.bdf("igb0")
+    with installed.boot(machine()) as dom0:
+        said = claims_said(dom0)
+        assert f"refuse {root} {STORE}/lab-disk.conf: it holds the root file system" in said
+        assert f"refuse {display} {STORE}/display0.conf: it has the console" in said
+        assert f"refuse {card} {STORE}/igb0.conf: the device there is 8086:10c9, not 8086:ffff" in said
+        assert driver(dom0, "e1000e0") == "pciback"
+        assert driver(dom0, "igb0") == "igb"
+        assert driver(dom0, "lab-disk") == "virtio-pci"
+        assert driver(dom0, "display0") != "pciback"
+        # Loud: in the kernel's log, at a level that a quiet console shows.
+        assert dom0.run("dmesg --level=err | grep -F 'it holds the root file system'").ok
+        write(dom0, "display0", "force=gpu\n")
+        dom0.check(UPDATE, SLOW)
+    with installed.boot(machine()) as dom0:
+        assert driver(dom0, "display0") == "pciback"
+
+
+def test_names_of_the_c_driver(installed: Installed) -> None:
+    """What its users have on the command line and in /etc goes on working, and is merged."""
+    with installed.boot(machine()) as dom0:
+        igb, nvme, card = (dom0.bdf(name) for name in ("igb0", "nvme0", "e1000e0"))
+        dom0.write("/etc/modprobe.d/xen-pciback.conf", f"options xen-pciback hide=({nvme})\n".encode())
+        dom0.write("/etc/modules-load.d/xen-pciback.conf", b"xen-pciback\n")
+        write(dom0, "e1000e0")
+        dom0.check(UPDATE, SLOW)
+    with installed.boot(machine(), kernel=f"xen-pciback.hide=({igb})") as dom0:
+        assert [driver(dom0, name) for name in ("igb0", "nvme0", "e1000e0")] == ["pciback"] * 3
+        assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots").split() == sorted([igb, nvme, card])
+        assert not dom0.run("grep -w xen_pciback /proc/modules").ok
+        dom0.check("modprobe -r rust_pciback; modprobe xen-pciback; grep -w rust_pciback /proc/modules")
+        assert not dom0.run("grep -w xen_pciback /proc/modules").ok
+
+
+@pytest.mark.parametrize("with_packages", GENERATORS[:1], indirect=True, scope="module")
+def test_driverctl(installed: Installed) -> None:
+    """By its name driverctl finds the driver; what it was told lasts over a reboot and a rescan."""
+
+    def is_claimed(dom0: Dom0) -> bool:
+        path = f"/sys/bus/pci/devices/{dom0.bdf('e1000e0')}/driver"
+        return dom0.run(until(f"readlink {path} | grep -q /pciback$", 60), 120).ok
+
+    with installed.boot(machine()) as dom0:
+        card = dom0.bdf("e1000e0")
+        dom0.check(f"driverctl set-override {card} pciback", 120)
+        assert driver(dom0, "e1000e0") == "pciback"
+        assert dom0.check("driverctl list-overrides").split() == [card, "pciback"]
+    with installed.boot(machine()) as dom0:
+        assert is_claimed(dom0)
+        dom0.check(f"echo 1 >/sys/bus/pci/devices/{card}/remove && echo 1 >/sys/bus/pci/rescan", 120)
+        assert is_claimed(dom0)
+        dom0.check(f"driverctl unset-override {card}", 120)
+        assert drivers(dom0)["e1000e0"] == "e1000e"
+
+
+def test_time(installed: Installed) -> None:
+    """Claiming costs the boot less than 200 ms and the wait of one FLR (100 ms, PCIe 6.0 6.6.2)."""
+    with installed.boot(machine()) as dom0:
+        write(dom0, "igb0")
+        write(dom0, "nvme0")
+        dom0.check(UPDATE, SLOW)
+    with installed.boot(machine()) as dom0:
+        first, last = (
+            float(line.split("]")[0].strip("[ "))
+            for line in (
+                dom0.check("dmesg | grep 'rust-pciback: claim ' | head -n 1"),
+                dom0.check("dmesg | grep -E 'pciback.*claimed' | tail -n 1"),
+            )
+        )
+        # The emulated processor takes its time.
+        assert last - first < 10 * 0.2 + 0.1
