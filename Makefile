@@ -59,8 +59,12 @@ setup:
 cli:
 	@tools/build cli
 
-install-cli: BUILT := $(CACHE)/build/cli
+# What `make cli` leaves, or packages have built already in BUILT.
+ifndef BUILT
 install-cli: cli
+endif
+install-cli: BUILT ?= $(CACHE)/build/cli
+install-cli:
 	install -D -t $(DESTDIR)/usr/bin $(BUILT)/pcibackctl
 	install -D -m 644 -t $(DESTDIR)/usr/share/man/man8 $(BUILT)/man/*.8
 	install -D -m 644 $(BUILT)/pcibackctl.bash $(DESTDIR)/usr/share/bash-completion/completions/pcibackctl

@@ -74,6 +74,16 @@ deb() { # deb NAME: its file
 	echo "$debs/$1"_*.deb
 }
 
+# has_tool: pcibackctl, and what `make install-cli` puts beside it.
+has_tool() {
+	local file
+	pcibackctl --version || return 1
+	for file in man/man8/pcibackctl.8.gz bash-completion/completions/pcibackctl \
+		zsh/vendor-completions/_pcibackctl fish/vendor_completions.d/pcibackctl.fish; do
+		[ -s "/usr/share/$file" ] || { echo "no /usr/share/$file" && return 1; }
+	done
+}
+
 # first_of_udev: our script runs before the one that starts udev.
 before_udev() {
 	of_initrd "$release" scripts/init-top/ORDER | awk '
@@ -167,6 +177,7 @@ for kernel in "$release" "$older"; do
 	check "modinfo, $kernel" modinfo -k "$kernel" rust_pciback
 	check "module in the initramfs of $kernel" has "$kernel" "extra/rust_pciback\.ko"
 done
+check "pcibackctl, its man page and completions" has_tool
 check "program in the initramfs" has "$release" "libexec/rust-pciback/pciback-boot$"
 check "modprobe's configuration in the initramfs" has "$release" "modprobe\.d/rust-pciback\.conf$"
 check "record of what is in use in the initramfs" has "$release" "etc/rust-pciback/in-use$"
