@@ -173,6 +173,9 @@ fn hint(why: &str) -> &'static str {
         ": install the package rust-pciback-modules- of this kernel"
     } else if why.contains("Key was rejected") || why.contains("Required key not available") {
         ": this kernel takes signed modules only, see SECURE BOOT in rust-pciback(8)"
+    } else if why.contains("Operation not permitted") {
+        // Lockdown (security_locked_down() in kernel/module/signing.c), which Secure Boot turns on.
+        ": a kernel that is locked down takes signed modules only, see SECURE BOOT in rust-pciback(8)"
     } else if why.contains("Device or resource busy") {
         ": xen-pciback has taken the driver's name, see dmesg"
     } else {
