@@ -74,17 +74,20 @@ deb() { # deb NAME: its file
 	echo "$debs/$1"_*.deb
 }
 
-# has_tool: pcibackctl, and what `make install-cli` puts beside it.
+# has_tool: pcibackctl, what `make install-cli` puts beside it, and what it is linked with. These
+# systems are without man pages and documents, so those are looked for in the package.
 has_tool() {
 	local file
 	pcibackctl --version || return 1
+	dpkg-deb --contents "$(deb rust-pciback)" >/tmp/contents || return 1
 	for file in man/man8/pcibackctl.8.gz bash-completion/completions/pcibackctl \
-		zsh/vendor-completions/_pcibackctl fish/vendor_completions.d/pcibackctl.fish; do
-		[ -s "/usr/share/$file" ] || { echo "no /usr/share/$file" && return 1; }
+		zsh/vendor-completions/_pcibackctl fish/vendor_completions.d/pcibackctl.fish \
+		doc/rust-pciback/crates.gz; do
+		grep " \./usr/share/$file\$" /tmp/contents || { echo "no /usr/share/$file" && return 1; }
 	done
 }
 
-# first_of_udev: our script runs before the one that starts udev.
+# before_udev: our script runs before the one that starts udev.
 before_udev() {
 	of_initrd "$release" scripts/init-top/ORDER | awk '
 		/init-top\/rust-pciback / { ours = NR } /init-top\/udev / { udev = NR }
@@ -96,7 +99,7 @@ resolves() {
 	modprobe -S "$release" -n -v "$1" | grep -F "$boot load"
 }
 
-# dry LINE: what the kernel's command line hides, is claimed by whichever name it has.
+# merged: what hide= of any name has, and the store, are claimed together.
 merged() {
 	local root=/tmp/machine bus
 	rm -rf "$root"
