@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Changes as a person makes them, in folders that are made for the test.
+
+mod common;
+
+use common::{
+    json,
+    run,
+    text, //
+};
+
+use std::fs;
+
+/// A machine with a root disk, a network card and a claimed device, as files.
+fn folder(unbind: bool) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let link = |path: &str, target: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
+    };
+    for (bdf, driver, class) in [
+        ("0000:01:00.0", "nvme", "10802"),
+        ("0000:02:00.0", "igb", "20000"),
+        ("0000:02:00.1", "pciback", "20000"),
+    ] {
+        let device = format!("sys/devices/pci0000:00/{bdf}");
+        write(
+            &format!("{device}/uevent"),
+            &format!("DRIVER={driver}\nPCI_CLASS={class}\nPCI_ID=8086:10C9\n"),
+        );
+        write(&format!("{device}/reset_method"), "flr bus\n");
+        link(
+            &format!("sys/bus/pci/devices/{bdf}"),
+            &format!("../../../devices/pci0000:00/{bdf}"),
+        );
+    }
+    write(
+        "sys/devices/pci0000:00/0000:02:00.1/pciback/state",
+        "clean\n",
+    );
+    write(
+        "sys/devices/pci0000:00/0000:02:00.1/pciback/used_by",
+        "none\n",
+    );
+    link(
+        "sys/class/block/nvme0n1",
+        "../../devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1",
+    );
+    link(
+        "sys/class/net/eth0",
+        "../../devices/pci0000:00/0000:02:00.0/net/eth0",
+    );
+    write("proc/self/mounts", "/dev/nvme0n1 / ext4 rw 0 0\n");
+    for file in [
+        "new_slot",
+        "remove_slot",
+        "probe",
+        "reset_device",
+        "bind",
+        "unbind",
+    ] {
+        write(&format!("sys/bus/pci/drivers/pciback/{file}"), "");
+    }
+    write("sys/bus/pci/drivers/pciback/slots", "0000:02:00.1\n");
+    write("sys/bus/pci/drivers_probe", "");
+    write("sys/bus/pci/drivers/igb/bind", "");
+    if unbind {
+        write("sys/bus/pci/drivers/igb/unbind", "");
+    }
+    root
+}
+
+fn read(root: &tempfile::TempDir, path: &str) -> String {
+    fs::read_to_string(root.path().join("sys/bus/pci").join(path)).unwrap()
+}
+
+#[test]
+fn a_claim_writes_what_it_said_it_would() {
+    let root = folder(true);
+    let plan = json(root.path(), &["claim", "eth0", "--dry-run"]);
+    assert_eq!(plan["devices"].as_array().unwrap().len(), 0);
+    assert_eq!(read(&root, "drivers/igb/unbind"), "");
+    assert!(!root.path().join("etc").exists());
+    let output = run(root.path(), &["claim", "eth0"]);
+    assert!(output.status.success(), "{output:?}");
+    for file in [
+        "drivers/pciback/new_slot",
+        "drivers/igb/unbind",
+        "drivers/pciback/probe",
+    ] {
+        assert_eq!(read(&root, file), "0000:02:00.0", "{file}");
+    }
+    let kept = root
+        .path()
+        .join("etc/rust-pciback/devices.d/0000:02:00.0.conf");
+    let kept = fs::read_to_string(kept).unwrap();
+    assert!(
+        kept.contains("address=0000:02:00.0\nid=8086:10c9\nplace=pci0000:00/00.0\n"),
+        "{kept}"
+    );
+    let list = json(root.path(), &["list"]);
+    assert_eq!(list["devices"][1]["at_boot"]["by"], "pcibackctl");
+}
+
+#[test]
+fn a_claim_that_fails_is_taken_back() {
+    let root = folder(false);
+    let output = run(root.path(), &["claim", "0000:02:00.0"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("pcibackctl: 0000:02:00.0: /sys/bus/pci/drivers/igb/unbind: "),
+        "{said}"
+    );
+    assert_eq!(read(&root, "drivers/pciback/remove_slot"), "0000:02:00.0");
+    assert_eq!(read(&root, "drivers/pciback/probe"), "");
+    assert!(!root.path().join("etc").exists());
+}
+
+#[test]
+fn the_disk_with_the_root_is_refused() {
+    let root = folder(true);
+    let output = run(root.path(), &["claim", "nvme0n1"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_eq!(read(&root, "drivers/pciback/new_slot"), "");
+    let error = json(root.path(), &["claim", "nvme0n1"]);
+    assert_eq!(
+        (
+            error["command"].as_str(),
+            error["error"]["exit_code"].as_u64()
+        ),
+        (Some("error"), Some(4))
+    );
+}
+
+#[test]
+fn a_release_without_a_driver_to_come_says_so() {
+    let root = folder(true);
+    // In these files nothing changes by what is written, so the device is as if it had none.
+    let uevent = root
+        .path()
+        .join("sys/devices/pci0000:00/0000:02:00.1/uevent");
+    fs::write(uevent, "PCI_CLASS=20000\nPCI_ID=8086:10C9\n").unwrap();
+    let output = run(root.path(), &["release", "02:00.1", "--now"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(text(&output).contains("it has no driver now"), "{output:?}");
+    assert_eq!(read(&root, "drivers_probe"), "0000:02:00.1");
+}
