@@ -109,9 +109,9 @@ pub(crate) fn place(device: &Device) -> String {
     place
 }
 
-/// Returns the name of the file that keeps a device.
-pub(crate) fn file(sbdf: Sbdf) -> String {
-    format!("{FOLDER}/{sbdf}.conf")
+/// Returns a file of ours, by its name.
+pub(crate) fn file(name: &str) -> String {
+    format!("{FOLDER}/{name}.conf")
 }
 
 /// Returns what is in it; `force` has the device claimed although the machine needs it.
@@ -149,6 +149,8 @@ pub(crate) fn read(files: &dyn Files) -> (Vec<Kept>, Vec<Fault>) {
             continue;
         }
         let Some(text) = files.read(&file) else {
+            let why = "it can't be read".to_string();
+            faults.push(Fault { file, why });
             continue;
         };
         match parse(&text) {
@@ -248,7 +250,7 @@ mod tests {
         let mut dump = Dump::default();
         let conf =
             "# Intel 82576\naddress=0000:01:00.0\nid=8086:10C9\nplace=pci0000:00/04.0/00.0\n";
-        dump.add_file(&file(Sbdf::new(0, 1, 0)), conf);
+        dump.add_file(&file("0000:01:00.0"), conf);
         dump.add_file(
             "/etc/rust-pciback/devices.d/notes.txt",
             "address=0000:09:00.0\n",

@@ -279,18 +279,21 @@ fn keep(machine: &Machine, device: &Device, force: bool) -> Option<Step> {
     })
 }
 
-/// Returns a file that keeps nothing: that of the address may be about a device that had it before.
+/// Returns a file that isn't there: that of the address may be about a device that had it before,
+/// and so may that of the address and the identity.
 fn free_file(machine: &Machine, device: &Device) -> String {
-    let file = boot_store::file(device.sbdf);
-    let files = machine.kept.iter().map(|kept| &kept.file);
-    let mut taken = files.chain(machine.faults.iter().map(|fault| &fault.file));
-    match taken.any(|taken| *taken == file) {
-        true => {
-            let id = boot_store::id(device).replace(':', "-");
-            file.replace(".conf", &format!("-{id}.conf"))
-        }
-        false => file,
-    }
+    let files = machine.kept.iter().map(|kept| kept.file.as_str());
+    let faults = machine.faults.iter().map(|fault| fault.file.as_str());
+    let taken: Vec<&str> = files.chain(faults).collect();
+    let (sbdf, id) = (device.sbdf, boot_store::id(device).replace(':', "-"));
+    let numbered = (2..).map(|number| format!("{sbdf}-{id}-{number}"));
+    let names = [sbdf.to_string(), format!("{sbdf}-{id}")];
+    let files = names.into_iter().chain(numbered);
+    let mut files = files.map(|name| boot_store::file(&name));
+    // There are more numbers than files.
+    files
+        .find(|file| !taken.contains(&file.as_str()))
+        .unwrap_or_default()
 }
 
 /// Plans to release devices.

@@ -255,6 +255,9 @@ impl Context {
 
     fn watch(&self, count: Option<u64>) -> Result<ExitCode, Failure> {
         let mut left = count;
+        if left == Some(0) {
+            return Ok(ExitCode::SUCCESS);
+        }
         let ready = || say("watching");
         let each = |event: watch::Event| {
             let text = match self.json {

@@ -17,6 +17,7 @@ use std::{
         self,
         Write, //
     },
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{
         Command,
@@ -107,11 +108,37 @@ fn run(program: &Path) -> io::Result<()> {
 /// Has a file with this in it, or the one that was there before, whatever happens.
 fn keep(place: &Path, text: &str) -> io::Result<()> {
     let folder = place.parent().unwrap_or(place);
-    fs::create_dir_all(folder)?;
+    create_folder(folder)?;
     let new = place.with_extension("new");
-    let mut file = fs::File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, place)?;
+    let kept = write_new(&new, text).and_then(|()| fs::rename(&new, place));
+    if kept.is_err() {
+        // It may be what there was no room for.
+        let _ = fs::remove_file(&new);
+    }
+    kept?;
     fs::File::open(folder)?.sync_all()
 }
+
+/// Writes a file that anybody may read, whatever the mask of the caller is, as `list` does.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Makes a folder and those that it is in, where they are missing, for anybody to read.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|folder| !folder.exists())
+        .collect();
+    for folder in missing.into_iter().rev() {
+        fs::create_dir(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

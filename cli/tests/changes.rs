@@ -7,10 +7,15 @@ mod common;
 use common::{
     json,
     run,
-    text, //
+    text,
+    PROGRAM, //
 };
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::Command, //
+};
 
 /// A machine with a root disk, a network card and a claimed device, as files.
 fn folder(unbind: bool) -> tempfile::TempDir {
@@ -138,6 +143,29 @@ fn the_disk_with_the_root_is_refused() {
         ),
         (Some("error"), Some(4))
     );
+}
+
+#[test]
+fn what_is_kept_is_for_all_to_read_whatever_the_mask_is() {
+    let root = folder(true);
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            "umask 077; exec \"$0\" --root \"$1\" claim --boot 02:00.0",
+        ])
+        .arg(PROGRAM)
+        .arg(root.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    for (path, mode) in [
+        ("etc", 0o755),
+        ("etc/rust-pciback/devices.d", 0o755),
+        ("etc/rust-pciback/devices.d/0000:02:00.0.conf", 0o644),
+    ] {
+        let found = fs::metadata(root.path().join(path)).unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, mode, "{path}");
+    }
 }
 
 #[test]

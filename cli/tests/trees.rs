@@ -65,6 +65,13 @@ fn a_report_of_a_report_is_the_same() {
 }
 
 #[test]
+fn no_events_are_watched_for_none() {
+    let output = run(Path::new("/"), &["watch", "--count", "0"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stdout.is_empty() && output.stderr.is_empty());
+}
+
+#[test]
 fn names_mean_devices() {
     let bdfs = |name: &str| -> Vec<String> {
         let answer = json(&tree("lab-shared"), &["explain", name]);

@@ -4,7 +4,10 @@
 
 use super::*;
 use crate::{
-    boot_store::Kept,
+    boot_store::{
+        Fault,
+        Kept, //
+    },
     driver::pure::sbdf::Sbdf,
     machine::{
         Claimed,
@@ -306,6 +309,17 @@ fn a_file_that_is_about_another_device_is_left_alone() {
         ["+/etc/rust-pciback/devices.d/0000:01:00.0-0000-0000.conf"]
     );
     assert!(release(&machine, &all(&machine), BOOT, false).is_err());
+    // Nor is that file one to overwrite.
+    let taken = |name: &str| Fault {
+        file: format!("/etc/rust-pciback/devices.d/0000:01:00.0-0000-0000{name}.conf"),
+        why: "it can't be read".into(),
+    };
+    machine.faults.extend([taken(""), taken("-2")]);
+    let steps = claim(&machine, &all(&machine), BOOT, false).unwrap();
+    assert_eq!(
+        names(&steps),
+        ["+/etc/rust-pciback/devices.d/0000:01:00.0-0000-0000-3.conf"]
+    );
 }
 
 #[test]
