@@ -36,7 +36,7 @@ A DEVICE is an address (0000:03:00.0, 03:00.0, 03:00 for all functions, 03:00.*)
 (eth1, nvme0), a pair of IDs (8086:10c9), or a part of its name in pci.ids that is unique.";
 
 /// The exit status (see `failure::Code`).
-pub(crate) const STATUS: [(&str, &str); 7] = [
+pub(crate) const STATUS: [(&str, &str); 10] = [
     ("0", "done"),
     (
         "1",
@@ -47,10 +47,16 @@ pub(crate) const STATUS: [(&str, &str); 7] = [
     ("4", "refused: nothing was done"),
     ("5", "not permitted: try as root"),
     ("6", "doctor found a problem"),
+    (
+        "129",
+        "ended by SIGHUP; what a claim or a release had done was taken back",
+    ),
+    ("130", "the same, by SIGINT (Ctrl-C)"),
+    ("143", "the same, by SIGTERM"),
 ];
 
 fn after() -> String {
-    let status = STATUS.map(|(code, meaning)| format!("  {code}  {meaning}"));
+    let status = STATUS.map(|(code, meaning)| format!("  {code:<3}  {meaning}"));
     format!("{DEVICES}\n\nExit status:\n{}", status.join("\n"))
 }
 

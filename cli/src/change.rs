@@ -49,6 +49,13 @@ pub(crate) struct Step {
     pub(crate) undo: Vec<(String, Act)>,
 }
 
+impl Step {
+    /// Returns `true` if something takes it back.
+    pub(crate) fn is_taken_back(&self) -> bool {
+        !self.undo.is_empty()
+    }
+}
+
 /// Why nothing is done, in parts of the one line that says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {

@@ -4,7 +4,8 @@
 
 use crate::{
     answer::Document,
-    change::Refusal, //
+    change::Refusal,
+    interrupt, //
 };
 
 use schemars::JsonSchema;
@@ -132,6 +133,20 @@ pub(crate) fn io_failure(step: &str, error: &io::Error) -> Failure {
             Failure::new(Code::Permission, error.to_string(), "Try as root.").at(step)
         }
         _ => Failure::new(Code::Failed, error.to_string(), mend(step, error)).at(step),
+    }
+}
+
+/// Returns the failure of a step that a signal came before, or that failed when one had come (its
+/// program was ended by it, too).
+pub(crate) fn interrupted(step: &str, signal: i32, error: &io::Error) -> Failure {
+    let by = format!("interrupted by {}", interrupt::name(signal));
+    let cause = match error.kind() {
+        io::ErrorKind::Interrupted => by,
+        _ => format!("{error}, {by}"),
+    };
+    Failure {
+        exit_code: interrupt::exit_code(signal),
+        ..Failure::new(Code::Failed, cause, "").at(step)
     }
 }
 

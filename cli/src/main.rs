@@ -26,6 +26,7 @@ mod command;
 mod dump;
 mod failure;
 mod files;
+mod interrupt;
 mod machine;
 mod names;
 mod planner;

@@ -30,50 +30,75 @@ use std::{
 pub(crate) struct Failed {
     /// Its place in the plan.
     pub(crate) step: usize,
-    /// Why.
+    /// Why; `Interrupted` if it was not begun, because a signal came.
     pub(crate) error: io::Error,
+    /// The signal that came, if one did.
+    pub(crate) signal: Option<i32>,
     /// What of the steps before it could not be taken back.
     pub(crate) left: Vec<(String, io::Error)>,
 }
 
-/// Carries out a plan; `begin` is called before each step.
+/// Carries out a plan; `begin` is called before each step, and `signal` asked whether one came that
+/// ends the work.
 ///
 /// # Errors
 ///
-/// - [`Failed`]: a step failed; what was done before was taken back as far as possible.
+/// - [`Failed`]: a step failed, or a signal came before it; what was done before was taken back as
+///   far as possible.
 pub(crate) fn carry_out(
     host: &Host,
     steps: &[Step],
+    signal: impl Fn() -> Option<i32>,
     mut begin: impl FnMut(&Step),
 ) -> Result<(), Failed> {
     for (number, step) in steps.iter().enumerate() {
-        begin(step);
-        let Err(error) = perform(host, &step.path, &step.act) else {
-            continue;
-        };
-        // Of one that did a part of its work, that part too.
-        let partly = |step: &Step| step.path.ends_with("/probe");
-        let done = steps.iter().take(number + usize::from(partly(step)));
-        let mut left = Vec::new();
-        for (path, act) in done.rev().flat_map(|step| &step.undo) {
-            match perform(host, path, act) {
-                Ok(()) => {}
-                // Of those that were not claimed there is nothing to take back.
-                Err(_) if partly(step) && path.ends_with("/pciback/unbind") => {}
-                // Nor of a driver that didn't come.
-                Err(error)
-                    if path.ends_with("/driver/unbind")
-                        && error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => left.push((path.clone(), error)),
+        let (error, partly) = match signal() {
+            Some(_) => (io::ErrorKind::Interrupted.into(), false),
+            None => {
+                begin(step);
+                match perform(host, &step.path, &step.act) {
+                    Ok(()) => continue,
+                    Err(error) => (error, may_be_done_partly(step)),
+                }
             }
-        }
+        };
         return Err(Failed {
             step: number,
             error,
-            left,
+            signal: signal(),
+            left: take_back(host, steps, number, partly),
         });
     }
     Ok(())
+}
+
+/// Returns `true` for a step that may have done something when it fails: some of several devices
+/// were claimed, or a file is there that isn't on the disk yet.
+fn may_be_done_partly(step: &Step) -> bool {
+    step.path.ends_with("/probe") || matches!(step.act, Act::Keep(_))
+}
+
+/// Takes back what the steps before `failed` did, last first, and where that one was done partly,
+/// its part, too. No signal is asked for: this goes on to its end. Returns what could not be taken
+/// back.
+fn take_back(host: &Host, steps: &[Step], failed: usize, partly: bool) -> Vec<(String, io::Error)> {
+    let mut left = Vec::new();
+    let done = steps.iter().take(failed + usize::from(partly));
+    for (path, act) in done.rev().flat_map(|step| &step.undo) {
+        let Err(error) = perform(host, path, act) else {
+            continue;
+        };
+        let is_gone = error.kind() == io::ErrorKind::NotFound;
+        // Of those that were not claimed there is nothing to take back, nor of a driver that didn't
+        // come, or of a file that isn't there.
+        let is_nothing = (partly && path.ends_with("/pciback/unbind"))
+            || (is_gone && path.ends_with("/driver/unbind"))
+            || (is_gone && *act == Act::Remove);
+        if !is_nothing {
+            left.push((path.clone(), error));
+        }
+    }
+    left
 }
 
 fn perform(host: &Host, path: &str, act: &Act) -> io::Result<()> {

@@ -13,9 +13,21 @@ use common::{
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
-    process::Command, //
+    io::Read,
+    os::unix::fs::{
+        OpenOptionsExt,
+        PermissionsExt, //
+    },
+    path::PathBuf,
+    process::{
+        Child,
+        Command,
+        Stdio, //
+    },
 };
+
+/// `O_NONBLOCK` of x86 (include/uapi/asm-generic/fcntl.h).
+const O_NONBLOCK: i32 = 0o4000;
 
 /// A machine with a root disk, a network card and a claimed device, as files.
 fn folder(unbind: bool) -> tempfile::TempDir {
@@ -143,6 +155,90 @@ fn the_disk_with_the_root_is_refused() {
         ),
         (Some("error"), Some(4))
     );
+}
+
+/// A FIFO in the place of a file: what is written to it waits for who reads.
+fn fifo(root: &tempfile::TempDir, path: &str) -> PathBuf {
+    let path = root.path().join("sys/bus/pci").join(path);
+    fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo")
+        .arg(&path)
+        .status()
+        .unwrap()
+        .success());
+    path
+}
+
+fn kill(child: &Child, signal: &str) {
+    let id = child.id().to_string();
+    let kill = "kill -s \"$0\" \"$1\"";
+    let killed = Command::new("sh").args(["-c", kill, signal, &id]).status();
+    assert!(killed.unwrap().success());
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_claim_takes_it_back() {
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
+        let root = folder(true);
+        let (first, second) = (
+            fifo(&root, "drivers/pciback/new_slot"),
+            fifo(&root, "drivers/igb/unbind"),
+        );
+        let child = Command::new(PROGRAM)
+            .arg("--root")
+            .arg(root.path())
+            .args(["claim", "0000:02:00.0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It has written when this has been read to the end. Then either it sees the signal before
+        // the next write, or it waits in that for a reader, and sees it after.
+        assert_eq!(fs::read_to_string(first).unwrap(), "0000:02:00.0");
+        kill(&child, signal);
+        let mut second = fs::File::options()
+            .read(true)
+            .custom_flags(O_NONBLOCK)
+            .open(second)
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let expected = format!("interrupted by SIG{signal}; what was done before was taken back\n");
+        assert!(said.ends_with(&expected), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let mut unbound = String::new();
+        second.read_to_string(&mut unbound).unwrap();
+        assert_eq!(read(&root, "drivers/igb/bind"), unbound);
+        assert_eq!(read(&root, "drivers/pciback/remove_slot"), "0000:02:00.0");
+        assert_eq!(read(&root, "drivers/pciback/probe"), "");
+        assert!(!root.path().join("etc").exists());
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let root = folder(true);
+    let first = fifo(&root, "drivers/pciback/new_slot");
+    let child = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' HUP; exec \"$0\" --root \"$1\" claim --now 02:00.0",
+        ])
+        .arg(PROGRAM)
+        .arg(root.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Both ends are open: it is in the middle.
+    let mut first = fs::File::open(first).unwrap();
+    kill(&child, "HUP");
+    let mut written = String::new();
+    first.read_to_string(&mut written).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(read(&root, "drivers/pciback/probe"), "0000:02:00.0");
 }
 
 #[test]

@@ -11,12 +11,14 @@ use crate::{
         When, //
     },
     failure::{
+        interrupted,
         io_failure,
         say,
         Code,
         Failure, //
     },
     files::Host,
+    interrupt::Signals,
     machine::{
         read::{
             self,
@@ -153,6 +155,7 @@ impl Context {
     }
 
     fn carry_out(&self, host: &Host, steps: &[Step]) -> Result<(), Failure> {
+        let signals = Signals::catch().map_err(|error| io_failure("catching signals", &error))?;
         let mut progress = None;
         let begin = |step: &Step| {
             let file = step.path.rsplit('/').next().unwrap_or_default();
@@ -162,15 +165,23 @@ impl Context {
                 say("making the initramfs again, which has what is claimed at boot ...");
             }
         };
-        let result = carry_out(host, steps, begin);
+        let result = carry_out(host, steps, || signals.last(), begin);
         drop(progress);
         result.map_err(|failed| {
             let step = steps.get(failed.step);
             let path = step.map(|step| step.path.as_str()).unwrap_or_default();
             let device = step.map(|step| step.device.clone()).unwrap_or_default();
-            let mut failure = io_failure(path, &failed.error).of(device);
+            let failure = match failed.signal {
+                Some(signal) => interrupted(path, signal, &failed.error),
+                None => io_failure(path, &failed.error),
+            };
+            let mut failure = failure.of(device);
             for (path, error) in &failed.left {
                 failure.cause += &format!("; could not be taken back: {path} ({error})");
+            }
+            let mut done = steps.iter().take(failed.step);
+            if failed.signal.is_some() && failed.left.is_empty() && done.any(Step::is_taken_back) {
+                failure.cause += "; what was done before was taken back";
             }
             failure
         })

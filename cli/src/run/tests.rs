@@ -3,6 +3,76 @@
 //! Plans that are carried out in a folder.
 
 use super::*;
+use std::cell::Cell;
+
+fn write(path: &str, text: &str, undo: &[(&str, &str)]) -> Step {
+    let undo = undo.iter();
+    Step {
+        device: "0000:01:00.0".to_string(),
+        path: path.to_string(),
+        act: Act::Write(text.to_string()),
+        undo: undo
+            .map(|(path, text)| (path.to_string(), Act::Write(text.to_string())))
+            .collect(),
+    }
+}
+
+fn folder(files: &[&str]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for file in files {
+        fs::write(root.path().join(file), "").unwrap();
+    }
+    root
+}
+
+fn read(root: &tempfile::TempDir, file: &str) -> String {
+    fs::read_to_string(root.path().join(file)).unwrap()
+}
+
+#[test]
+fn a_signal_between_two_steps_takes_back_those_before() {
+    let root = folder(&["one", "two", "three", "one-back", "two-back", "three-back"]);
+    let steps = [
+        write("/one", "1", &[("/one-back", "1")]),
+        write("/two", "2", &[("/two-back", "2")]),
+        write("/three", "3", &[("/three-back", "3")]),
+    ];
+    for (before, done) in [(0, 0), (1, 1), (2, 2)] {
+        let begun = Cell::new(0);
+        let signal = || (begun.get() == before).then_some(15);
+        let host = Host::new(root.path());
+        let failed = carry_out(&host, &steps, signal, |_| begun.set(begun.get() + 1)).unwrap_err();
+        assert_eq!((failed.step, failed.signal), (done, Some(15)));
+        assert!(failed.left.is_empty());
+        for (number, name) in ["one", "two", "three"].into_iter().enumerate() {
+            let expected = (number + 1).to_string();
+            let expected = if number < done { expected.as_str() } else { "" };
+            assert_eq!(read(&root, name), expected, "{name} of {done}");
+            assert_eq!(read(&root, &format!("{name}-back")), expected);
+        }
+    }
+    // One that comes with the last step finds all done.
+    let begun = Cell::new(0);
+    let signal = || (begun.get() == 3).then_some(15);
+    let host = Host::new(root.path());
+    assert!(carry_out(&host, &steps, signal, |_| begun.set(begun.get() + 1)).is_ok());
+}
+
+#[test]
+fn a_step_that_fails_when_a_signal_came_says_both() {
+    let root = folder(&["one", "back"]);
+    let steps = [
+        write("/one", "1", &[("/back", "1")]),
+        write("/missing", "2", &[]),
+    ];
+    let begun = Cell::new(0);
+    let signal = || (begun.get() == 2).then_some(2);
+    let host = Host::new(root.path());
+    let failed = carry_out(&host, &steps, signal, |_| begun.set(begun.get() + 1)).unwrap_err();
+    assert_eq!(failed.error.kind(), io::ErrorKind::NotFound);
+    assert_eq!(failed.signal, Some(2));
+    assert_eq!(read(&root, "back"), "1");
+}
 
 #[test]
 fn what_is_kept_is_for_all_to_read_and_leaves_nothing_when_it_fails() {
