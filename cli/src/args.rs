@@ -148,6 +148,17 @@ pub(crate) enum Command {
     Schema,
 }
 
+impl Command {
+    /// Returns `true` if it changes something.
+    pub(crate) fn changes(&self) -> bool {
+        match self {
+            Self::Claim(arguments) | Self::Release(arguments) => !arguments.dry_run,
+            Self::Reset { dry_run, .. } => !dry_run,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Args, Default)]
 pub(crate) struct ListArguments {
     /// Bridges and parts of the chipset as well.

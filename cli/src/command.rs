@@ -41,6 +41,7 @@ use crate::{
         Files,
         Host, //
     },
+    lock,
     machine::{
         checks,
         read::{
@@ -99,6 +100,14 @@ pub(crate) fn execute(arguments: Arguments) -> Result<ExitCode, Failure> {
         (Box::new(host()), Some(host()))
     } else {
         (Box::new(dump(&arguments.root)?), None)
+    };
+    // Before the machine is read: it is to be the same when it is written to.
+    let _lock = match &host {
+        Some(host) if command.changes() => {
+            let wait = || say("pcibackctl: waiting for another pcibackctl to end its change ...");
+            Some(lock::take(host, wait).map_err(|error| io_failure(lock::LOCK, &error))?)
+        }
+        _ => None,
     };
     let machine = read::machine(files.as_ref());
     let context = Context {

@@ -27,6 +27,7 @@ mod dump;
 mod failure;
 mod files;
 mod interrupt;
+mod lock;
 mod machine;
 mod names;
 mod planner;

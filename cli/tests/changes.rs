@@ -13,7 +13,11 @@ use common::{
 
 use std::{
     fs,
-    io::Read,
+    io::{
+        BufRead,
+        BufReader,
+        Read, //
+    },
     os::unix::fs::{
         OpenOptionsExt,
         PermissionsExt, //
@@ -239,6 +243,33 @@ fn an_ignored_signal_stays_ignored() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(read(&root, "drivers/pciback/probe"), "0000:02:00.0");
+}
+
+#[test]
+fn one_change_waits_for_another() {
+    let root = folder(true);
+    let lock = root.path().join("run/rust-pciback.lock");
+    fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    let lock = fs::File::create(lock).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut child = Command::new(PROGRAM)
+        .arg("--root")
+        .arg(root.path())
+        .args(["claim", "0000:02:00.0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.contains("waiting for another pcibackctl"), "{said}");
+    // What only looks doesn't wait.
+    let plan = run(root.path(), &["claim", "02:00.0", "--dry-run"]);
+    assert!(plan.status.success(), "{plan:?}");
+    assert_eq!(read(&root, "drivers/igb/unbind"), "");
+    drop(lock);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(read(&root, "drivers/igb/unbind"), "0000:02:00.0");
 }
 
 #[test]
