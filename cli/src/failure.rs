@@ -91,16 +91,22 @@ impl Failure {
         }
     }
 
-    /// Says it, and returns the exit code.
-    pub(crate) fn tell(&self, json: bool) -> ExitCode {
+    /// Says it to people, and returns the exit code.
+    pub(crate) fn say(&self) -> ExitCode {
         say(&format!("pcibackctl: {self}"));
+        ExitCode::from(self.exit_code)
+    }
+
+    /// Says it to people and programs, and returns the exit code.
+    pub(crate) fn tell(&self, json: bool) -> ExitCode {
+        let code = self.say();
         if json {
             let document = Document::new("error", ErrorAnswer { error: self });
             if let Ok(text) = serde_json::to_string_pretty(&document) {
                 let _ = writeln!(io::stdout(), "{text}");
             }
         }
-        ExitCode::from(self.exit_code)
+        code
     }
 }
 

@@ -38,6 +38,13 @@ pub(crate) struct Failed {
     pub(crate) left: Vec<(String, io::Error)>,
 }
 
+impl Failed {
+    /// Returns `true` if the step was begun.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.error.kind() != io::ErrorKind::Interrupted
+    }
+}
+
 /// Carries out a plan; `begin` is called before each step, and `signal` asked whether one came that
 /// ends the work.
 ///

@@ -296,6 +296,42 @@ fn what_is_kept_is_for_all_to_read_whatever_the_mask_is() {
 }
 
 #[test]
+fn a_reset_that_fails_tells_the_results() {
+    let root = folder(true);
+    let device = root
+        .path()
+        .join("sys/devices/pci0000:00/0000:02:00.1/pciback");
+    for (file, text) in [
+        ("last_reset_method", "flr\n"),
+        ("last_reset_proof", "proven\n"),
+        ("last_reset_error", "-110\n"),
+        ("last_reset_time_us", "60001234\n"),
+    ] {
+        fs::write(device.join(file), text).unwrap();
+    }
+    let answer = json(root.path(), &["reset", "02:00.1"]);
+    assert!(answer["error"].is_null(), "{answer}");
+    // A write to it fails.
+    let file = root.path().join("sys/bus/pci/drivers/pciback/reset_device");
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &file).unwrap();
+    let output = run(root.path(), &["reset", "02:00.1"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = text(&output);
+    assert!(
+        told.contains("by flr, failed (-110), proven, 60001 ms"),
+        "{told}"
+    );
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("pcibackctl: 0000:02:00.1: "), "{said}");
+    let answer = json(root.path(), &["reset", "02:00.1"]);
+    assert_eq!(answer["command"], "reset");
+    assert_eq!(answer["error"]["exit_code"], 1);
+    assert_eq!(answer["devices"][0]["error"], -110);
+    assert_eq!(answer["devices"][0]["time_us"], 60001234);
+}
+
+#[test]
 fn a_release_without_a_driver_to_come_says_so() {
     let root = folder(true);
     // In these files nothing changes by what is written, so the device is as if it had none.

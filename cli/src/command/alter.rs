@@ -42,6 +42,7 @@ use crate::{
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
+    collections::BTreeSet,
     process::ExitCode,
     time::Instant, //
 };
@@ -55,6 +56,16 @@ pub(crate) struct Changes {
     pub(crate) steps: Vec<Step>,
     /// The devices as they are now; empty for a dry run.
     pub(crate) devices: Vec<After>,
+    /// Of `reset`: what failed, null if nothing did. Of others, which are taken back when something
+    /// fails, that is a document of its own.
+    pub(crate) error: Option<Failure>,
+}
+
+/// A change that was not done to its end.
+struct Broken {
+    failure: Failure,
+    /// How many steps were begun.
+    begun: usize,
 }
 
 /// A device after a change.
@@ -69,6 +80,8 @@ pub(crate) struct After {
     pub(crate) method: Option<String>,
     /// `pciback/last_reset_proof`.
     pub(crate) proof: Option<String>,
+    /// `pciback/last_reset_error`: 0, or an errno as a negative number.
+    pub(crate) error: Option<i32>,
     /// `pciback/last_reset_time_us`.
     pub(crate) time_us: Option<u64>,
     /// What to know about it.
@@ -135,6 +148,7 @@ impl Context {
             dry_run,
             steps,
             devices: Vec::new(),
+            error: None,
         };
         if dry_run {
             return self.show(command, &changes, || view::texts::steps(&changes.steps));
@@ -144,18 +158,35 @@ impl Context {
             return Err(Failure::new(Code::Refused, "this is no machine", mend));
         };
         let begun = Instant::now();
-        self.carry_out(host, &changes.steps)?;
+        let done = self.carry_out(host, &changes.steps);
         let seconds = begun.elapsed().as_secs_f32();
+        let broken = match done {
+            Ok(()) => None,
+            // What was reset stays so, and has its result.
+            Err(broken) if command == "reset" => Some(broken),
+            Err(broken) => return Err(broken.failure),
+        };
         let now = read::machine(self.files.as_ref());
         let after = targets
             .iter()
             .map(|device| self.after(command, &now, device));
         changes.devices = after.collect();
-        self.show(command, &changes, || self.told(&changes, seconds))
+        if let Some(broken) = broken {
+            changes.not_reset_after(broken.begun);
+            changes.error = Some(broken.failure);
+        }
+        let shown = self.show(command, &changes, || self.told(&changes, seconds))?;
+        Ok(match &changes.error {
+            None => shown,
+            Some(failure) => failure.say(),
+        })
     }
 
-    fn carry_out(&self, host: &Host, steps: &[Step]) -> Result<(), Failure> {
-        let signals = Signals::catch().map_err(|error| io_failure("catching signals", &error))?;
+    fn carry_out(&self, host: &Host, steps: &[Step]) -> Result<(), Broken> {
+        let signals = Signals::catch().map_err(|error| Broken {
+            failure: io_failure("catching signals", &error),
+            begun: 0,
+        })?;
         let mut progress = None;
         let begin = |step: &Step| {
             let file = step.path.rsplit('/').next().unwrap_or_default();
@@ -183,7 +214,10 @@ impl Context {
             if failed.signal.is_some() && failed.left.is_empty() && done.any(Step::is_taken_back) {
                 failure.cause += "; what was done before was taken back";
             }
-            failure
+            Broken {
+                failure,
+                begun: failed.step + usize::from(failed.was_begun()),
+            }
         })
     }
 
@@ -207,6 +241,7 @@ impl Context {
                 .filter(|state| !state.is_empty()),
             method: account.as_ref().map(|account| account.method.clone()),
             proof: account.as_ref().map(|account| account.proof.clone()),
+            error: account.as_ref().map(|account| account.error),
             time_us: account.as_ref().map(|account| account.micros),
             driver,
             warning,
@@ -225,8 +260,12 @@ impl Context {
             if let (Some(method), Some(proof), Some(micros)) =
                 (&device.method, &device.proof, device.time_us)
             {
+                let result = match device.error {
+                    None | Some(0) => proof.clone(),
+                    Some(error) => format!("failed ({error}), {proof}"),
+                };
                 if method != "none" {
-                    text += &format!("  by {method}, {proof}, {} ms", micros / 1000);
+                    text += &format!("  by {method}, {result}, {} ms", micros / 1000);
                 }
             }
             text.push('\n');
@@ -255,6 +294,19 @@ impl Context {
             }
         }
         text
+    }
+}
+
+impl Changes {
+    /// Says of the devices of later steps that they have an older result.
+    fn not_reset_after(&mut self, begun: usize) {
+        let later = self.steps.iter().skip(begun);
+        let untouched: BTreeSet<&str> = later.flat_map(|step| step.device.split(' ')).collect();
+        for device in &mut self.devices {
+            if untouched.contains(device.bdf.as_str()) {
+                device.warning = Some("it was not reset now".to_string());
+            }
+        }
     }
 }
 

@@ -43,7 +43,7 @@ fn a_signal_between_two_steps_takes_back_those_before() {
         let host = Host::new(root.path());
         let failed = carry_out(&host, &steps, signal, |_| begun.set(begun.get() + 1)).unwrap_err();
         assert_eq!((failed.step, failed.signal), (done, Some(15)));
-        assert!(failed.left.is_empty());
+        assert!(!failed.was_begun() && failed.left.is_empty());
         for (number, name) in ["one", "two", "three"].into_iter().enumerate() {
             let expected = (number + 1).to_string();
             let expected = if number < done { expected.as_str() } else { "" };
@@ -70,7 +70,7 @@ fn a_step_that_fails_when_a_signal_came_says_both() {
     let host = Host::new(root.path());
     let failed = carry_out(&host, &steps, signal, |_| begun.set(begun.get() + 1)).unwrap_err();
     assert_eq!(failed.error.kind(), io::ErrorKind::NotFound);
-    assert_eq!(failed.signal, Some(2));
+    assert_eq!((failed.signal, failed.was_begun()), (Some(2), true));
     assert_eq!(read(&root, "back"), "1");
 }
 
