@@ -303,6 +303,29 @@ fn free_file(machine: &Machine, device: &Device) -> String {
         .unwrap_or_default()
 }
 
+/// Returns what is to be released of a group: those that are claimed or kept. Where none is, what
+/// was named, which is then refused.
+pub(crate) fn held_of_group<'a>(
+    machine: &Machine,
+    named: &[&Device],
+    group: Vec<&'a Device>,
+) -> Vec<&'a Device> {
+    let was_named = |device: &Device| named.iter().any(|named| named.sbdf == device.sbdf);
+    let is_held = |device: &Device| {
+        let kept = machine.kept(device).is_some_and(|kept| kept.claims(device));
+        // One without a driver gets one, if that is what was asked for.
+        device.claimed.is_some() || kept || (was_named(device) && device.driver.is_none())
+    };
+    let (held, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|device| is_held(device));
+    match held.is_empty() {
+        true => others
+            .into_iter()
+            .filter(|device| was_named(device))
+            .collect(),
+        false => held,
+    }
+}
+
 /// Plans to release devices.
 ///
 /// # Errors

@@ -323,6 +323,29 @@ fn a_file_that_is_about_another_device_is_left_alone() {
 }
 
 #[test]
+fn of_a_group_those_are_released_that_are_claimed() {
+    let machine = machine(vec![
+        device(1, Some(DRIVER)),
+        device(2, Some("igb")),
+        device(3, None),
+    ]);
+    let held = |named: usize| -> Vec<u8> {
+        let held = held_of_group(&machine, &[&machine.devices[named]], all(&machine));
+        held.iter().map(|device| device.sbdf.bus()).collect()
+    };
+    assert_eq!(held(0), [1]);
+    assert_eq!(held(1), [1]);
+    assert_eq!(held(2), [1, 3]);
+    let none = machine_of_one_igb();
+    let held = held_of_group(&none, &all(&none), all(&none));
+    assert!(release(&none, &held, NOW, false).is_err());
+}
+
+fn machine_of_one_igb() -> Machine {
+    machine(vec![device(1, Some("igb"))])
+}
+
+#[test]
 fn what_is_forced_is_forced_at_boot_too() {
     let mut disk = device(1, Some("nvme"));
     disk.needs.push(Need::Mounted("/".into()));

@@ -96,7 +96,11 @@ impl Context {
     }
 
     pub(super) fn release(&self, arguments: &ChangeArguments) -> Result<ExitCode, Failure> {
-        let targets = self.targets(arguments)?;
+        let mut targets = self.targets(arguments)?;
+        if arguments.group {
+            let named = self.devices(&self.resolve(&arguments.devices)?);
+            targets = change::held_of_group(&self.machine, &named, targets);
+        }
         let steps = change::release(&self.machine, &targets, when(arguments), arguments.force)?;
         self.alter("release", &targets, steps, arguments.dry_run)
     }
