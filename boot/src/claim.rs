@@ -6,12 +6,10 @@ use crate::{
     driver::pure::sbdf::Sbdf,
     machine::{
         self,
+        decide,
         DRIVER, //
     },
-    wanted::{
-        decide,
-        Decided, //
-    },
+    rules::wanted::Decided, //
 };
 use std::{
     fs,

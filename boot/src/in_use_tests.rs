@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use super::*;
+//! What is in use, on systems in folders.
+
 use crate::machine;
 use std::{
+    fs,
     os::unix::fs::symlink,
+    path::PathBuf,
     sync::atomic::{
         AtomicU32,
         Ordering, //
@@ -74,7 +77,7 @@ impl System {
 
     fn record(&self) -> String {
         let machine = machine::read(&self.0).unwrap();
-        record(&self.0, &machine).to_string()
+        machine::in_use(&self.0, &machine).to_string()
     }
 }
 
@@ -182,6 +185,8 @@ fn what_cannot_be_told_is_not_known() {
         "proc/self/mountinfo",
         "22 1 0:30 / / rw - nfs server:/ rw\n",
     );
+    assert_eq!(system.record(), "known root\n");
+    system.file("proc/self/mountinfo", "1 1 0:2 / / rw - rootfs rootfs rw\n");
     assert_eq!(system.record(), "known root\n");
 }
 

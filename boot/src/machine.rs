@@ -1,47 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The PCI functions of a machine, from sysfs.
+//! The machine that this runs on: its PCI functions, from sysfs, and what is decided for it.
 
 use crate::{
     driver::pure::sbdf::Sbdf,
-    identity::{
-        function_name,
-        Id,
-        Place, //
+    root::Root,
+    rules::{
+        device::Device,
+        identity::{
+            function_name,
+            Id,
+            Place, //
+        },
+        in_use,
+        record::Record,
+        tree::Tree,
+        wanted::{
+            gather,
+            Decided,
+            RECORD, //
+        },
     },
 };
 use std::{
-    fs,
-    io,
-    path::Path, //
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{
+        Path,
+        PathBuf, //
+    },
 };
 
 /// The name of the driver.
 pub(crate) const DRIVER: &str = "pciback";
-
-/// One PCI function.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Device {
-    /// Its address.
-    pub(crate) address: Sbdf,
-    /// What it is.
-    pub(crate) id: Id,
-    /// Where it is.
-    pub(crate) place: Place,
-    /// Its base class (PCI Code and ID Assignment Specification, 1.1).
-    pub(crate) class: u8,
-    /// Firmware had its console there.
-    pub(crate) boot_vga: bool,
-}
-
-impl Device {
-    /// Base class 01h.
-    pub(crate) const STORAGE: u8 = 0x01;
-    /// Base class 02h.
-    pub(crate) const NETWORK: u8 = 0x02;
-    /// Base class 03h.
-    pub(crate) const DISPLAY: u8 = 0x03;
-}
 
 /// Reads all functions, in the order of their addresses.
 ///
@@ -76,4 +67,38 @@ fn device(link: &Path) -> Option<Device> {
 pub(crate) fn driver(root: &Path, address: Sbdf) -> Option<String> {
     let link = root.join(format!("sys/bus/pci/devices/{address}/driver"));
     Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_string())
+}
+
+/// Returns what is in use. In a chroot nothing is known: its disks and cards are not those of the
+/// machine that will boot.
+pub(crate) fn in_use(root: &Path, machine: &[Device]) -> Record {
+    match is_whole_system(root) {
+        true => in_use::record(&Root(root), machine),
+        false => Record::default(),
+    }
+}
+
+/// Returns `true` if the root folder is that of the first process.
+fn is_whole_system(root: &Path) -> bool {
+    let identity = |path: PathBuf| {
+        fs::metadata(path)
+            .ok()
+            .map(|found| (found.dev(), found.ino()))
+    };
+    let first = identity(root.join("proc/1/root/."));
+    first.is_some() && first == identity(root.join("."))
+}
+
+/// Reads everything and decides. `arguments` is what modprobe was told.
+///
+/// # Errors
+///
+/// - Those of reading the folder of all devices.
+pub(crate) fn decide(root: &Path, arguments: &str) -> io::Result<Decided> {
+    let machine = read(root)?;
+    let record = match Root(root).read(RECORD) {
+        Some(text) => Record::parse(&text),
+        None => in_use(root, &machine),
+    };
+    Ok(gather(&Root(root), arguments).decide(&machine, &record))
 }

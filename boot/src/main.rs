@@ -3,18 +3,16 @@
 //! Claims devices at boot, before their native drivers are loaded, and knows which must not be
 //! claimed. See rust-pciback(8) and rust-pciback-devices(5).
 //!
-//! - [`plan`] decides, from [`store`], [`options`], [`record`] and [`machine`],
-//! - [`claim`] carries it out, [`in_use`] makes the record.
+//! [`rules`] decide, for what [`machine`] reads; [`claim`] carries it out.
 
 mod claim;
-mod identity;
-mod in_use;
+#[cfg(test)]
+mod in_use_tests;
 mod machine;
-mod options;
-mod plan;
-mod record;
-mod store;
-mod wanted;
+mod root;
+// Some of it is for pcibackctl only.
+#[allow(dead_code)]
+mod rules;
 
 /// What of the driver's decisions is used here: the forms of addresses.
 #[path = "../.."]
@@ -69,7 +67,7 @@ fn main() -> ExitCode {
 
 /// Prints what would be claimed; fails where something that is wanted would not be.
 fn print_plan(root: &Path) -> ExitCode {
-    let decided = match wanted::decide(root, "") {
+    let decided = match machine::decide(root, "") {
         Ok(decided) => decided,
         Err(error) => {
             eprintln!("pciback-boot: cannot read the devices of this machine: {error}");
@@ -88,7 +86,7 @@ fn print_plan(root: &Path) -> ExitCode {
 fn print_in_use(root: &Path) -> ExitCode {
     match machine::read(root) {
         Ok(machine) => {
-            print!("{}", in_use::record(root, &machine));
+            print!("{}", machine::in_use(root, &machine));
             ExitCode::SUCCESS
         }
         // Nothing is known then, which is what an empty record says.

@@ -3,15 +3,15 @@
 //! What was in use when the initramfs was made: in there, before any driver is loaded, nobody can
 //! tell which disk has the root file system and which network card has a cable.
 
-use crate::{
-    driver::pure::sbdf::Sbdf,
+use super::{
+    device::Device,
     identity::{
         function_name,
         Id,
         Place, //
     },
-    machine::Device, //
 };
+use crate::driver::pure::sbdf::Sbdf;
 use std::fmt;
 
 /// What a device was used for.

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
+use super::super::store::parse;
 use super::*;
-use crate::{
-    driver::pure::bdf_grammar::parse_pattern,
-    store::parse, //
-};
+use crate::driver::pure::bdf_grammar::parse_pattern;
 
 /// A device on bus `bus`, behind a root port of that number.
 fn device(bus: u8, id: &str, class: u8) -> Device {
@@ -17,7 +15,8 @@ fn device(bus: u8, id: &str, class: u8) -> Device {
     }
 }
 
-/// A disk (1, root's), two cards (2 in use, 3), a controller (4, of class 0c), two displays (10, with the console, and 11).
+/// A disk (1, root's), two cards (2 in use, 3), a controller (4, of class 0c), two displays (10,
+/// with the console, and 11).
 fn machine() -> Vec<Device> {
     vec![
         device(1, "1b36:0010", Device::STORAGE),
@@ -341,4 +340,53 @@ fn hide_is_listed_as_it_is_written() {
         ["0000:01:00.1"]
     );
     assert_eq!(plan.refusals.len(), 1);
+}
+
+/// What another program asks before it writes a file gives the same answer as the file.
+#[test]
+fn objections_are_what_would_be_refused() {
+    let (machine, record) = (machine(), record());
+    let addresses: Vec<Sbdf> = machine.iter().map(|device| device.address).collect();
+    for known in [&record, &Record::default()] {
+        // Each set of the six devices, and each that is claimed before.
+        for set in 0..(1u32 << addresses.len()) {
+            let chosen = |set: u32| -> Vec<Sbdf> {
+                let all = addresses.iter().enumerate();
+                all.filter(|(number, _)| (set >> number) & 1 == 1)
+                    .map(|(_, address)| *address)
+                    .collect()
+            };
+            let more = chosen(set);
+            let texts: Vec<String> = more.iter().map(|sbdf| format!("address={sbdf}")).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let plan = plan(&machine, known, &wanted(&texts, &[]));
+            let mut refused: Vec<_> = plan
+                .refusals
+                .into_iter()
+                .map(|r| (r.address, r.why))
+                .collect();
+            let mut objected = objections(&machine, known, &[], &more);
+            refused.sort_by_key(|(address, _)| *address);
+            objected.sort_by_key(|(address, _)| *address);
+            assert_eq!(objected, refused, "{more:?}");
+            // With the words that those ask for, nothing is.
+            let forced = more.iter().map(|sbdf| {
+                let of_device = objected.iter().filter(|(address, _)| address == sbdf);
+                let words = of_device
+                    .filter_map(|(_, why)| why.force())
+                    .fold(Force::default(), Force::or);
+                format!(
+                    "address={sbdf} force={}",
+                    words.to_string().replace(' ', "+")
+                )
+            });
+            let forced: Vec<String> = forced.collect();
+            let forced: Vec<&str> = forced.iter().map(String::as_str).collect();
+            assert!(super::plan(&machine, known, &wanted(&forced, &[]))
+                .refusals
+                .is_empty());
+            // What is claimed already is not asked about.
+            assert!(objections(&machine, known, &more, &[]).is_empty());
+        }
+    }
 }

@@ -30,7 +30,7 @@ impl Given {
 
 /// Returns the words of a command line as the kernel sees them (`next_arg()` in lib/cmdline.c):
 /// blanks between double quotes part no words, and the quotes around a word or a value go.
-fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let (mut all, mut word, mut quoted, mut begun) = (Vec::new(), String::new(), false, false);
     for c in text.chars() {
         match c {
@@ -68,23 +68,25 @@ pub(crate) fn of_command_line(text: &str) -> Vec<Given> {
 
 /// Returns what a file of modprobe.d has for the driver: `options xen-pciback hide=(...)`.
 pub(crate) fn of_modprobe_conf(text: &str) -> Vec<Given> {
+    let lines = lines_of_modprobe_conf(text);
+    let words = lines
+        .iter()
+        .flat_map(|line| words(line).into_iter().skip(2));
+    words.map(|word| Given::of(&word)).collect()
+}
+
+/// Returns the lines of a file of modprobe.d that have options of the driver.
+pub(crate) fn lines_of_modprobe_conf(text: &str) -> Vec<String> {
     let joined = text.replace("\\\n", " ");
-    let mut all = Vec::new();
-    for line in joined.lines() {
-        let line = line.trim();
-        if line.starts_with('#') {
-            continue;
-        }
+    let is_ours = |line: &&str| {
         let mut words = words(line).into_iter();
-        let named = words.next().as_deref() == Some("options")
+        words.next().as_deref() == Some("options")
             && words
                 .next()
-                .is_some_and(|name| NAMES.contains(&name.replace('-', "_").as_str()));
-        if named {
-            all.extend(words.map(|word| Given::of(&word)));
-        }
-    }
-    all
+                .is_some_and(|name| NAMES.contains(&name.replace('-', "_").as_str()))
+    };
+    let lines = joined.lines().map(str::trim).filter(is_ours);
+    lines.map(str::to_string).collect()
 }
 
 /// Returns what modprobe was told: `hide=(0000:03:00.0) passthrough=1`.

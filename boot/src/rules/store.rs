@@ -5,14 +5,12 @@
 //! Nothing of a file that is not understood to the end is obeyed: a word spelled wrong may be the
 //! one that was to keep a device from being taken.
 
-use crate::{
-    driver::pure::sbdf::Sbdf,
-    identity::{
-        function_name,
-        Id,
-        Place, //
-    },
+use super::identity::{
+    function_name,
+    Id,
+    Place, //
 };
+use crate::driver::pure::sbdf::Sbdf;
 use std::fmt;
 
 /// What a device may be and is claimed all the same.
@@ -24,6 +22,32 @@ pub(crate) struct Force {
     pub(crate) gpu: bool,
     /// It is the last network card in use.
     pub(crate) network: bool,
+}
+
+impl Force {
+    /// The words of all, in the order in which they are written.
+    const WORDS: [&str; 3] = ["root", "gpu", "network"];
+
+    /// Returns all that either has.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            root: self.root || other.root,
+            gpu: self.gpu || other.gpu,
+            network: self.network || other.network,
+        }
+    }
+}
+
+impl fmt::Display for Force {
+    /// Writes the words, as a file has them; nothing if none is set.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = [self.root, self.gpu, self.network];
+        let words = Self::WORDS.iter().zip(set).filter(|(_, set)| *set);
+        for (number, (word, _)) in words.enumerate() {
+            write!(f, "{}{word}", if number == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
 }
 
 /// One device to claim.
@@ -153,6 +177,8 @@ mod tests {
             network: true,
         };
         assert_eq!(entry.force, force);
+        assert_eq!(force.to_string(), "gpu network");
+        assert_eq!(Force::default().to_string(), "");
     }
 
     #[test]

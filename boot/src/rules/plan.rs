@@ -2,19 +2,12 @@
 
 //! Which devices are claimed at boot, and which are not, and why.
 
-use crate::{
-    driver::pure::{
-        bdf_grammar::{
-            Pattern,
-            Unit, //
-        },
-        sbdf::Sbdf, //
-    },
+use super::{
+    device::Device,
     identity::{
         Id,
         Place, //
     },
-    machine::Device,
     record::{
         Record,
         Use, //
@@ -23,6 +16,13 @@ use crate::{
         Entry,
         Force, //
     },
+};
+use crate::driver::pure::{
+    bdf_grammar::{
+        Pattern,
+        Unit, //
+    },
+    sbdf::Sbdf, //
 };
 use std::fmt;
 
@@ -84,27 +84,44 @@ pub(crate) enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent(None) => f.write_str("there is no device at this address"),
-            Self::Absent(Some(place)) => write!(f, "there is no device at {place}"),
+            Self::Absent(None) => f.write_str("there is no device at this address")?,
+            Self::Absent(Some(place)) => write!(f, "there is no device at {place}")?,
             Self::OtherId { found, wanted } => {
-                write!(f, "the device there is {found}, not {wanted}")
+                write!(f, "the device there is {found}, not {wanted}")?;
             }
             Self::OtherAddress(address) => write!(
                 f,
                 "the device at its place has the address {address} now; add its id= or correct address="
-            ),
-            Self::Root => f.write_str("it holds the root file system; force=root claims it all the same"),
+            )?,
+            Self::Root => f.write_str("it holds the root file system")?,
             Self::PerhapsRoot => f.write_str(
                 "it may hold the root file system, for it isn't known which device does; make the \
                  initramfs again on the running machine, or use force=root",
-            ),
-            Self::Gpu => f.write_str(
-                "it has the console and no display device would be left; force=gpu claims it all the same",
-            ),
-            Self::Network => f.write_str(
-                "no network card in use would be left; force=network claims it all the same",
-            ),
+            )?,
+            Self::Gpu => f.write_str("it has the console and no display device would be left")?,
+            Self::Network => f.write_str("no network card in use would be left")?,
         }
+        match self {
+            Self::PerhapsRoot => Ok(()),
+            _ => match self.force() {
+                Some(force) => write!(f, "; force={force} claims it all the same"),
+                None => Ok(()),
+            },
+        }
+    }
+}
+
+impl Why {
+    /// Returns what claims the device all the same; `None` if nothing does.
+    pub(crate) fn force(&self) -> Option<Force> {
+        let mut force = Force::default();
+        match self {
+            Self::Root | Self::PerhapsRoot => force.root = true,
+            Self::Gpu => force.gpu = true,
+            Self::Network => force.network = true,
+            Self::Absent(_) | Self::OtherId { .. } | Self::OtherAddress(_) => return None,
+        }
+        Some(force)
     }
 }
 
@@ -167,12 +184,7 @@ pub(crate) fn plan(machine: &[Device], record: &Record, wanted: &Wanted) -> Plan
             hidden: true,
         }));
     }
-    let forbidden = [
-        root(machine, record, &candidates),
-        console(machine, &candidates),
-        network(machine, record, &candidates),
-    ]
-    .concat();
+    let forbidden = forbidden(machine, record, &candidates);
     let mut claims: Vec<Claim> = Vec::new();
     for Candidate { claim, .. } in candidates {
         match forbidden
@@ -193,6 +205,51 @@ pub(crate) fn plan(machine: &[Device], record: &Record, wanted: &Wanted) -> Plan
         claims,
         refusals,
     }
+}
+
+/// Returns which of `more` would be refused, and why, if they were wanted without any force beside
+/// `others`, which are claimed whatever they are. The machine is in the order of addresses.
+pub(crate) fn objections(
+    machine: &[Device],
+    record: &Record,
+    others: &[Sbdf],
+    more: &[Sbdf],
+) -> Vec<(Sbdf, Why)> {
+    let all = Force {
+        root: true,
+        gpu: true,
+        network: true,
+    };
+    let others = others.iter().map(|address| (address, all));
+    let more = more.iter().map(|address| (address, Force::default()));
+    let candidates: Vec<Candidate<'_>> = others
+        .chain(more)
+        .filter_map(|(address, force)| {
+            let claim = Claim {
+                address: *address,
+                source: String::new(),
+                moved_from: None,
+            };
+            let found = machine.binary_search_by_key(address, |device| device.address);
+            Some(Candidate {
+                device: machine.get(found.ok()?)?,
+                claim,
+                force,
+                hidden: false,
+            })
+        })
+        .collect();
+    forbidden(machine, record, &candidates)
+}
+
+/// Returns all that must not be claimed, and why.
+fn forbidden(machine: &[Device], record: &Record, candidates: &[Candidate<'_>]) -> Vec<Forbidden> {
+    [
+        root(machine, record, candidates),
+        console(machine, candidates),
+        network(machine, record, candidates),
+    ]
+    .concat()
 }
 
 /// Returns the device that a file means.
@@ -220,20 +277,19 @@ type Forbidden = (Sbdf, Why);
 /// Returns the candidates that hold the root file system, or may.
 fn root(machine: &[Device], record: &Record, candidates: &[Candidate<'_>]) -> Vec<Forbidden> {
     let known = record.knows(Use::Root, machine);
-    let unforced = candidates
-        .iter()
-        .filter(|candidate| !is_forced(candidates, candidate.device, |force| force.root, false));
     let why = |candidate: &Candidate<'_>| {
         let device = candidate.device;
-        if record.has(Use::Root, device) {
-            Some((device.address, Why::Root))
+        let why = if record.has(Use::Root, device) {
+            Why::Root
         } else if !known && device.class == Device::STORAGE && !candidate.hidden {
-            Some((device.address, Why::PerhapsRoot))
+            Why::PerhapsRoot
         } else {
-            None
-        }
+            return None;
+        };
+        let forced = is_forced(candidates, device, |force| force.root, false);
+        (!forced).then_some((device.address, why))
     };
-    unforced.filter_map(why).collect()
+    candidates.iter().filter_map(why).collect()
 }
 
 /// Returns the candidates with the console, if no display device would be left.
