@@ -5,13 +5,17 @@
 
 use crate::{
     answer::device::need,
+    boot::rules::store::Force,
     boot_store::{
         self,
-        By, //
+        By,
+        Kept, //
     },
+    driver::pure::sbdf::Sbdf,
     machine::{
         Device,
         Machine,
+        Need,
         StubKind,
         DRIVER,
         DRIVER_DIR,
@@ -107,10 +111,14 @@ pub(crate) fn claim(
     force: bool,
 ) -> Result<Vec<Step>, Refusal> {
     for device in targets {
-        may_be_claimed(device, force)?;
+        may_be_claimed(device, when, force)?;
         if when.now && !force {
             has_no_virtual_functions(device)?;
         }
+    }
+    let needed = needed(machine, targets, when)?;
+    if let (Some((sbdf, need, _)), false) = (needed.first(), force) {
+        return Err(is_needed(*sbdf, need));
     }
     let mut steps = Vec::new();
     if when.now {
@@ -119,7 +127,11 @@ pub(crate) fn claim(
     if when.boot {
         let kept = targets.iter();
         let kept: Vec<Step> = kept
-            .filter_map(|device| keep(machine, device, force))
+            .filter_map(|device| {
+                let needed = needed.iter().filter(|(sbdf, ..)| *sbdf == device.sbdf);
+                let force = needed.fold(Force::default(), |all, (.., force)| all.or(*force));
+                keep(machine, device, force)
+            })
             .collect();
         steps.extend(and_then_the_initramfs(machine, kept));
     }
@@ -144,7 +156,57 @@ fn and_then_the_initramfs(machine: &Machine, mut steps: Vec<Step>) -> Vec<Step> 
     steps
 }
 
-fn may_be_claimed(device: &Device, force: bool) -> Result<(), Refusal> {
+/// A device that the machine needs, what for, and the words by which it is claimed at boot all the
+/// same.
+type Needed = (Sbdf, Need, Force);
+
+/// Returns what the rules for the boot have against claiming these, now beside what is claimed, and
+/// at boot beside what is claimed then.
+///
+/// # Errors
+///
+/// - [`Refusal`]: a device is none that they know.
+fn needed(machine: &Machine, targets: &[&Device], when: When) -> Result<Vec<Needed>, Refusal> {
+    let targets: Vec<Sbdf> = targets.iter().map(|device| device.sbdf).collect();
+    let mut all = Vec::new();
+    if when.now {
+        let claimed = machine.devices.iter();
+        let claimed = claimed.filter(|device| device.claimed.is_some());
+        let claimed: Vec<Sbdf> = claimed.map(|device| device.sbdf).collect();
+        all.extend(machine.objections(&claimed, &targets));
+    }
+    if when.boot {
+        for target in &targets {
+            if target.xen_segment().is_none() {
+                return Err(Refusal {
+                    device: target.to_string(),
+                    cause: "its domain is one that can't be claimed at boot".to_string(),
+                    mend: "claim it with --now".to_string(),
+                });
+            }
+        }
+        let by_others = machine.kept.iter().filter(|kept| kept.by == By::Driverctl);
+        let by_others = by_others.filter_map(|kept| Some(kept.entry()?.address));
+        let planned = machine.plan.claims.iter().map(|claim| claim.address);
+        let claimed: Vec<Sbdf> = planned.chain(by_others).collect();
+        all.extend(machine.objections(&claimed, &targets));
+    }
+    let all = all.iter().filter_map(|(sbdf, why)| {
+        let root = || Need::Mounted("/".to_string());
+        Some((*sbdf, Need::of(why).unwrap_or_else(root), why.force()?))
+    });
+    Ok(all.collect())
+}
+
+fn is_needed(device: Sbdf, needed: &Need) -> Refusal {
+    Refusal {
+        device: device.to_string(),
+        cause: format!("this machine needs it: it {}", need(needed)),
+        mend: "do without it first, or use --force".to_string(),
+    }
+}
+
+fn may_be_claimed(device: &Device, when: When, force: bool) -> Result<(), Refusal> {
     let refuse = |cause: String, mend: &str| {
         Err(Refusal {
             device: device.sbdf.to_string(),
@@ -155,9 +217,15 @@ fn may_be_claimed(device: &Device, force: bool) -> Result<(), Refusal> {
     if !device.is_endpoint() {
         return refuse("it is a bridge".to_string(), "claim what is below it");
     }
-    if let (Some(first), false, None) = (device.needs.first(), force, &device.claimed) {
-        let cause = format!("this machine needs it: it {}", need(first));
-        return refuse(cause, "do without it first, or use --force");
+    // What is asked of all together is left to the rules for the boot; what a route needs now, it
+    // may do without then.
+    let mut needs = device.needs.iter().filter(|need| match need {
+        Need::Mounted(_) | Need::Swap => true,
+        Need::DefaultRoute(_) => when.now,
+        Need::PerhapsRoot | Need::OnlyDisplay | Need::OnlyNetwork => false,
+    });
+    if let (Some(first), false, None) = (needs.next(), force, &device.claimed) {
+        return Err(is_needed(device.sbdf, first));
     }
     let Some(name) = &device.driver_override else {
         return Ok(());
@@ -264,12 +332,17 @@ fn loaded(machine: &Machine, targets: &[&Device]) -> Result<StubKind, Refusal> {
 }
 
 /// The step that keeps a device, unless it is kept as it should be.
-fn keep(machine: &Machine, device: &Device, force: bool) -> Option<Step> {
+fn keep(machine: &Machine, device: &Device, force: Force) -> Option<Step> {
     let ours = machine.kept(device).filter(|kept| kept.by == By::Us);
     let kept = machine.kept(device).filter(|kept| kept.claims(device));
-    let is_complete = |kept: &boot_store::Kept| kept.sbdf == device.sbdf;
-    let forced = force && !device.needs.is_empty();
-    if kept.is_some_and(is_complete) && !forced {
+    // What it may be already, it may be again.
+    let written = kept.and_then(Kept::entry).map(|entry| entry.force);
+    let all = written.unwrap_or_default().or(force);
+    let is_complete = |kept: &Kept| {
+        let mut entry = kept.entry().into_iter();
+        entry.all(|entry| entry.address == device.sbdf)
+    };
+    if kept.is_some_and(is_complete) && all == written.unwrap_or_default() {
         return None;
     }
     let path = match ours {
@@ -281,7 +354,7 @@ fn keep(machine: &Machine, device: &Device, force: bool) -> Option<Step> {
     Some(Step {
         device: device.sbdf.to_string(),
         path: path.clone(),
-        act: Act::Keep(boot_store::text(device, force)),
+        act: Act::Keep(boot_store::text(device, all)),
         undo: vec![(path, before)],
     })
 }
@@ -290,7 +363,7 @@ fn keep(machine: &Machine, device: &Device, force: bool) -> Option<Step> {
 /// and so may that of the address and the identity.
 fn free_file(machine: &Machine, device: &Device) -> String {
     let files = machine.kept.iter().map(|kept| kept.file.as_str());
-    let faults = machine.faults.iter().map(|fault| fault.file.as_str());
+    let faults = machine.faults.iter().map(|fault| fault.source.as_str());
     let taken: Vec<&str> = files.chain(faults).collect();
     let (sbdf, id) = (device.sbdf, boot_store::id(device).replace(':', "-"));
     let numbered = (2..).map(|number| format!("{sbdf}-{id}-{number}"));
@@ -349,6 +422,12 @@ pub(crate) fn release(
             })
         };
         let kept = machine.kept(device).filter(|kept| kept.claims(device));
+        if let (true, false, Some(kept)) = (when.boot, when.now, hidden(machine, device)) {
+            if kept_by_us(machine, device).is_none() {
+                let cause = format!("it is in hide= ({})", kept.file);
+                return refuse(cause, "take it out there".to_string());
+            }
+        }
         if let (true, Some(kept)) = (when.boot, kept.filter(|kept| kept.by == By::Driverctl)) {
             let cause = format!("driverctl keeps it ({})", kept.file);
             return refuse(
@@ -373,7 +452,7 @@ pub(crate) fn release(
         if when.now {
             steps.extend(release_now(machine, device));
         }
-        if let (true, Some(kept)) = (when.boot, kept) {
+        if let (true, Some(kept)) = (when.boot, kept_by_us(machine, device)) {
             kept_no_more.push(Step {
                 device: bdf,
                 path: kept.file.clone(),
@@ -384,6 +463,18 @@ pub(crate) fn release(
     }
     steps.extend(and_then_the_initramfs(machine, kept_no_more));
     Ok(steps)
+}
+
+/// Returns our file that has a device claimed at boot.
+fn kept_by_us<'a>(machine: &'a Machine, device: &Device) -> Option<&'a Kept> {
+    let mut ours = machine.kept.iter().filter(|kept| kept.by == By::Us);
+    ours.find(|kept| kept.claims(device))
+}
+
+/// Returns the option that has a device claimed at boot. Those are not written here.
+pub(crate) fn hidden<'a>(machine: &'a Machine, device: &Device) -> Option<&'a Kept> {
+    let mut hidden = machine.kept.iter().filter(|kept| kept.by == By::Hide);
+    hidden.find(|kept| kept.claims(device))
 }
 
 fn release_now(machine: &Machine, device: &Device) -> Vec<Step> {

@@ -25,7 +25,8 @@ use std::fmt;
 
 use crate::files::{
     output_path,
-    Files, //
+    Files,
+    Tree, //
 };
 
 /// The first line.
@@ -212,7 +213,7 @@ impl fmt::Display for Dump {
     }
 }
 
-impl Files for Dump {
+impl Tree for Dump {
     fn read(&self, path: &str) -> Option<String> {
         let (folder, name) = split(path);
         match self.folders.get(folder)?.get(name)? {
@@ -245,7 +246,9 @@ impl Files for Dump {
         }
         names.into_iter().map(str::to_string).collect()
     }
+}
 
+impl Files for Dump {
     fn output(&self, command: &str) -> Option<String> {
         self.read(&output_path(command))
     }
@@ -255,8 +258,8 @@ impl Files for Dump {
 mod tests {
     use super::{
         Dump,
-        Files,
-        Malformed, //
+        Malformed,
+        Tree, //
     };
 
     fn sample() -> Dump {

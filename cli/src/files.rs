@@ -17,6 +17,7 @@ use std::{
     },
 };
 
+pub(crate) use crate::boot::rules::tree::Tree;
 use crate::dump::Dump;
 
 /// The folder that the outputs of commands have in a report; no path has this form.
@@ -25,17 +26,8 @@ const COMMANDS: &str = "commands";
 /// The longest file that is read, in bytes. Those of sysfs have a page; pci.ids has 1.5 MB.
 const LONGEST: u64 = 16 << 20;
 
-/// Files, symbolic links and folders.
-pub(crate) trait Files {
-    /// Returns what is in a file, or `None` if it can't be read.
-    fn read(&self, path: &str) -> Option<String>;
-
-    /// Returns where a symbolic link points, or `None` if it isn't one.
-    fn link(&self, path: &str) -> Option<String>;
-
-    /// Returns the names in a folder, sorted; none if it can't be read.
-    fn list(&self, path: &str) -> Vec<String>;
-
+/// A machine's files, and what its programs say.
+pub(crate) trait Files: Tree {
     /// Returns what a command prints, or `None` if it can't be run here or fails. Its words are
     /// separated by single blanks.
     fn output(&self, command: &str) -> Option<String>;
@@ -76,7 +68,7 @@ impl Host {
     }
 }
 
-impl Files for Host {
+impl Tree for Host {
     fn read(&self, path: &str) -> Option<String> {
         let file = std::fs::File::open(self.place(path)).ok()?;
         let mut bytes = Vec::new();
@@ -102,7 +94,9 @@ impl Files for Host {
         names.sort();
         names
     }
+}
 
+impl Files for Host {
     fn output(&self, command: &str) -> Option<String> {
         // A program tells of the machine that it runs on.
         self.is_this_machine().then_some(())?;
@@ -144,7 +138,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-impl Files for Recorder<'_> {
+impl Tree for Recorder<'_> {
     fn read(&self, path: &str) -> Option<String> {
         let text = self.inner.read(path)?;
         self.dump.borrow_mut().add_file(path, &text);
@@ -162,7 +156,9 @@ impl Files for Recorder<'_> {
         self.dump.borrow_mut().add_names(path, &names);
         names
     }
+}
 
+impl Files for Recorder<'_> {
     fn output(&self, command: &str) -> Option<String> {
         let text = self.inner.output(command)?;
         let path = output_path(command);

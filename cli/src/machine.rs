@@ -17,10 +17,17 @@ pub(crate) use self::host::{
 };
 
 use crate::{
-    boot_store::{
-        Fault,
-        Kept, //
+    boot::rules::{
+        device::Device as Function,
+        plan::{
+            objections,
+            Plan,
+            Why, //
+        },
+        record::Record,
+        wanted::Fault, //
     },
+    boot_store::Kept,
     driver::pure::{
         reset_method::Method,
         sbdf::Sbdf, //
@@ -51,8 +58,14 @@ pub(crate) struct Machine {
     pub(crate) host: HostFacts,
     /// What is claimed at boot.
     pub(crate) kept: Vec<Kept>,
-    /// The files of `kept` that can't be understood.
+    /// What of that can't be understood.
     pub(crate) faults: Vec<Fault>,
+    /// The functions, as what claims at boot knows them.
+    pub(crate) functions: Vec<Function>,
+    /// Which of them the machine uses, as that sees it.
+    pub(crate) record: Record,
+    /// What that will do at the next boot.
+    pub(crate) plan: Plan,
 }
 
 impl Machine {
@@ -66,6 +79,12 @@ impl Machine {
     /// Returns a function.
     pub(crate) fn get(&self, sbdf: Sbdf) -> Option<&Device> {
         self.devices.get(self.index_of(sbdf)?)
+    }
+
+    /// Returns which of some devices must not be claimed beside others, and why: what decides at
+    /// boot would refuse them, too.
+    pub(crate) fn objections(&self, others: &[Sbdf], more: &[Sbdf]) -> Vec<(Sbdf, Why)> {
+        objections(&self.functions, &self.record, others, more)
     }
 
     /// Returns what says that a device is claimed at boot, or that another one is which was where
@@ -129,8 +148,25 @@ pub(crate) enum Need {
     Swap,
     /// The default route goes through this interface of it.
     DefaultRoute(String),
-    /// It is the only display.
+    /// It may hold the root file system, for it isn't known which device does.
+    PerhapsRoot,
+    /// It has the console, and there is no other display.
     OnlyDisplay,
+    /// There is no other network card in use.
+    OnlyNetwork,
+}
+
+impl Need {
+    /// Returns the need that is behind an objection; `None` if a file system that is mounted is, or
+    /// no need.
+    pub(crate) fn of(why: &Why) -> Option<Self> {
+        match why {
+            Why::PerhapsRoot => Some(Self::PerhapsRoot),
+            Why::Gpu => Some(Self::OnlyDisplay),
+            Why::Network => Some(Self::OnlyNetwork),
+            Why::Root | Why::Absent(_) | Why::OtherId { .. } | Why::OtherAddress(_) => None,
+        }
+    }
 }
 
 /// What the driver's files say of a claimed device.

@@ -14,6 +14,12 @@
 mod driver {
     pub(crate) mod pure;
 }
+/// What decides at boot (boot/).
+#[allow(dead_code)]
+#[path = "../../boot/src"]
+mod boot {
+    pub(crate) mod rules;
+}
 // The driver's files name it so.
 #[cfg(test)]
 use driver::pure;

@@ -51,7 +51,9 @@ fn folder(unbind: bool) -> tempfile::TempDir {
         ("0000:02:00.0", "igb", "20000"),
         ("0000:02:00.1", "pciback", "20000"),
     ] {
-        let device = format!("sys/devices/pci0000:00/{bdf}");
+        // Each bus is behind a port of its number.
+        let path = format!("pci0000:00/0000:00:{}.0/{bdf}", &bdf[5..7]);
+        let device = format!("sys/devices/{path}");
         write(
             &format!("{device}/uevent"),
             &format!("DRIVER={driver}\nPCI_CLASS={class}\nPCI_ID=8086:10C9\n"),
@@ -59,26 +61,33 @@ fn folder(unbind: bool) -> tempfile::TempDir {
         write(&format!("{device}/reset_method"), "flr bus\n");
         link(
             &format!("sys/bus/pci/devices/{bdf}"),
-            &format!("../../../devices/pci0000:00/{bdf}"),
+            &format!("../../../devices/{path}"),
         );
     }
     write(
-        "sys/devices/pci0000:00/0000:02:00.1/pciback/state",
+        "sys/devices/pci0000:00/0000:00:02.0/0000:02:00.1/pciback/state",
         "clean\n",
     );
     write(
-        "sys/devices/pci0000:00/0000:02:00.1/pciback/used_by",
+        "sys/devices/pci0000:00/0000:00:02.0/0000:02:00.1/pciback/used_by",
         "none\n",
     );
     link(
         "sys/class/block/nvme0n1",
-        "../../devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1",
+        "../../devices/pci0000:00/0000:00:01.0/0000:01:00.0/nvme/nvme0/nvme0n1",
     );
     link(
         "sys/class/net/eth0",
-        "../../devices/pci0000:00/0000:02:00.0/net/eth0",
+        "../../devices/pci0000:00/0000:00:02.0/0000:02:00.0/net/eth0",
     );
-    write("proc/self/mounts", "/dev/nvme0n1 / ext4 rw 0 0\n");
+    link(
+        "sys/dev/block/259:0",
+        "../../devices/pci0000:00/0000:00:01.0/0000:01:00.0/nvme/nvme0/nvme0n1",
+    );
+    write(
+        "proc/self/mountinfo",
+        "22 1 259:0 / / rw - ext4 /dev/nvme0n1 rw\n",
+    );
     for file in [
         "new_slot",
         "remove_slot",
@@ -123,7 +132,7 @@ fn a_claim_writes_what_it_said_it_would() {
         .join("etc/rust-pciback/devices.d/0000:02:00.0.conf");
     let kept = fs::read_to_string(kept).unwrap();
     assert!(
-        kept.contains("address=0000:02:00.0\nid=8086:10c9\nplace=pci0000:00/00.0\n"),
+        kept.contains("address=0000:02:00.0\nid=8086:10c9\nplace=pci0000:00/02.0/00.0\n"),
         "{kept}"
     );
     let list = json(root.path(), &["list"]);
@@ -159,6 +168,72 @@ fn the_disk_with_the_root_is_refused() {
         ),
         (Some("error"), Some(4))
     );
+}
+
+#[test]
+fn what_is_hidden_is_seen_and_left_to_who_wrote_it() {
+    let root = folder(true);
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let at_boot = || json(root.path(), &["list"])["devices"][2]["at_boot"].clone();
+    assert!(at_boot().is_null());
+    write("proc/cmdline", "ro xen-pciback.hide=(02:00.1)\n");
+    assert_eq!(at_boot()["by"], "hide");
+    assert_eq!(at_boot()["file"], "command line");
+    let file = "/etc/modprobe.d/xen-pciback.conf";
+    write(
+        file.trim_start_matches('/'),
+        "options xen-pciback hide=(02:00.*)\n",
+    );
+    assert_eq!(at_boot()["file"], file);
+    let said = text(&run(root.path(), &["explain", "02:00.1"]));
+    assert!(
+        said.contains(&format!("Claimed at boot, by hide= ({file})")),
+        "{said}"
+    );
+    let output = run(root.path(), &["release", "02:00.1"]);
+    assert!(output.status.success(), "{output:?}");
+    let expected = format!("it is claimed again at the next boot: hide= ({file})");
+    assert!(text(&output).contains(&expected), "{output:?}");
+    assert_eq!(read(&root, "drivers/pciback/unbind"), "0000:02:00.1");
+    // The root disk is refused there, too.
+    write(
+        file.trim_start_matches('/'),
+        "options xen-pciback hide=(01:00.0)\n",
+    );
+    let list = json(root.path(), &["list"]);
+    let refused = list["devices"][0]["at_boot"]["refused"].as_str().unwrap();
+    assert!(refused.contains("root file system"), "{refused}");
+}
+
+#[test]
+fn what_would_be_refused_at_boot_is_refused_and_its_words_are_written() {
+    let root = folder(true);
+    let net = root
+        .path()
+        .join("sys/devices/pci0000:00/0000:00:02.0/0000:02:00.0/net/eth0");
+    fs::create_dir_all(&net).unwrap();
+    fs::write(net.join("carrier"), "1\n").unwrap();
+    let kept = |bdf: &str| {
+        let path = format!("etc/rust-pciback/devices.d/{bdf}.conf");
+        fs::read_to_string(root.path().join(path)).unwrap()
+    };
+    for (bdf, word) in [("0000:02:00.0", "network"), ("0000:01:00.0", "root")] {
+        for when in [&["--boot"][..], &["--now"], &[]] {
+            let output = run(root.path(), &[&["claim", bdf], when].concat());
+            assert_eq!(output.status.code(), Some(4), "{output:?}");
+        }
+        let output = run(root.path(), &["claim", "--boot", "--force", bdf]);
+        assert!(output.status.success(), "{output:?}");
+        let text = kept(bdf);
+        assert!(text.ends_with(&format!("\nforce={word}\n")), "{text}");
+        // Written once, it is asked for no more.
+        let output = run(root.path(), &["claim", "--boot", bdf]);
+        assert!(word == "root" || output.status.success(), "{output:?}");
+    }
 }
 
 /// A FIFO in the place of a file: what is written to it waits for who reads.
@@ -300,7 +375,7 @@ fn a_reset_that_fails_tells_the_results() {
     let root = folder(true);
     let device = root
         .path()
-        .join("sys/devices/pci0000:00/0000:02:00.1/pciback");
+        .join("sys/devices/pci0000:00/0000:00:02.0/0000:02:00.1/pciback");
     for (file, text) in [
         ("last_reset_method", "flr\n"),
         ("last_reset_proof", "proven\n"),
@@ -337,7 +412,7 @@ fn a_release_without_a_driver_to_come_says_so() {
     // In these files nothing changes by what is written, so the device is as if it had none.
     let uevent = root
         .path()
-        .join("sys/devices/pci0000:00/0000:02:00.1/uevent");
+        .join("sys/devices/pci0000:00/0000:00:02.0/0000:02:00.1/uevent");
     fs::write(uevent, "PCI_CLASS=20000\nPCI_ID=8086:10C9\n").unwrap();
     let output = run(root.path(), &["release", "02:00.1", "--now"]);
     assert!(output.status.success(), "{output:?}");

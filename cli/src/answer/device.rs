@@ -3,6 +3,7 @@
 //! What there is to say of one device, and the list of them.
 
 use crate::{
+    boot::rules::plan::Refusal,
     boot_store::By,
     driver::pure::reset_plan::Rung,
     machine::{
@@ -88,12 +89,14 @@ pub(crate) struct DeviceInfo {
 /// What says that a device is claimed at boot.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct AtBoot {
-    /// `pcibackctl` or `driverctl`.
+    /// `pcibackctl`, `driverctl`, or `hide`: an option of the driver or of xen-pciback.
     pub(crate) by: &'static str,
-    /// The file.
+    /// The file, or `command line`.
     pub(crate) file: String,
     /// It means another device, which was where this one is: this one won't be claimed.
     pub(crate) mistaken: bool,
+    /// Why it will be refused at boot all the same; null if it won't.
+    pub(crate) refused: Option<String>,
 }
 
 /// How a device would be reset, or would be if it were claimed.
@@ -205,12 +208,25 @@ pub(crate) fn info(
             by: match kept.by {
                 By::Us => "pcibackctl",
                 By::Driverctl => "driverctl",
+                By::Hide => HIDE,
             },
             file: kept.file.clone(),
             mistaken: !kept.claims(device),
+            refused: refused(machine, device),
         }),
         reset: reset(machine, &hierarchy.outlook(machine, index), device),
     }
+}
+
+/// What [`AtBoot::by`] has for an option.
+pub(crate) const HIDE: &str = "hide";
+
+/// Returns why what claims at boot will refuse a device that it finds.
+fn refused(machine: &Machine, device: &Device) -> Option<String> {
+    let mut refusals = machine.plan.refusals.iter();
+    let of_device =
+        |refusal: &&Refusal| refusal.address == device.sbdf && refusal.why.force().is_some();
+    Some(refusals.find(of_device)?.why.to_string())
 }
 
 /// Puts a need into words that follow "it".
@@ -219,7 +235,9 @@ pub(crate) fn need(need: &Need) -> String {
         Need::Mounted(place) => format!("has the file system at {place}"),
         Need::Swap => "has swap space in use".to_string(),
         Need::DefaultRoute(interface) => format!("carries the default route ({interface})"),
-        Need::OnlyDisplay => "is the only display".to_string(),
+        Need::PerhapsRoot => "may hold the root file system".to_string(),
+        Need::OnlyDisplay => "has the console, and is the last display".to_string(),
+        Need::OnlyNetwork => "is the last network card in use".to_string(),
     }
 }
 

@@ -6,6 +6,7 @@ mod known;
 mod software;
 
 use crate::{
+    boot::rules::wanted::STORE,
     boot_store::By,
     machine::{
         checks::Checks,
@@ -76,17 +77,27 @@ fn at_boot(machine: &Machine, checks: &Checks) -> Vec<Finding> {
         findings.push(Finding::new("at-boot", level, text, mend));
     };
     for fault in &machine.faults {
-        let text = format!(
-            "{}: {}: nothing of it is claimed at boot.",
-            fault.file, fault.why
-        );
-        find(
-            Level::Problem,
-            text,
-            "Correct the file (rust-pciback-devices(5))",
-        );
+        let (source, why) = (&fault.source, &fault.why);
+        match source.starts_with(STORE) {
+            true => find(
+                Level::Problem,
+                format!("{source}: {why}: nothing of it is claimed at boot."),
+                "Correct the file (rust-pciback-devices(5))",
+            ),
+            false => find(Level::Warning, format!("{source}: {why}."), "Correct that"),
+        }
     }
-    if machine.kept.iter().any(|kept| kept.by == By::Us) && !machine.host.boot_program {
+    for refusal in &machine.plan.refusals {
+        // The others are told of below.
+        if refusal.why.force().is_some() {
+            let (source, address, why) = (&refusal.source, refusal.address, &refusal.why);
+            let text = format!("{source} has {address}, which is refused at boot: {why}.");
+            let mend = format!("pcibackctl claim --boot --force {address}, or don't claim it");
+            find(Level::Warning, text, &mend);
+        }
+    }
+    let ours = [By::Us, By::Hide];
+    if machine.kept.iter().any(|kept| ours.contains(&kept.by)) && !machine.host.boot_program {
         find(
             Level::Problem,
             "Devices are to be claimed at boot, and nothing is installed that does it.".to_string(),
@@ -101,7 +112,8 @@ fn at_boot(machine: &Machine, checks: &Checks) -> Vec<Finding> {
         );
     }
     for kept in &machine.kept {
-        let (file, sbdf) = (&kept.file, kept.sbdf);
+        let Some(entry) = kept.entry() else { continue };
+        let (file, sbdf) = (&kept.file, entry.address);
         let mut devices = machine.devices.iter();
         match devices.find(|device| kept.means(device)) {
             None => find(
@@ -127,17 +139,18 @@ fn at_boot(machine: &Machine, checks: &Checks) -> Vec<Finding> {
             Some(_) => {}
         }
     }
-    let twice = machine.kept.iter().filter(|kept| {
-        let mut others = machine.kept.iter();
-        kept.by == By::Driverctl
-            && others.any(|other| other.by == By::Us && other.sbdf == kept.sbdf)
-    });
-    for kept in twice {
-        find(
-            Level::Note,
-            format!("{} is kept twice, by driverctl too.", kept.sbdf),
-            &format!("driverctl unset-override {}", kept.sbdf),
-        );
+    let addresses = |by: By| {
+        let kept = machine.kept.iter().filter(move |kept| kept.by == by);
+        kept.filter_map(|kept| Some(kept.entry()?.address))
+    };
+    for sbdf in addresses(By::Driverctl) {
+        if addresses(By::Us).any(|other| other == sbdf) {
+            find(
+                Level::Note,
+                format!("{sbdf} is kept twice, by driverctl too."),
+                &format!("driverctl unset-override {sbdf}"),
+            );
+        }
     }
     findings
 }

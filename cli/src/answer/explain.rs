@@ -7,7 +7,8 @@ use super::device::{
     blockers,
     info,
     BlockerInfo,
-    DeviceInfo, //
+    DeviceInfo,
+    HIDE, //
 };
 use crate::{
     machine::{
@@ -326,8 +327,8 @@ fn boot(info: &DeviceInfo) -> Vec<Line> {
             .into_iter()
             .collect();
     };
-    let line = match boot.mistaken {
-        true => Line::new(
+    let line = match (boot.mistaken, &boot.refused) {
+        (true, _) => Line::new(
             "boot",
             format!(
                 "{} means another device than has the address now.",
@@ -338,7 +339,16 @@ fn boot(info: &DeviceInfo) -> Vec<Line> {
             "If this is the one: pcibackctl claim --boot {}; otherwise remove the file",
             info.bdf
         )),
-        false => Line::new(
+        (false, Some(why)) => Line::new(
+            "boot",
+            format!("{} has it, but it is refused at boot: {why}.", boot.file),
+        ),
+        (false, None) if boot.by == HIDE => Line::new(
+            "boot",
+            format!("Claimed at boot, by hide= ({}).", boot.file),
+        )
+        .mend("To have it released after the next boot, too: take it out there"),
+        (false, None) => Line::new(
             "boot",
             format!("Claimed at boot, by {} ({}).", boot.by, boot.file),
         ),

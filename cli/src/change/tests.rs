@@ -4,15 +4,24 @@
 
 use super::*;
 use crate::{
-    boot_store::{
-        Fault,
-        Kept, //
+    boot::rules::{
+        device::Device as Function,
+        identity::{
+            Id,
+            Place, //
+        },
+        record::Record,
+        store::{
+            parse,
+            Entry, //
+        },
+        wanted::Fault, //
     },
-    driver::pure::sbdf::Sbdf,
+    boot_store::Meant,
+    driver::pure::bdf_grammar::parse_pattern,
     machine::{
         Claimed,
         HostFacts,
-        Need,
         Stub,
         VirtualFunctions, //
     },
@@ -65,9 +74,22 @@ fn machine(devices: Vec<Device>) -> Machine {
             }),
             ..Default::default()
         },
-        kept: Vec::new(),
-        faults: Vec::new(),
+        ..Default::default()
     }
+}
+
+/// Has the rules for the boot know the devices, as such of a class.
+fn with_rules(mut machine: Machine, class: u8, record: &str) -> Machine {
+    let function = |device: &Device| Function {
+        address: device.sbdf,
+        id: Id::new(0, 0),
+        place: boot_store::place(device).unwrap(),
+        class,
+        boot_vga: device.sbdf.bus() == 1,
+    };
+    machine.functions = machine.devices.iter().map(function).collect();
+    machine.record = Record::parse(record);
+    machine
 }
 
 fn names(steps: &[Step]) -> Vec<String> {
@@ -245,9 +267,12 @@ fn what_driverctl_keeps_is_left_to_driverctl() {
         file: "/etc/driverctl.d/pci-0000:01:00.0".into(),
         text: "pciback\n".into(),
         by: By::Driverctl,
-        sbdf: Sbdf::new(0, 1, 0),
-        id: None,
-        place: None,
+        meant: Meant::Device(Entry {
+            address: Sbdf::new(0, 1, 0),
+            id: None,
+            place: None,
+            force: Force::default(),
+        }),
     });
     assert!(release(&machine, &all(&machine), BOOT, false).is_err());
     assert!(release(&machine, &all(&machine), NOW, false).is_ok());
@@ -262,9 +287,12 @@ fn kept(name: &str, sbdf: Sbdf, id: &str, place: &str) -> Kept {
         file: format!("/etc/rust-pciback/devices.d/{name}.conf"),
         text: format!("address={sbdf}\n"),
         by: By::Us,
-        sbdf,
-        id: Some(id.into()),
-        place: Some(place.into()),
+        meant: Meant::Device(Entry {
+            address: sbdf,
+            id: Some(Id::parse(id).unwrap()),
+            place: Some(Place::parse(place).unwrap()),
+            force: Force::default(),
+        }),
     }
 }
 
@@ -311,7 +339,7 @@ fn a_file_that_is_about_another_device_is_left_alone() {
     assert!(release(&machine, &all(&machine), BOOT, false).is_err());
     // Nor is that file one to overwrite.
     let taken = |name: &str| Fault {
-        file: format!("/etc/rust-pciback/devices.d/0000:01:00.0-0000-0000{name}.conf"),
+        source: format!("/etc/rust-pciback/devices.d/0000:01:00.0-0000-0000{name}.conf"),
         why: "it can't be read".into(),
     };
     machine.faults.extend([taken(""), taken("-2")]);
@@ -345,14 +373,109 @@ fn machine_of_one_igb() -> Machine {
     machine(vec![device(1, Some("igb"))])
 }
 
+fn force_of(step: &Step) -> Force {
+    let Act::Keep(text) = &step.act else {
+        panic!("{step:?}");
+    };
+    parse(text).unwrap().force
+}
+
 #[test]
 fn what_is_forced_is_forced_at_boot_too() {
-    let mut disk = device(1, Some("nvme"));
-    disk.needs.push(Need::Mounted("/".into()));
-    let machine = machine(vec![disk]);
-    let steps = claim(&machine, &all(&machine), BOOT, true).unwrap();
-    let Act::Keep(text) = &steps[0].act else {
-        panic!("{steps:?}");
+    // The disk of root, the last displays, the last network cards, disks that may be that of root.
+    let used = |by: &str| format!("known {by}\n{by} 0000:01:00.0 0000:0000 pci0000:00/04.0/00.0\n");
+    for (class, record, word) in [
+        (Function::STORAGE, used("root"), "root"),
+        (Function::STORAGE, String::new(), "root"),
+        (Function::DISPLAY, String::new(), "gpu"),
+        (Function::NETWORK, used("network"), "network"),
+    ] {
+        let machine = machine(vec![device(1, Some("x"))]);
+        let machine = with_rules(machine, class, &record);
+        for when in [NOW, BOOT] {
+            assert!(
+                claim(&machine, &all(&machine), when, false).is_err(),
+                "{word}"
+            );
+        }
+        let steps = claim(&machine, &all(&machine), BOOT, true).unwrap();
+        assert_eq!(force_of(&steps[0]).to_string(), word);
+    }
+}
+
+#[test]
+fn of_several_network_cards_one_is_left() {
+    let used = "network 0000:01:00.0 0000:0000 pci0000:00/04.0/00.0\n\
+        network 0000:02:00.0 0000:0000 pci0000:00/04.0/01.0\n";
+    let mut both = machine(vec![device(1, Some("igb")), device(2, Some("igb"))]);
+    both.devices[1].path = "/sys/devices/pci0000:00/0000:00:04.0/0000:02:01.0".into();
+    let both = with_rules(both, Function::NETWORK, &format!("known network\n{used}"));
+    let (first, second) = (&both.devices[0], &both.devices[1]);
+    assert!(claim(&both, &[first], BOOT, false).is_ok());
+    assert!(claim(&both, &[second], BOOT, false).is_ok());
+    assert!(claim(&both, &[first, second], BOOT, false).is_err());
+    let steps = claim(&both, &[first, second], BOOT, true).unwrap();
+    assert_eq!(steps.len(), 2);
+    assert!(steps.iter().all(|step| force_of(step).network));
+}
+
+#[test]
+fn a_default_route_can_be_claimed_for_the_boot_if_another_card_is_in_use() {
+    let mut card = device(1, Some("igb"));
+    card.needs.push(Need::DefaultRoute("eth0".into()));
+    let machine = machine(vec![card]);
+    assert!(claim(&machine, &all(&machine), NOW, false).is_err());
+    assert!(claim(&machine, &all(&machine), BOOT, false).is_ok());
+}
+
+#[test]
+fn words_that_are_written_stay_when_a_device_has_moved() {
+    let mut machine = machine(vec![device(2, Some("igb"))]);
+    let place = "pci0000:00/04.0/00.0";
+    let mut old = kept("igb", Sbdf::new(0, 1, 0), "0000:0000", place);
+    if let Meant::Device(entry) = &mut old.meant {
+        entry.force.gpu = true;
+    }
+    machine.kept.push(old);
+    let steps = claim(&machine, &all(&machine), BOOT, false).unwrap();
+    assert_eq!(force_of(&steps[0]).to_string(), "gpu");
+}
+
+#[test]
+fn what_is_hidden_is_released_now_and_left_to_who_wrote_it() {
+    let mut machine = machine(vec![device(1, Some(DRIVER))]);
+    machine.kept.push(Kept {
+        file: "/etc/modprobe.d/xen-pciback.conf".into(),
+        text: String::new(),
+        by: By::Hide,
+        meant: Meant::Addresses(parse_pattern(b"01:00.*").unwrap()),
+    });
+    // Kept already.
+    assert!(claim(&machine, &all(&machine), BOOT, false)
+        .unwrap()
+        .is_empty());
+    let refusal = release(&machine, &all(&machine), BOOT, false).unwrap_err();
+    assert!(
+        refusal.cause.contains("/etc/modprobe.d/xen-pciback.conf"),
+        "{refusal:?}"
+    );
+    let both = When {
+        now: true,
+        boot: true,
     };
-    assert!(text.ends_with("force=root\n"), "{text}");
+    let steps = release(&machine, &all(&machine), both, false).unwrap();
+    assert_eq!(
+        names(&steps),
+        [
+            "unbind<pciback=0000:01:00.0",
+            "drivers_probe<pci=0000:01:00.0"
+        ]
+    );
+    // With a file of ours, that goes.
+    let place = "pci0000:00/04.0/00.0";
+    machine
+        .kept
+        .insert(0, kept("igb", Sbdf::new(0, 1, 0), "0000:0000", place));
+    let steps = release(&machine, &all(&machine), BOOT, false).unwrap();
+    assert_eq!(names(&steps), ["-/etc/rust-pciback/devices.d/igb.conf"]);
 }

@@ -61,6 +61,10 @@ pub(crate) struct Changes {
     pub(crate) error: Option<Failure>,
 }
 
+/// What is said of a released device that nothing took.
+const DRIVERLESS: &str =
+    "it has no driver now: none that is loaded takes it (modprobe the one that does)";
+
 /// A change that was not done to its end.
 struct Broken {
     failure: Failure,
@@ -229,14 +233,22 @@ impl Context {
         let device = now.get(before.sbdf);
         let account = device.and_then(|device| Account::read(self.files.as_ref(), device));
         let driver = device.and_then(|device| device.driver.clone());
-        let warning = match (device, command, &driver) {
-            (None, ..) => Some("it is gone".to_string()),
-            (Some(_), "release", None) => Some(
-                "it has no driver now: none that is loaded takes it (modprobe the one that does)"
-                    .to_string(),
-            ),
-            _ => None,
-        };
+        let mut warnings = Vec::new();
+        match (device, command) {
+            (None, _) => warnings.push("it is gone".to_string()),
+            (Some(device), "release") => {
+                if driver.is_none() {
+                    warnings.push(DRIVERLESS.to_string());
+                }
+                if let Some(kept) = change::hidden(now, device) {
+                    let file = &kept.file;
+                    warnings.push(format!(
+                        "it is claimed again at the next boot: hide= ({file})"
+                    ));
+                }
+            }
+            _ => {}
+        }
         let claimed = device.and_then(|device| device.claimed.as_ref());
         After {
             bdf: before.sbdf.to_string(),
@@ -248,7 +260,7 @@ impl Context {
             error: account.as_ref().map(|account| account.error),
             time_us: account.as_ref().map(|account| account.micros),
             driver,
-            warning,
+            warning: (!warnings.is_empty()).then(|| warnings.join("; ")),
         }
     }
 

@@ -105,7 +105,7 @@ pub(super) fn man(folder: &Path) -> Result<ExitCode, Failure> {
 }
 
 /// Files that the program reads and writes.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (
         "/etc/rust-pciback/devices.d/",
         "what is claimed at boot, one file a device (rust-pciback-devices(5))",
@@ -114,6 +114,10 @@ const FILES: [(&str, &str); 5] = [
         "/etc/driverctl.d/",
         "overrides of driverctl(8); those for pciback are shown and count as kept, but are never \
          written here",
+    ),
+    (
+        "/etc/modprobe.d/, /proc/cmdline",
+        "hide= of the driver and of xen-pciback there counts as kept, too, and is never written",
     ),
     (
         "/run/rust-pciback.lock",

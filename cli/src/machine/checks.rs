@@ -7,9 +7,12 @@ use super::{
     host::is_of_interest,
     BOOT_REPORT, //
 };
-use crate::files::{
-    output_path,
-    Files, //
+use crate::{
+    boot::rules::options,
+    files::{
+        output_path,
+        Files, //
+    },
 };
 
 /// What Xen says of itself; for root only.
@@ -96,8 +99,13 @@ pub(super) fn public(path: &str, text: &str) -> Option<String> {
         }));
     }
     if path == "/proc/cmdline" {
-        let words = text.split_whitespace().filter(|word| is_of_interest(word));
-        return Some(words.collect::<Vec<_>>().join(" ") + "\n");
+        let words = options::words(text).into_iter();
+        let words = words.filter(|word| is_of_interest(word));
+        let quoted = words.map(|word| match word.contains(char::is_whitespace) {
+            true => format!("\"{word}\""),
+            false => word,
+        });
+        return Some(quoted.collect::<Vec<_>>().join(" ") + "\n");
     }
     None
 }

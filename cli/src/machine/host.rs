@@ -3,6 +3,7 @@
 //! What is of a machine as a whole.
 
 use crate::{
+    boot::rules::options,
     files::Files,
     machine::{
         BOOT_PROGRAM,
@@ -103,10 +104,9 @@ pub(crate) fn read(files: &dyn Files) -> HostFacts {
     HostFacts {
         stub: stub(files),
         xen: xen(files),
-        command_line: command_line
-            .split_whitespace()
+        command_line: options::words(&command_line)
+            .into_iter()
             .filter(|word| is_of_interest(word))
-            .map(str::to_string)
             .collect(),
         module_file: places.iter().any(|place| {
             let names = files.list(&format!("{modules}/{place}"));

@@ -8,6 +8,7 @@ use super::{
     Node, //
 };
 use crate::{
+    boot::rules::in_use,
     driver::pure::sbdf::Sbdf,
     files::Files, //
 };
@@ -42,14 +43,16 @@ impl Nodes {
     /// Reads them.
     pub(crate) fn read(files: &dyn Files) -> Self {
         let mut nodes = Self::default();
-        let mut owners: BTreeMap<(String, String), Sbdf> = BTreeMap::new();
+        let mut cards: BTreeMap<String, Sbdf> = BTreeMap::new();
         for class in CLASSES {
             for name in files.list(&format!("/sys/class/{class}")) {
                 let target = files.link(&format!("/sys/class/{class}/{name}"));
                 let Some(owner) = target.and_then(|target| innermost(&target)) else {
                     continue;
                 };
-                owners.insert((class.to_string(), name.clone()), owner);
+                if class == "net" {
+                    cards.insert(name.clone(), owner);
+                }
                 let class = class.to_string();
                 nodes
                     .of
@@ -58,30 +61,21 @@ impl Nodes {
                     .push(Node { class, name });
             }
         }
-        let owner = |class: &str, name: &str| owners.get(&(class.to_string(), name.to_string()));
-        for (source, place) in mounts(files) {
-            for disk in disks_below(files, &source) {
-                if let Some(owner) = owner("block", &disk) {
-                    nodes.need(*owner, Need::Mounted(place.clone()));
-                }
+        for mount in in_use::mounts(files).unwrap_or_default() {
+            for owner in in_use::functions(files, &mount).unwrap_or_default() {
+                nodes.need(owner, Need::Mounted(mount.point.clone()));
             }
         }
-        for source in files
-            .read("/proc/swaps")
-            .unwrap_or_default()
-            .lines()
-            .skip(1)
-        {
-            let source = source.split_whitespace().next().unwrap_or_default();
-            for disk in disks_below(files, source) {
-                if let Some(owner) = owner("block", &disk) {
-                    nodes.need(*owner, Need::Swap);
-                }
+        let swaps = files.read("/proc/swaps").unwrap_or_default();
+        for line in swaps.lines().skip(1) {
+            let source = line.split_whitespace().next().unwrap_or_default();
+            for owner in in_use::functions_of_node(files, source).unwrap_or_default() {
+                nodes.need(owner, Need::Swap);
             }
         }
         for interface in default_routes(files) {
             for lower in interfaces_below(files, &interface) {
-                if let Some(owner) = owner("net", &lower) {
+                if let Some(owner) = cards.get(&lower) {
                     nodes.need(*owner, Need::DefaultRoute(lower.clone()));
                 }
             }
@@ -102,49 +96,8 @@ fn innermost(path: &str) -> Option<Sbdf> {
     path.split('/').filter_map(kernel_name).last()
 }
 
-/// What is mounted from a device file, and where.
-fn mounts(files: &dyn Files) -> Vec<(String, String)> {
-    let text = files.read("/proc/self/mounts").unwrap_or_default();
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.split(' ');
-            let (source, place) = (words.next()?, words.next()?);
-            source
-                .starts_with("/dev/")
-                .then(|| (source.to_string(), place.to_string()))
-        })
-        .collect()
-}
-
-/// How many layers of mapped devices, bridges and bonds are looked through.
+/// How many layers of bridges and bonds are looked through.
 const DEEPEST: usize = 8;
-
-/// The disks and partitions below a device file: itself, or what a mapped device is made of.
-fn disks_below(files: &dyn Files, source: &str) -> Vec<String> {
-    let name = match source.strip_prefix("/dev/mapper/") {
-        Some(mapped) => files
-            .list("/sys/class/block")
-            .into_iter()
-            .filter(|name| name.starts_with("dm-"))
-            .find(|name| {
-                files
-                    .line(&format!("/sys/class/block/{name}/dm/name"))
-                    .as_deref()
-                    == Some(mapped)
-            }),
-        None => source.strip_prefix("/dev/").map(str::to_string),
-    };
-    let mut found: Vec<String> = name.into_iter().collect();
-    let mut layer = found.clone();
-    for _ in 0..DEEPEST {
-        layer = layer
-            .iter()
-            .flat_map(|name| files.list(&format!("/sys/class/block/{name}/slaves")))
-            .collect();
-        found.extend(layer.iter().cloned());
-    }
-    found
-}
 
 fn default_routes(files: &dyn Files) -> Vec<String> {
     let text = files.read("/proc/net/route").unwrap_or_default();

@@ -20,6 +20,13 @@ use super::{
     DRIVER, //
 };
 use crate::{
+    boot::rules::{
+        device::Device as Function,
+        identity::Id,
+        in_use,
+        plan::objections,
+        wanted, //
+    },
     boot_store,
     driver::pure::{
         reset_method::Method,
@@ -47,28 +54,63 @@ pub(crate) fn machine(files: &dyn Files) -> Machine {
     let wanted: Vec<Ids> = devices.iter().map(|device| device.ids).collect();
     let book = Book::read(files, &wanted);
     let mut nodes = Nodes::read(files);
-    let displays = devices.iter().filter(|device| is_display(device)).count();
+    let functions: Vec<Function> = devices
+        .iter()
+        .filter_map(|device| function(files, device))
+        .collect();
+    let record = in_use::record(files, &functions);
+    // A disk that is claimed has no say in whether another may be.
+    let claimed = devices.iter().filter(|device| {
+        let class = device.ids.class >> 16;
+        device.claimed.is_some() && class != u32::from(Function::STORAGE)
+    });
+    let claimed: Vec<Sbdf> = claimed.map(|device| device.sbdf).collect();
     for device in &mut devices {
         device.names = book.names(device.ids);
         device.nodes = nodes.of.remove(&device.sbdf).unwrap_or_default();
         device.needs = nodes.needs.remove(&device.sbdf).unwrap_or_default();
-        let boot_vga = || files.line(&format!("{}/boot_vga", device.path));
-        if displays == 1 && is_display(device) && boot_vga().as_deref() == Some("1") {
-            device.needs.push(Need::OnlyDisplay);
+        if device.claimed.is_none() && may_be_needed(device.ids.class >> 16) {
+            let all = objections(&functions, &record, &claimed, &[device.sbdf]);
+            device
+                .needs
+                .extend(all.iter().filter_map(|(_, why)| Need::of(why)));
         }
         device.needs.sort();
     }
-    let (kept, faults) = boot_store::read(files);
+    let gathered = wanted::gather(files, "");
+    let kept = boot_store::read(files, &gathered.wanted);
+    let decided = gathered.decide(&functions, &record);
     Machine {
         devices,
         host: host::read(files),
         kept,
-        faults,
+        faults: decided.faults,
+        functions,
+        record,
+        plan: decided.plan,
     }
 }
 
-fn is_display(device: &Device) -> bool {
-    device.ids.class >> 16 == 0x03
+/// Returns `true` for a base class of which a device may be needed for another reason than that a
+/// file system on it is mounted.
+fn may_be_needed(class: u32) -> bool {
+    [Function::STORAGE, Function::NETWORK, Function::DISPLAY]
+        .iter()
+        .any(|base| u32::from(*base) == class)
+}
+
+/// Returns a device as what claims at boot knows it; `None` if it can't name it.
+fn function(files: &dyn Files, device: &Device) -> Option<Function> {
+    let class = u8::try_from(device.ids.class >> 16).ok()?;
+    let boot_vga = || files.line(&format!("{}/boot_vga", device.path));
+    device.sbdf.xen_segment()?;
+    Some(Function {
+        address: device.sbdf,
+        id: Id::new(device.ids.vendor, device.ids.device),
+        place: boot_store::place(device)?,
+        class,
+        boot_vga: class == Function::DISPLAY && boot_vga().as_deref() == Some("1"),
+    })
 }
 
 /// Hot-plug slots that a port can reset.

@@ -11,6 +11,10 @@ use super::{
     },
 };
 use crate::{
+    boot::rules::{
+        options,
+        wanted::MODPROBE, //
+    },
     dump::Dump,
     files::{
         Files,
@@ -53,19 +57,12 @@ fn public(path: &str, text: &str) -> Option<String> {
         let kept: Vec<String> = text.lines().filter_map(kept).collect();
         kept.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     };
+    if MODPROBE.iter().any(|folder| path.starts_with(folder)) {
+        let ours = options::lines_of_modprobe_conf(text);
+        return Some(ours.iter().flat_map(|line| [line.as_str(), "\n"]).collect());
+    }
     match path {
-        "/proc/self/mounts" => Some(lines(&|line| {
-            let mut words = line.split(' ');
-            let (source, place) = (words.next()?, words.next()?);
-            let place = if KNOWN_MOUNTS.contains(&place) {
-                place
-            } else {
-                "/..."
-            };
-            source
-                .starts_with("/dev/")
-                .then(|| format!("{source} {place}"))
-        })),
+        "/proc/self/mountinfo" => Some(lines(&mount)),
         "/proc/net/route" => Some(lines(&|line| {
             let mut words = line.split_whitespace();
             let (interface, destination) = (words.next()?, words.next()?);
@@ -78,6 +75,27 @@ fn public(path: &str, text: &str) -> Option<String> {
         })),
         _ => checks::public(path, text),
     }
+}
+
+/// What a report has of a line of mountinfo: the number of the device, where it is mounted, what
+/// kind of file system it is, and what it is on.
+fn mount(line: &str) -> Option<String> {
+    let (left, right) = line.split_once(" - ")?;
+    let mut left = left.split(' ').skip(2);
+    let (number, place) = (left.next()?, left.nth(1)?);
+    let mut right = right.split(' ');
+    let (kind, source) = (right.next()?, right.next()?);
+    let is_known = KNOWN_MOUNTS.contains(&place);
+    if !is_known && !source.starts_with("/dev/") {
+        return None;
+    }
+    let place = if is_known { place } else { "/..." };
+    let source = if source.starts_with("/dev/") {
+        source
+    } else {
+        "..."
+    };
+    Some(format!("0 0 {number} / {place} rw - {kind} {source} rw"))
 }
 
 /// Network interfaces may be named after their hardware address: of Ethernet, wireless and mobile
@@ -117,17 +135,20 @@ mod tests {
         assert_eq!(
             public(
                 "/proc/cmdline",
-                "root=UUID=1 ro rd.luks.key=secret intel_iommu=on pciback.x=1\n"
+                "root=UUID=1 ro rd.luks.key=secret intel_iommu=on pciback.x=\"(1) (2)\"\n"
             )
             .unwrap(),
-            "intel_iommu=on pciback.x=1\n"
+            "intel_iommu=on \"pciback.x=(1) (2)\"\n"
         );
-        let mounts =
-            "/dev/sda1 / ext4 rw 0 0\nproc /proc proc rw 0 0\n/dev/sda2 /media/jane ext4 rw 0 0\n";
-        assert_eq!(
-            public("/proc/self/mounts", mounts).unwrap(),
-            "/dev/sda1 /\n/dev/sda2 /...\n"
-        );
+        let mounts = "22 1 8:1 /@jane / rw shared:1 - btrfs /dev/sda1 rw,subvol=/@jane\n\
+            23 22 0:5 / /proc rw - proc proc rw\n\
+            24 22 8:2 / /media/jane rw - ext4 /dev/mapper/jane rw\n\
+            25 22 0:9 / /usr rw - zfs jane/usr rw\n";
+        let short = "0 0 8:1 / / rw - btrfs /dev/sda1 rw\n\
+            0 0 8:2 / /... rw - ext4 /dev/mapper/jane rw\n\
+            0 0 0:9 / /usr rw - zfs ... rw\n";
+        assert_eq!(public("/proc/self/mountinfo", mounts).unwrap(), short);
+        assert_eq!(public("/proc/self/mountinfo", short).unwrap(), short);
         let route =
             "Iface\tDestination\tGateway\neth0\t00000000\t0102A8C0\neth0\t0002A8C0\t00000000\n";
         assert_eq!(
@@ -139,6 +160,11 @@ mod tests {
         assert_eq!(
             public("/proc/swaps", swaps).unwrap(),
             "Filename\n/dev/dm-1\n"
+        );
+        let modprobe = "# of jane\noptions xen-pciback hide=(01:00.0) \\\n x\noptions wifi key=1\n";
+        assert_eq!(
+            public("/etc/modprobe.d/a.conf", modprobe).unwrap(),
+            "options xen-pciback hide=(01:00.0)   x\n"
         );
         let name = "../net/enx00e04c680001 enxa enxzz wlx00e04c680001";
         assert_eq!(

@@ -136,7 +136,8 @@ fn boot(device: &DeviceInfo) -> String {
     match &device.at_boot {
         None => "-".to_string(),
         Some(boot) if boot.mistaken => "other device".to_string(),
-        Some(boot) if boot.by == "driverctl" => "driverctl".to_string(),
-        Some(_) => "claimed".to_string(),
+        Some(boot) if boot.refused.is_some() => "refused".to_string(),
+        Some(boot) if boot.by == "pcibackctl" => "claimed".to_string(),
+        Some(boot) => boot.by.to_string(),
     }
 }
