@@ -2,6 +2,12 @@
 
 //! All that is read of a machine, as text, without what is nobody's business.
 
+mod renamed;
+
+use self::renamed::{
+    Mapped,
+    Unique, //
+};
 use super::{
     checks, ids,
     nodes::KNOWN_MOUNTS,
@@ -13,7 +19,10 @@ use super::{
 use crate::{
     boot::rules::{
         options,
-        wanted::MODPROBE, //
+        wanted::{
+            MODPROBE,
+            STORE, //
+        },
     },
     dump::Dump,
     files::{
@@ -23,7 +32,8 @@ use crate::{
 };
 
 /// Reads all of it, and returns what was read, without what is nobody's business: addresses of
-/// network cards, the places of mounted file systems, the rest of the command line.
+/// network cards, names of volumes, the places of mounted file systems, comments, the rest of the
+/// command line.
 pub(crate) fn report(files: &dyn Files) -> Dump {
     let recorder = Recorder::new(files);
     let machine = machine(&recorder);
@@ -40,29 +50,42 @@ pub(crate) fn report(files: &dyn Files) -> Dump {
     for path in pci_ids {
         dump.add_file(&path, &ids::excerpt(&machine.devices));
     }
+    let mapped = Mapped::of(&dump);
     let private: Vec<(String, String)> = dump
         .files()
-        .filter_map(|(path, text)| Some((path.clone(), public(&path, text)?)))
+        .filter_map(|(path, text)| Some((path.clone(), public(&path, text, &mapped)?)))
         .collect();
     for (path, text) in private {
         dump.add_file(&path, &text);
     }
-    dump.rewrite(without_hardware_addresses);
+    let unique = Unique::of(&dump);
+    dump.rewrite(|text| unique.renamed(text));
     dump
 }
 
 /// What a report has of a file that has more in it than a report should; `None` if it hasn't.
-fn public(path: &str, text: &str) -> Option<String> {
+fn public(path: &str, text: &str, mapped: &Mapped) -> Option<String> {
     let lines = |kept: &dyn Fn(&str) -> Option<String>| {
         let kept: Vec<String> = text.lines().filter_map(kept).collect();
         kept.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     };
+    if let Some(name) = Mapped::public_name(path) {
+        return Some(format!("{name}\n"));
+    }
+    if path.starts_with(STORE) {
+        let is_comment = |line: &str| line.trim_start().starts_with('#');
+        return Some(lines(&|line| match is_comment(line) {
+            // Lines are told of by their numbers.
+            true => Some("#".to_string()),
+            false => Some(line.to_string()),
+        }));
+    }
     if MODPROBE.iter().any(|folder| path.starts_with(folder)) {
         let ours = options::lines_of_modprobe_conf(text);
         return Some(ours.iter().flat_map(|line| [line.as_str(), "\n"]).collect());
     }
     match path {
-        "/proc/self/mountinfo" => Some(lines(&mount)),
+        "/proc/self/mountinfo" => Some(lines(&|line| mount(line, mapped))),
         "/proc/net/route" => Some(lines(&|line| {
             let mut words = line.split_whitespace();
             let (interface, destination) = (words.next()?, words.next()?);
@@ -71,7 +94,10 @@ fn public(path: &str, text: &str) -> Option<String> {
         })),
         "/proc/swaps" => Some(lines(&|line| {
             let source = line.split_whitespace().next()?;
-            (source == "Filename" || source.starts_with("/dev/")).then(|| source.to_string())
+            match source {
+                "Filename" => Some(source.to_string()),
+                _ => source.starts_with("/dev/").then(|| mapped.node(source)),
+            }
         })),
         _ => checks::public(path, text),
     }
@@ -79,7 +105,7 @@ fn public(path: &str, text: &str) -> Option<String> {
 
 /// What a report has of a line of mountinfo: the number of the device, where it is mounted, what
 /// kind of file system it is, and what it is on.
-fn mount(line: &str) -> Option<String> {
+fn mount(line: &str, mapped: &Mapped) -> Option<String> {
     let (left, right) = line.split_once(" - ")?;
     let mut left = left.split(' ').skip(2);
     let (number, place) = (left.next()?, left.nth(1)?);
@@ -90,45 +116,17 @@ fn mount(line: &str) -> Option<String> {
         return None;
     }
     let place = if is_known { place } else { "/..." };
-    let source = if source.starts_with("/dev/") {
-        source
-    } else {
-        "..."
-    };
+    let source = mapped.node(source);
     Some(format!("0 0 {number} / {place} rw - {kind} {source} rw"))
-}
-
-/// Network interfaces may be named after their hardware address: of Ethernet, wireless and mobile
-/// ones `enx`, `wlx` or `wwx`, and twelve digits.
-fn without_hardware_addresses(text: &str) -> String {
-    ["enx", "wlx", "wwx"]
-        .iter()
-        .fold(text.to_string(), |text, kind| without(&text, kind))
-}
-
-fn without(text: &str, kind: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(kind) {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        out.push_str(kind);
-        let digits = from
-            .get(3..15)
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if digits.is_some() {
-            out.push_str("000000000000");
-        }
-        rest = from
-            .get(if digits.is_some() { 15 } else { 3 }..)
-            .unwrap_or_default();
-    }
-    out + rest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn public(path: &str, text: &str) -> Option<String> {
+        super::public(path, text, &Mapped::of(&Dump::default()))
+    }
 
     #[test]
     fn reports_have_nothing_private() {
@@ -145,7 +143,7 @@ mod tests {
             24 22 8:2 / /media/jane rw - ext4 /dev/mapper/jane rw\n\
             25 22 0:9 / /usr rw - zfs jane/usr rw\n";
         let short = "0 0 8:1 / / rw - btrfs /dev/sda1 rw\n\
-            0 0 8:2 / /... rw - ext4 /dev/mapper/jane rw\n\
+            0 0 8:2 / /... rw - ext4 /dev/mapper/... rw\n\
             0 0 0:9 / /usr rw - zfs ... rw\n";
         assert_eq!(public("/proc/self/mountinfo", mounts).unwrap(), short);
         assert_eq!(public("/proc/self/mountinfo", short).unwrap(), short);
@@ -161,16 +159,34 @@ mod tests {
             public("/proc/swaps", swaps).unwrap(),
             "Filename\n/dev/dm-1\n"
         );
+        let kept = "# of jane\naddress=01:00.0\n  #\n";
+        assert_eq!(
+            public("/etc/rust-pciback/devices.d/a.conf", kept).unwrap(),
+            "#\naddress=01:00.0\n#\n"
+        );
         let modprobe = "# of jane\noptions xen-pciback hide=(01:00.0) \\\n x\noptions wifi key=1\n";
         assert_eq!(
             public("/etc/modprobe.d/a.conf", modprobe).unwrap(),
             "options xen-pciback hide=(01:00.0)   x\n"
         );
-        let name = "../net/enx00e04c680001 enxa enxzz wlx00e04c680001";
-        assert_eq!(
-            without_hardware_addresses(name),
-            "../net/enx000000000000 enxa enxzz wlx000000000000"
-        );
+    }
+
+    #[test]
+    fn nothing_of_a_whole_machine_is_private() {
+        let mut dump = Dump::default();
+        let dm = "/sys/class/block/dm-3/dm/name";
+        dump.add_file(dm, "vg-jane\n");
+        dump.add_link("/sys/class/net/enx00e04c680001", "../x/net/enx00e04c680001");
+        let mounts = "24 22 253:3 / /home rw - ext4 /dev/mapper/vg-jane rw\n";
+        dump.add_file("/proc/self/mountinfo", mounts);
+        dump.add_file("/proc/net/route", "I D\nenx00e04c680001 00000000\n");
+        dump.add_file("/proc/swaps", "Filename\n/dev/mapper/vg-jane partition\n");
+        dump.add_file("/etc/rust-pciback/devices.d/a.conf", "# jane\n");
+        let text = report(&dump).to_string();
+        assert!(!text.contains("jane") && !text.contains("00e04c"), "{text}");
+        let again = report(&Dump::parse(&text).unwrap());
+        assert_eq!(again.to_string(), text);
+        assert!(text.contains("/dev/mapper/mapped-3"), "{text}");
     }
 
     #[test]
