@@ -181,33 +181,37 @@ fn hint(why: &str) -> &'static str {
     }
 }
 
-/// Gives one device to the driver.
+/// Gives one device to the driver. What fails is taken back: its native driver may have it again,
+/// and its slot is listed only if it was before.
 fn bind(root: &Path, address: Sbdf) -> io::Result<()> {
-    let bus = root.join("sys/bus/pci");
-    let write = |path: &Path| {
-        fs::OpenOptions::new()
-            .write(true)
-            .open(path)?
-            .write_all(address.to_string().as_bytes())
-    };
     let native = match machine::driver(root, address) {
         Some(name) if name == DRIVER => return Ok(()),
         other => other,
     };
-    let driver = bus.join("drivers").join(DRIVER);
-    write(&driver.join("new_slot"))?;
-    if let Some(name) = &native {
-        write(&bus.join("drivers").join(name).join("unbind"))?;
-    }
-    if let Err(error) = write(&driver.join("bind")) {
-        // Not left without a driver: the one that it had may take it again.
-        if let Some(name) = &native {
-            let _ = write(&driver.join("remove_slot"));
-            let _ = write(&bus.join("drivers").join(name).join("bind"));
-        }
-        return Err(error);
-    }
-    Ok(())
+    let drivers = root.join("sys/bus/pci/drivers");
+    let write = |driver: &str, file: &str| {
+        fs::OpenOptions::new()
+            .write(true)
+            .open(drivers.join(driver).join(file))?
+            .write_all(address.to_string().as_bytes())
+    };
+    let slots = fs::read_to_string(drivers.join(DRIVER).join("slots")).unwrap_or_default();
+    let was_listed = slots.lines().any(|slot| slot == address.to_string());
+    write(DRIVER, "new_slot")?;
+    let unbound = native
+        .as_deref()
+        .map_or(Ok(()), |name| write(name, "unbind"));
+    unbound
+        .and_then(|()| write(DRIVER, "bind"))
+        .inspect_err(|_| {
+            if !was_listed {
+                let _ = write(DRIVER, "remove_slot");
+            }
+            if let Some(name) = &native {
+                // Refused where it still has the device.
+                let _ = write(name, "bind");
+            }
+        })
 }
 
 /// Keeps what was told for who comes later (`pcibackctl doctor`).
@@ -216,4 +220,62 @@ fn keep_report(root: &Path, log: &Log) {
     let text = log.0.join("\n") + "\n";
     // Without it nothing is lost but the report.
     let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("report"), text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::in_use_tests::System;
+
+    const ADDRESS: &str = "0000:01:00.0";
+
+    /// A device with this driver, a driver whose `bind` fails (there is no such file), and `slots`.
+    fn system(native: Option<&str>, slots: &str) -> System {
+        let system = System::new();
+        let path = system.device(1, "0x010802\n");
+        for file in ["new_slot", "remove_slot"] {
+            system.file(&format!("sys/bus/pci/drivers/pciback/{file}"), "");
+        }
+        system.file("sys/bus/pci/drivers/pciback/slots", slots);
+        if let Some(native) = native {
+            system.link(&format!("{path}/driver"), &format!("../drivers/{native}"));
+            for file in ["unbind", "bind"] {
+                system.file(&format!("sys/bus/pci/drivers/{native}/{file}"), "");
+            }
+        }
+        system
+    }
+
+    fn written(system: &System, file: &str) -> String {
+        fs::read_to_string(system.0.join("sys/bus/pci/drivers").join(file)).unwrap()
+    }
+
+    #[test]
+    fn a_claim_that_fails_is_taken_back() {
+        let address = Sbdf::new(0, 1, 0);
+        for (native, slots, removed) in [
+            (None, "", ADDRESS),
+            (Some("nvme"), "0000:02:00.0\n", ADDRESS),
+            // hide= listed it.
+            (Some("nvme"), "0000:02:00.0\n0000:01:00.0\n", ""),
+        ] {
+            let system = system(native, slots);
+            assert!(bind(&system.0, address).is_err());
+            assert_eq!(written(&system, "pciback/new_slot"), ADDRESS);
+            assert_eq!(written(&system, "pciback/remove_slot"), removed);
+            if let Some(native) = native {
+                assert_eq!(written(&system, &format!("{native}/bind")), ADDRESS);
+            }
+        }
+    }
+
+    #[test]
+    fn a_driver_that_does_not_let_go_takes_no_slot() {
+        let system = system(Some("nvme"), "");
+        fs::remove_file(system.0.join("sys/bus/pci/drivers/nvme/unbind")).unwrap();
+        system.file("sys/bus/pci/drivers/pciback/bind", "");
+        assert!(bind(&system.0, Sbdf::new(0, 1, 0)).is_err());
+        assert_eq!(written(&system, "pciback/bind"), "");
+        assert_eq!(written(&system, "pciback/remove_slot"), ADDRESS);
+    }
 }

@@ -14,10 +14,10 @@ use std::{
 };
 
 /// A folder with files as a running system has them. It is removed in the end.
-struct System(PathBuf);
+pub(crate) struct System(pub(crate) PathBuf);
 
 impl System {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path =
@@ -28,20 +28,20 @@ impl System {
         system
     }
 
-    fn file(&self, path: &str, text: &str) {
+    pub(crate) fn file(&self, path: &str, text: &str) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    fn link(&self, path: &str, target: &str) {
+    pub(crate) fn link(&self, path: &str, target: &str) {
         let path = self.0.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         symlink(target, path).unwrap();
     }
 
     /// A function on bus `bus`, behind a root port; returns its path.
-    fn device(&self, bus: u8, class: &str) -> String {
+    pub(crate) fn device(&self, bus: u8, class: &str) -> String {
         let (port, name) = (
             format!("0000:00:{bus:02x}.0"),
             format!("0000:{bus:02x}:00.0"),
