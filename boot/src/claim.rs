@@ -3,13 +3,19 @@
 //! Carries a plan out: loads the driver, and binds devices to it.
 
 use crate::{
-    driver::pure::sbdf::Sbdf,
+    driver::pure::{
+        bdf_grammar::Pattern,
+        sbdf::Sbdf, //
+    },
     machine::{
         self,
         decide,
         DRIVER, //
     },
-    rules::wanted::Decided, //
+    rules::{
+        options::words,
+        wanted::Decided, //
+    },
 };
 use std::{
     fs,
@@ -26,6 +32,9 @@ use std::{
 
 /// The module.
 const MODULE: &str = "rust_pciback";
+
+/// The module with the C driver.
+const C_MODULE: &str = "xen-pciback";
 
 /// The longest string that a parameter takes (`param_set_charp()` in kernel/params.c).
 const LONGEST: usize = 1024;
@@ -97,7 +106,7 @@ pub(crate) fn claim(root: &Path) -> ExitCode {
 }
 
 fn claim_all(root: &Path, decided: &Decided, log: &mut Log) -> bool {
-    if !is_loaded(root) && !insert(decided, log) {
+    if !is_loaded(root) && !insert(root, decided, log) {
         return false;
     }
     let mut all = true;
@@ -112,11 +121,40 @@ fn claim_all(root: &Path, decided: &Decided, log: &mut Log) -> bool {
 
 /// Loads the driver with all options; what modprobe calls instead of loading it.
 pub(crate) fn load(root: &Path, options: &str) -> ExitCode {
+    load_with(root, options, insert)
+}
+
+/// Loads the driver with all options, or the C driver where the kernel that runs has no module of
+/// this one; what modprobe calls instead of loading the C driver.
+pub(crate) fn load_xen_pciback(root: &Path, options: &str) -> ExitCode {
+    // udev asks for it whenever a guest is given devices.
+    if is_loaded(root) {
+        return ExitCode::SUCCESS;
+    }
+    match machine::absent_module(root, MODULE) {
+        None => load(root, options),
+        Some(release) => load_with(root, options, |_, decided, log| {
+            log.error(&format!(
+                "{C_MODULE}, the C driver, is loaded: there is no module {MODULE} for {release}: \
+                 install the package rust-pciback-modules-{release}"
+            ));
+            let given = words(options);
+            modprobe(C_MODULE, &given, &decided.plan.listed, log)
+        }),
+    }
+}
+
+/// Decides, and loads a module for that.
+fn load_with(
+    root: &Path,
+    options: &str,
+    insert: impl FnOnce(&Path, &Decided, &mut Log) -> bool,
+) -> ExitCode {
     let mut log = Log(Vec::new());
     let loaded = match decide(root, options) {
         Ok(decided) => {
             log.plan(&decided);
-            insert(&decided, &mut log)
+            insert(root, &decided, &mut log)
         }
         Err(error) => {
             log.error(&format!("cannot read the devices of this machine: {error}"));
@@ -134,26 +172,38 @@ fn is_loaded(root: &Path) -> bool {
 }
 
 /// Inserts the module.
-fn insert(decided: &Decided, log: &mut Log) -> bool {
-    let mut modprobe = Command::new("modprobe");
-    modprobe.args(["--ignore-install", MODULE]);
-    modprobe.args(
-        decided
-            .parameters
-            .iter()
-            .map(|given| match given.value.is_empty() {
-                true => given.name.clone(),
-                false => format!("{}={}", given.name, given.value),
-            }),
-    );
+fn insert(root: &Path, decided: &Decided, log: &mut Log) -> bool {
+    // modprobe only has riddles for it: "Unknown symbol in module".
+    if let Some(release) = machine::absent_module(root, MODULE) {
+        log.error(&format!(
+            "the driver was not loaded: there is no module {MODULE} for {release}: install the \
+             package rust-pciback-modules-{release}"
+        ));
+        return false;
+    }
+    let given: Vec<String> = decided
+        .parameters
+        .iter()
+        .map(|given| match given.value.is_empty() {
+            true => given.name.clone(),
+            false => format!("{}={}", given.name, given.value),
+        })
+        .collect();
+    modprobe(MODULE, &given, &decided.plan.listed, log)
+}
+
+/// Inserts a module with these parameters, and `hide=` of these devices.
+fn modprobe(module: &str, given: &[String], listed: &[Pattern], log: &mut Log) -> bool {
     let mut hide = String::from("hide=");
-    for pattern in &decided.plan.listed {
+    for pattern in listed {
         let one = format!("({pattern})");
         // Devices that don't fit are claimed one by one, by whoever does that.
         if hide.len() + one.len() <= LONGEST {
             hide += &one;
         }
     }
+    let mut modprobe = Command::new("modprobe");
+    modprobe.args(["--ignore-install", module]).args(given);
     // Behind all others, and so the one that counts.
     modprobe.arg(hide);
     let why = match modprobe.output() {
@@ -161,15 +211,13 @@ fn insert(decided: &Decided, log: &mut Log) -> bool {
         Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_string(),
         Err(error) => error.to_string(),
     };
-    log.error(&format!("the driver was not loaded: {why}{}", hint(&why)));
+    log.error(&format!("{module} was not loaded: {why}{}", hint(&why)));
     false
 }
 
 /// Returns what to do about a module that modprobe could not load.
 fn hint(why: &str) -> &'static str {
-    if why.contains("not found in directory") {
-        ": install the package rust-pciback-modules- of this kernel"
-    } else if why.contains("Key was rejected") || why.contains("Required key not available") {
+    if why.contains("Key was rejected") || why.contains("Required key not available") {
         ": this kernel takes signed modules only, see SECURE BOOT in rust-pciback(8)"
     } else if why.contains("Operation not permitted") {
         // Lockdown (security_locked_down() in kernel/module/signing.c), which Secure Boot turns on.

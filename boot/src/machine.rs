@@ -69,6 +69,25 @@ pub(crate) fn driver(root: &Path, address: Sbdf) -> Option<String> {
     Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_string())
 }
 
+/// Returns the release of the kernel that runs if that has no such module, by depmod's list of all.
+/// `None` where that can't be read: then modprobe says what is wrong.
+pub(crate) fn absent_module(root: &Path, module: &str) -> Option<String> {
+    let release = fs::read_to_string(root.join("proc/sys/kernel/osrelease")).ok()?;
+    let release = release.trim();
+    let list = root.join("lib/modules").join(release).join("modules.dep");
+    let list = fs::read_to_string(list).ok()?;
+    (!has_module(&list, module)).then(|| release.to_string())
+}
+
+/// Returns `true` if modules.dep has a module, which may be compressed:
+/// `extra/rust_pciback.ko.xz: ...`.
+fn has_module(list: &str, module: &str) -> bool {
+    let files = list.lines().filter_map(|line| line.split(':').next());
+    files
+        .filter_map(|path| path.rsplit('/').next()?.split_once(".ko"))
+        .any(|(name, _)| name.replace('-', "_") == module)
+}
+
 /// Returns what is in use. In a chroot nothing is known: its disks and cards are not those of the
 /// machine that will boot.
 pub(crate) fn in_use(root: &Path, machine: &[Device]) -> Record {
@@ -101,4 +120,21 @@ pub(crate) fn decide(root: &Path, arguments: &str) -> io::Result<Decided> {
         None => in_use(root, &machine),
     };
     Ok(gather(&Root(root), arguments).decide(&machine, &record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_found_in_the_list_of_depmod() {
+        let list = "kernel/drivers/xen/xen-pciback/xen-pciback.ko.xz:\n\
+            kernel/x.ko: kernel/rust_pciback_needs.ko extra/rust_pciback.ko\n";
+        assert!(!has_module(list, "rust_pciback"));
+        assert!(has_module(list, "xen_pciback"));
+        for file in ["extra/rust_pciback.ko", "updates/dkms/rust-pciback.ko.xz"] {
+            assert!(has_module(&format!("{list}{file}:\n"), "rust_pciback"));
+        }
+        assert!(!has_module("", "rust_pciback"));
+    }
 }

@@ -38,6 +38,8 @@ const USAGE: &str = "usage: pciback-boot [--root DIR] COMMAND
   plan           print what would be claimed, and what would not, and why
   claim          load the driver and claim it
   load OPTIONS   load the driver with these options and all others that it is given; for modprobe
+  load-xen-pciback OPTIONS
+                 the same, or the C driver if this kernel has no other
   in-use         print what the running system uses, for the initramfs";
 
 fn main() -> ExitCode {
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         ["claim"] => claim::claim(&root),
         ["load"] => claim::load(&root, ""),
         ["load", options] => claim::load(&root, options),
+        ["load-xen-pciback"] => claim::load_xen_pciback(&root, ""),
+        ["load-xen-pciback", options] => claim::load_xen_pciback(&root, options),
         ["in-use"] => print_in_use(&root),
         ["--help"] => {
             println!("{USAGE}");
