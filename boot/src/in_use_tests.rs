@@ -90,6 +90,26 @@ impl Drop for System {
 const DISK: &str = "root 0000:05:00.0 1b36:0010 pci0000:00/05.0/00.0\n";
 
 #[test]
+fn what_is_wanted_is_known_without_devices() {
+    let system = System::new();
+    assert!(!machine::is_anything_wanted(&system.0));
+    system.file("etc/modprobe.d/own.conf", "options igb hide=(03:00.0)\n");
+    assert!(!machine::is_anything_wanted(&system.0));
+    for (file, text) in [
+        ("etc/rust-pciback/devices.d/a.conf", "address=03:00.0\n"),
+        (
+            "etc/modprobe.d/own.conf",
+            "options xen-pciback hide=(03:00.0)\n",
+        ),
+        ("proc/cmdline", "quiet pciback.hide=(03:*.*)\n"),
+    ] {
+        let system = System::new();
+        system.file(file, text);
+        assert!(machine::is_anything_wanted(&system.0), "{file}");
+    }
+}
+
+#[test]
 fn a_partition_of_a_disk() {
     let system = System::new();
     let controller = system.device(5, "0x010802\n");

@@ -108,6 +108,13 @@ fn is_whole_system(root: &Path) -> bool {
     first.is_some() && first == identity(root.join("."))
 }
 
+/// Returns `true` if something is to be claimed, whatever devices there are: a chroot may have
+/// none.
+pub(crate) fn is_anything_wanted(root: &Path) -> bool {
+    let decided = gather(&Root(root), "").decide(&[], &Record::default());
+    !decided.is_empty()
+}
+
 /// Reads everything and decides. `arguments` is what modprobe was told.
 ///
 /// # Errors

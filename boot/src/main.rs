@@ -36,6 +36,7 @@ use std::{
 
 const USAGE: &str = "usage: pciback-boot [--root DIR] COMMAND
   plan           print what would be claimed, and what would not, and why
+  wanted         succeed if anything is to be claimed
   claim          load the driver and claim it
   load OPTIONS   load the driver with these options and all others that it is given; for modprobe
   load-xen-pciback OPTIONS
@@ -52,6 +53,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["plan"] => print_plan(&root),
+        ["wanted"] => match machine::is_anything_wanted(&root) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(1),
+        },
         ["claim"] => claim::claim(&root),
         ["load"] => claim::load(&root, ""),
         ["load", options] => claim::load(&root, options),

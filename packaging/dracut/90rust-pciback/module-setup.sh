@@ -8,8 +8,8 @@ check() {
 	# shellcheck disable=SC2154 # kernel: of dracut
 	modinfo -k "$kernel" rust_pciback &>/dev/null && return 0
 	# Nobody misses it where nothing is to be claimed.
-	[[ -z $(find /etc/rust-pciback/devices.d -name '*.conf' 2>/dev/null) ]] ||
-		dwarn "rust-pciback: no module for $kernel, devices will not be claimed"
+	! /usr/libexec/rust-pciback/pciback-boot wanted ||
+		dwarn "rust-pciback: no module for $kernel, devices will not be claimed: install rust-pciback-modules-$kernel"
 	return 1
 }
 
