@@ -137,6 +137,62 @@ signed() {
 	cmp /tmp/theirs.ko "$module"
 }
 
+# by_hand: a module that somebody put where the signed copy goes stays there.
+by_hand() {
+	local module=/usr/lib/modules/$release/updates/rust_pciback.ko ours=/tmp/ours.ko rc=0
+	mv "$module" "$ours"
+	cp "/usr/lib/modules/$release/extra/rust_pciback.ko" "$module"
+	/usr/libexec/rust-pciback/sign-for-machine "$release" 2>&1 | grep 'is not of the package: it stays' || rc=1
+	/usr/libexec/rust-pciback/sign-for-machine --remove "$release"
+	cmp "/usr/lib/modules/$release/extra/rust_pciback.ko" "$module" || rc=1
+	rm -f "$module"
+	/usr/libexec/rust-pciback/sign-for-machine "$release" || rc=1
+	cmp "$ours" "$module" || rc=1
+	return "$rc"
+}
+
+# warns: who configured devices is told that a kernel has no module when its initramfs is made.
+warns() {
+	echo 'options xen-pciback hide=(0000:03:00.0)' >/etc/modprobe.d/hide.conf
+	update-initramfs -u -k "$release" >/tmp/update.log 2>&1
+	rm /etc/modprobe.d/hide.conf
+	grep "no module for $release, devices will not be claimed" /tmp/update.log || { cat /tmp/update.log && return 1; }
+}
+
+# keeps_c_driver: on a kernel without our module xen-pciback is what modprobe would load at last, and
+# an initramfs that is to have it does.
+keeps_c_driver() {
+	modprobe -S "$release" -n -v --ignore-install xen-pciback | grep 'xen-pciback\.ko' || return 1
+	echo xen-pciback >>/etc/initramfs-tools/modules
+	update-initramfs -u -k "$release" >/dev/null 2>&1
+	sed -i '/^xen-pciback$/d' /etc/initramfs-tools/modules
+	has "$release" 'xen-pciback\.ko' && has "$release" 'modprobe\.d/rust-pciback\.conf'
+}
+
+# held: apt keeps a kernel back that is newer than the modules.
+held() {
+	local dir=/tmp/next version control rc=0 only
+	mkdir -p "$dir/repository" "$dir/lists/partial"
+	for version in 1-1 999-1; do
+		mkdir -p "$dir/$version/DEBIAN"
+		control=$(printf '%s\n' 'Package: linux-image-amd64' "Version: $version" 'Architecture: amd64' \
+			'Maintainer: nobody <nobody@localhost>' 'Description: a kernel')
+		echo "$control" >"$dir/$version/DEBIAN/control"
+		dpkg-deb --build "$dir/$version" "$dir/repository/$version.deb" >/dev/null || return 1
+	done
+	printf '%s\n' "$control" 'Filename: ./999-1.deb' "Size: $(stat -c %s "$dir/repository/999-1.deb")" \
+		"SHA256: $(sha256sum "$dir/repository/999-1.deb" | cut -d' ' -f1)" >"$dir/repository/Packages"
+	echo "deb [trusted=yes] file:$dir/repository ./" >"$dir/next.list"
+	only=(-o "Dir::Etc::SourceList=$dir/next.list" -o Dir::Etc::SourceParts=/nothing -o "Dir::State::Lists=$dir/lists")
+	dpkg -i "$dir/repository/1-1.deb" && apt-get "${only[@]}" update && apt-get "${only[@]}" -s upgrade >"$dir/log" || rc=1
+	cat "$dir/log"
+	tr -s ' \n' ' ' <"$dir/log" | grep -iE 'kept back: linux-image-amd64|not upgrading: linux-image-amd64' || rc=1
+	# Without the package it would come.
+	apt-get "${only[@]}" -s install rust-pciback-modules-amd64- linux-image-amd64 | grep '^Inst linux-image-amd64 .*999-1' || rc=1
+	dpkg --purge linux-image-amd64
+	return "$rc"
+}
+
 refuses() { # the line of DKMS that says why, once
 	[ "$(grep -c 'have no Rust metadata (rust/libkernel.rmeta), so no module is built' /tmp/apt.log)" = 1 ] ||
 		{ cat /tmp/apt.log && return 1; }
@@ -167,10 +223,13 @@ if [ "$generator" = initramfs-tools ]; then
 	check "the driver for one kernel installs" install "$(deb rust-pciback)" "$(deb "rust-pciback-modules-$older")"
 	check "its initramfs has the module" has "$older" "extra/rust_pciback\.ko"
 	check "the other's does not" lacks "$release" "rust_pciback\.ko"
+	check "and that is told to who has hide= for xen-pciback" warns
+	check "that keeps the C driver, in the initramfs too" keeps_c_driver
 	start=$(date +%s%N)
 	check "the newest kernel's comes with the meta package" install "$(deb "rust-pciback-modules-$release")" \
 		"$(deb rust-pciback-modules-amd64)"
 	echo "# installing took $((($(date +%s%N) - start) / 1000000)) ms"
+	check "a kernel that there is no driver for yet is kept back" held
 else
 	start=$(date +%s%N)
 	check "everything but DKMS installs" install "$(deb rust-pciback)" "$debs"/rust-pciback-modules-*.deb
@@ -196,6 +255,7 @@ if [ "$generator" = dracut ]; then
 else
 	check "claims before udev" before_udev
 	check "signed with the key of the machine" signed
+	check "a module that was built by hand stays" by_hand
 	start=$(date +%s%N)
 	check "DKMS installs where no headers have metadata" install "$(deb rust-pciback-dkms)"
 	echo "# that took $((($(date +%s%N) - start) / 1000000)) ms"

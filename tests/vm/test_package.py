@@ -175,7 +175,27 @@ def test_names_of_the_c_driver(installed: Installed) -> None:
         assert [driver(dom0, name) for name in ("igb0", "nvme0", "e1000e0")] == ["pciback"] * 3
         assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots").split() == sorted([igb, nvme, card])
         assert not dom0.run("grep -w xen_pciback /proc/modules").ok
-        dom0.check("modprobe -r rust_pciback; modprobe xen-pciback; grep -w rust_pciback /proc/modules")
+        # As its own, by its name: unloaded and loaded.
+        dom0.check("modprobe -r xen-pciback")
+        assert not dom0.run("grep -w rust_pciback /proc/modules").ok
+        dom0.check("modprobe xen-pciback; grep -w rust_pciback /proc/modules")
+        assert not dom0.run("grep -w xen_pciback /proc/modules").ok
+
+
+def test_a_kernel_without_the_module(installed: Installed) -> None:
+    """A kernel that this driver was not installed for keeps the C driver, by its name and with its options."""
+    with installed.boot(machine()) as dom0:
+        card = dom0.bdf("e1000e0")
+        dom0.write("/etc/modprobe.d/xen-pciback.conf", f"options xen-pciback hide=({card})\n".encode())
+    *_, older, _ = installed.releases
+    installed.select(older)
+    with installed.boot(machine()) as dom0:
+        assert drivers(dom0) | NATIVE == drivers(dom0)
+        dom0.check(f"echo {card} >/sys/bus/pci/devices/{card}/driver/unbind")
+        dom0.check("modprobe xen-pciback; grep -w xen_pciback /proc/modules")
+        assert driver(dom0, "e1000e0") == "pciback"
+        assert dom0.run(f"dmesg --level=err | grep -F 'install the package rust-pciback-modules-{older}'").ok
+        dom0.check("modprobe -r xen-pciback")
         assert not dom0.run("grep -w xen_pciback /proc/modules").ok
 
 
