@@ -214,7 +214,7 @@ macro_rules! module_info {
         const _: () = {
             const TEXT: &str = concat!($name, "=", $value, "\0");
             #[link_section = ".modinfo"]
-            #[used]
+            #[used(compiler)]
             static INFO: [u8; TEXT.len()] = $crate::kapi::param::bytes(TEXT);
         };
     };
