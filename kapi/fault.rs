@@ -48,7 +48,7 @@ number_param!(
 number_param!(
     /// How many interrupts in a second are a storm; 0: as many as in other builds.
     STORM,
-    "irq_storm",
+    "storm_limit",
     "test build: how many interrupts of a shared line in a second are too many"
 );
 

@@ -105,13 +105,13 @@ def test_a_line_that_dom0_has_too(dom0: Dom0, irq: str, figure: Callable[[str], 
 def test_a_storm(dom0: Dom0, irq: str) -> None:
     """Interrupts that come too fast (for this test build): the device loses its pin, dom0 not its card's line."""
     identity, bdf = NVME.in_dom0(dom0), dom0.bdf(NVME.name)
-    load(dom0, "irq_storm=0", module="/root/faults/rust_pciback.ko")
+    load(dom0, "storm_limit=0", module="/root/faults/rust_pciback.ko")
     dom0.check(f"xl pci-assignable-add {bdf}")
     guest = Guest(dom0, "pv", [bdf], cmdline="pci=nomsi", kind="pv", cold=False).create()
     slot = NVME.in_guest(guest)
     told = f"{bdf}: domain {guest.domid}: INTx is off"
     assert not dom0.run(f"dmesg | grep -q '{told}'").ok
-    dom0.check("echo 50 >/sys/module/rust_pciback/parameters/irq_storm")
+    dom0.check("echo 50 >/sys/module/rust_pciback/parameters/storm_limit")
     disk = f"/dev/$(basename $(ls -d /sys/bus/pci/devices/{slot}/nvme/nvme*/nvme*n1))"
     guest.check(f"dd if={disk} of=/dev/null bs=512 iflag=direct >/dev/null 2>&1 &")
     dom0.check(until(f"dmesg | grep -q '{told}'", 60), 90)
@@ -122,7 +122,7 @@ def test_a_storm(dom0: Dom0, irq: str) -> None:
     RUST.check_clean(dom0, bdf)
     # The next guest has it anew. (QEMU's nvme keeps its pin on when it is reset meanwhile, and on slow machines
     # that is a storm without end, which dom0 outlives. The guest's driver looks at its disk after 30 s then.)
-    dom0.check("echo 0 >/sys/module/rust_pciback/parameters/irq_storm")
+    dom0.check("echo 0 >/sys/module/rust_pciback/parameters/storm_limit")
     guest = Guest(dom0, "pv", [bdf], cmdline="pci=nomsi", kind="pv", cold=False).create()
     assert NVME.identity(guest, NVME.in_guest(guest)) == identity
     guest.destroy()
