@@ -67,8 +67,8 @@ fn share(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages) {
 
 /// The use ends: the pin is turned off, and the handler goes.
 pub(super) fn end(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages) {
-    if messages.user.is_some() && Command::read(locked).is_some() {
-        locked.set_intx(false);
+    if messages.user.is_some() {
+        disable_pin(locked);
     }
     let Some(line) = &mut messages.line else {
         return;
@@ -86,8 +86,8 @@ pub(super) fn end(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Message
 pub(crate) fn see_to(claimed: &Claimed, locked: &Locked<'_>) {
     let mut messages = claimed.messages.lock();
     share(claimed, locked, &mut messages);
-    if messages.pin_is_off && Command::read(locked).is_some() {
-        locked.set_intx(false);
+    if messages.pin_is_off {
+        disable_pin(locked);
     }
 }
 
@@ -135,6 +135,13 @@ fn end_storm(device: &ARef<pci::Device>) {
     }
 }
 
+/// Turns the pin off, if the device answers.
+fn disable_pin(locked: &Locked<'_>) {
+    if Command::read(locked).is_some() {
+        locked.set_intx(false);
+    }
+}
+
 /// Why the pin of a device is turned off.
 enum TurnedOff {
     /// dom0 can't share its line.
@@ -146,9 +153,7 @@ enum TurnedOff {
 /// Turns the pin off until the use ends, and tells the administrator.
 fn turn_off(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages, why: TurnedOff) {
     messages.pin_is_off = true;
-    if Command::read(locked).is_some() {
-        locked.set_intx(false);
-    }
+    disable_pin(locked);
     let Some(domain) = messages.user else {
         return;
     };

@@ -54,8 +54,8 @@ pub(crate) struct GsiIrq {
 }
 
 impl GsiIrq {
-    /// Has the kernel give the GSI, which the device's pin reaches, an interrupt; or takes the one
-    /// that it has. Sleeps.
+    /// Registers the GSI that the device's pin reaches. The kernel gives it an interrupt, unless it
+    /// has one. Sleeps.
     ///
     /// # Errors
     ///

@@ -141,8 +141,8 @@ struct Candidate<'a> {
     device: &'a Device,
     claim: Claim,
     force: Force,
-    /// By `hide`. Whoever names devices to the driver itself has always been obeyed; only a disk
-    /// that is known to hold the root file system cannot be meant.
+    /// By `hide`. The driver claims what that names. A disk that holds the root file system is the
+    /// only exception.
     hidden: bool,
 }
 

@@ -78,7 +78,7 @@ fn machine(devices: Vec<Device>) -> Machine {
     }
 }
 
-/// Has the rules for the boot know the devices, as such of a class.
+/// Enters the devices into what the rules for the boot know, each with this class.
 fn with_rules(mut machine: Machine, class: u8, record: &str) -> Machine {
     let function = |device: &Device| Function {
         address: device.sbdf,
