@@ -5,8 +5,8 @@
 # do so each allocation: the errno is one of those that may be, the device is as it was, and
 # can be claimed, reset and used afterwards.
 #
-# lab: main pvh
-# tier all: main pv
+# lab: main pv
+# tier all: main pvh
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}

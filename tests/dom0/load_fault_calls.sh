@@ -4,7 +4,8 @@
 # Each call that can fail fails once while the module is loaded, with a device that it is to
 # claim: the module is there, or nothing of it is.
 #
-# lab: main pvh pv
+# lab: main pv
+# tier all: main pvh
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}

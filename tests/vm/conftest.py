@@ -7,6 +7,8 @@ A test names its machine with a mark, and gets it as the fixture `dom0`:
     @pytest.mark.dom0("vfs", "pvh", "pv")             run it in each flavour
     @pytest.mark.dom0("main", xl=True, fresh=True)    with the toolstack; not a used one
     @pytest.mark.dom0(["main", "vfs"])                run it with each of these topologies
+    @pytest.mark.dom0("vfs", "pvh", "pv", seldom="pvh")
+                                                      in that flavour in the tier `all` only
 
 Tests of one spec of machine share it and run in one worker, so each must leave it
 as it was; after one that fails the next gets a new machine. After every test the
@@ -79,7 +81,7 @@ class Pool:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line(
-        "markers", "dom0(topologies, *flavours, xl=False, fresh=False, kernel='', xen='', pv_cpus=1)"
+        "markers", "dom0(topologies, *flavours, seldom='', xl=False, fresh=False, kernel='', xen='', pv_cpus=1)"
     )
     config.addinivalue_line("markers", "tier(name): the first tier that it is in, if not the first of all")
     config.addinivalue_line("markers", "c_driver: the C driver with a guest, for comparison; in the tier `all` only")
@@ -98,15 +100,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     first, *flavours = mark.args
     topologies = [first] if isinstance(first, str) else first
-    options = {key: value for key, value in mark.kwargs.items() if key not in ("fresh", "pv_cpus")}
+    options = {key: value for key, value in mark.kwargs.items() if key not in ("fresh", "pv_cpus", "seldom")}
     cpus = {"pv": {"cpus": mark.kwargs.get("pv_cpus", 1)}}
     specs = [
         MachineSpec(topology, flavour, **options, **cpus.get(flavour, {}))
         for topology in topologies
         for flavour in flavours or ["pvh"]
     ]
+    seldom = mark.kwargs.get("seldom")
     params = [
-        pytest.param(spec, id=str(spec), marks=pytest.mark.xdist_group(str(spec))) for spec in specs if spec.exists
+        pytest.param(
+            spec,
+            id=str(spec),
+            marks=[pytest.mark.xdist_group(str(spec)), *([pytest.mark.tier("all")] if spec.flavour == seldom else [])],
+        )
+        for spec in specs
+        if spec.exists
     ]
     metafunc.parametrize("dom0", params, indirect=True)
 

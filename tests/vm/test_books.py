@@ -120,6 +120,7 @@ def test_a_guest_removes_its_frontend(dom0: Dom0, claimed: list[str]) -> None:
     wait_idle(dom0, igb)
 
 
+@pytest.mark.tier("all")
 @IN_PV
 def test_a_storm_of_renumberings(dom0: Dom0, claimed: list[str]) -> None:
     """Another writer renumbers the list 2,000 times, each time in one commit: no device that stays on it

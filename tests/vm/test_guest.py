@@ -82,7 +82,7 @@ def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoi
 
 
 @pytest.mark.core
-@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True, seldom="pv")
 def test_life(dom0: Dom0, part: Parts) -> None:
     """A network card from the start, a disk that comes and goes and comes again with another card."""
     life(dom0, part, RUST, IGB, [NVME, E1000E])

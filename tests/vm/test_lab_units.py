@@ -34,6 +34,23 @@ def test_quiet_log() -> None:
     assert klog.reports(lines) == []
 
 
+DEATH = "(XEN) Hardware Dom0 crashed: 'noreboot' set - not rebooting."
+
+
+def test_the_emulators_own_death() -> None:
+    """An interrupt in the handler of an interrupt that has not begun; in one that has, it is not that."""
+    twice = "[  2.0] RIP: 0010:asm_sysvec_xen_hvm_callback+0x0/0x20"
+    later = "[  2.0] RIP: 0010:asm_sysvec_xen_hvm_callback+0x1a/0x20"
+    assert klog.cause_of_death([*LOCKDEP, twice], DEATH) == klog.DELIVERED_TWICE
+    assert klog.cause_of_death([*LOCKDEP, later], DEATH) == DEATH
+
+
+def test_which_tests_are_run_again(pytestconfig: pytest.Config) -> None:
+    """Those that the emulator ended, once."""
+    assert pytestconfig.getoption("reruns") == 1
+    assert pytestconfig.getoption("only_rerun") == [klog.DELIVERED_TWICE]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -38,7 +38,7 @@ def has_msix(dom0: Dom0, bdf: str) -> bool:
     return dom0.run(f"grep -qx msix {DEVICES}/{bdf}/msi_irqs/*").ok
 
 
-@pytest.mark.dom0("vectors", "pvh", "pv")
+@pytest.mark.dom0("vectors", "pvh", "pv", seldom="pv")
 def test_held_and_let_go(dom0: Dom0, part: Parts) -> None:
     """What guests get is shown at the claim, by table size; afterwards the native driver has MSI-X."""
     expected = IN_PVH if dom0.flavour == "pvh" else IN_PV
@@ -111,6 +111,7 @@ def bar_of_table(dom0: Dom0, bdf: str) -> int:
     return int(line.split()[0], 16)
 
 
+@pytest.mark.tier("all")  # Four minutes.
 @pytest.mark.dom0("guest", "pvh", xl=True)
 def test_a_guest_that_uses_msi_and_writes_the_table(dom0: Dom0, part: Parts) -> None:
     """Its writes don't reach the table of another device of its own, and the device on which it used MSI

@@ -76,7 +76,7 @@ def life(dom0: Dom0, stub: Stub, first: Endpoint, late: list[Endpoint], cmdline:
 
 
 @pytest.mark.core
-@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True, seldom="pvh")
 def test_life(dom0: Dom0) -> None:
     """A disk from the start, and network cards that come and go: all by MSI-X."""
     life(dom0, RUST, NVME, [E1000E, IGB])

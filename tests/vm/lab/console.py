@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from .klog import cause_of_death
 from .paths import SLOWER
 
 #: Printed last, after the trace that a person wants to read.
@@ -53,6 +54,7 @@ class Console:
         self._log.close()
 
     def _die(self, why: str) -> None:
+        why = cause_of_death(self._lines, why)
         with self._changed:
             self.death = why
             self._changed.notify_all()

@@ -63,6 +63,13 @@ KERNELS_OWN = (
     (r"WARNING: drivers/pci/remove\.c.* pci_stop_and_remove_bus_device", r"\bigb_remove\b", r"\bunbind_store\b"),
 )
 
+#: The emulator delivers an interrupt of a hardware-virtualised guest a second time, before the first
+#: instruction of its handler and whatever RFLAGS.IF says: helper_vmrun() of QEMU (svm_helper.c) leaves
+#: the vector in exception_index, and a processor that is asked to leave its loop just then takes it for
+#: an exception. The handler then runs with the user's GS, and dom0 dies.
+_DELIVERED_TWICE = re.compile(r"RIP: 0010:asm_sysvec_xen_hvm_callback\+0x0/")
+DELIVERED_TWICE = "the emulator delivered an interrupt twice"
+
 _BAD = re.compile("|".join(LINUX + XEN))
 _OPENS = re.compile(r"-{6,}\[ cut here \]")
 _CLOSES = re.compile(r"---\[ end trace|</TASK>")
@@ -126,6 +133,11 @@ def unexpected(lines: Iterable[str], allowed: Iterable[str] = ()) -> list[Report
         if not any(pattern.search(line) for pattern in patterns for line in report.lines)
         and not any(all(_has(report, pattern) for pattern in own) for own in KERNELS_OWN)
     ]
+
+
+def cause_of_death(lines: Iterable[str], last_words: str) -> str:
+    """Why a host with this log and these last words died."""
+    return DELIVERED_TWICE if any(map(_DELIVERED_TWICE.search, lines)) else last_words
 
 
 def _has(report: Report, pattern: str) -> bool:
