@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 from lab.installed import DEBS, Installed
@@ -19,6 +20,7 @@ PROGRAM = "/usr/libexec/rust-pciback/pciback-boot"
 UPDATE = "/usr/libexec/rust-pciback/update-initrd"
 #: Making an initramfs in an emulated machine takes minutes.
 SLOW = 1800
+NATIVE = {"igb0": "igb", "nvme0": "nvme", "e1000e0": "e1000e"}
 
 
 def machine() -> Topology:
@@ -32,23 +34,35 @@ def machine() -> Topology:
 GENERATORS = [
     pytest.param(name, marks=pytest.mark.xdist_group(f"package-{name}")) for name in ("initramfs-tools", "dracut")
 ]
+#: The disk that holds root, where machine.py has it.
+ROOT_DISK = "0000:00:03.0"
 
 
-@pytest.fixture(params=GENERATORS)
-def system(request: pytest.FixtureRequest) -> Iterator[Installed]:
-    """A system with that generator, as from the installer."""
-    system = Installed(request.param)
-    yield system
-    system.close()
+class Card(NamedTuple):
+    """Where a device is, and what it is."""
+
+    bdf: str
+    ids: str
+
+
+@pytest.fixture(scope="session")
+def cards() -> dict[str, Card]:
+    """The machine's devices, by their names."""
+    with Dom0(machine(), name="package-cards") as dom0:
+
+        def look(name: str) -> Card:
+            path = f"/sys/bus/pci/devices/{dom0.bdf(name)}"
+            ids = dom0.check(f"cat {path}/vendor {path}/device").replace("0x", "").split()
+            return Card(dom0.bdf(name), ":".join(ids))
+
+        return {name: look(name) for name in (*NATIVE, "display0")}
 
 
 @pytest.fixture(scope="module", params=GENERATORS)
 def with_packages(request: pytest.FixtureRequest) -> Iterator[Installed]:
-    """One that the packages for its newest kernel were installed in, while it ran."""
+    """A system that the packages for its newest kernel were installed in."""
     system = Installed(request.param)
-    with system.boot(machine()) as dom0:
-        put_packages(dom0)
-        install(dom0, "rust-pciback", f"rust-pciback-modules-{system.release}")
+    install(system, "rust-pciback", f"rust-pciback-modules-{system.release}")
     yield system
     system.close()
 
@@ -57,6 +71,16 @@ def with_packages(request: pytest.FixtureRequest) -> Iterator[Installed]:
 def installed(with_packages: Installed) -> Iterator[Installed]:
     """A copy of that, for one test."""
     system = with_packages.copy()
+    yield system
+    system.close()
+
+
+@pytest.fixture(params=GENERATORS)
+def older(request: pytest.FixtureRequest) -> Iterator[Installed]:
+    """A system that runs its older kernel, with the packages for that."""
+    system = Installed(request.param)
+    system.select(system.releases[0])
+    install(system, "rust-pciback", f"rust-pciback-modules-{system.release}")
     yield system
     system.close()
 
@@ -72,25 +96,15 @@ def drivers(dom0: Dom0) -> dict[str, str]:
     return {name: driver(dom0, name) for name in ("igb0", "nvme0", "e1000e0", "display0")}
 
 
-def write(dom0: Dom0, name: str, extra: str = "", **wrong: str) -> None:
+def claim_at_boot(system: Installed, name: str, card: Card, extra: str = "") -> None:
     """Have a device claimed at boot, by all that is known of it."""
-    path = f"/sys/bus/pci/devices/{dom0.bdf(name)}"
-    ids = dom0.check(f"cat {path}/vendor {path}/device").replace("0x", "").split()
-    text = f"address={dom0.bdf(name)}\nid={wrong.get('id', ':'.join(ids))}\n{extra}"
-    dom0.write(f"{STORE}/{name}.conf", text.encode())
+    system.write(f"{STORE}/{name}.conf", f"address={card.bdf}\nid={card.ids}\n{extra}")
 
 
-def put_packages(dom0: Dom0) -> None:
-    """Copy the packages that are installed into dom0."""
-    for deb in DEBS.glob("*.deb"):
-        if "dkms" not in deb.name and "dbgsym" not in deb.name:
-            dom0.put(deb, f"/root/debs/{deb.name}")
-
-
-def install(dom0: Dom0, *names: str) -> None:
+def install(system: Installed, *names: str) -> None:
     """Install packages, by the beginnings of their files' names."""
-    files = " ".join(f"/root/debs/{name}_*.deb" for name in names)
-    dom0.check(f"apt-get install -y --no-install-recommends {files}", SLOW)
+    files = " ".join(f"/cache/deb/{name}_*.deb" for name in names)
+    system.run(f"apt-get install -y --no-install-recommends {files}")
 
 
 def claims_said(dom0: Dom0) -> str:
@@ -98,81 +112,78 @@ def claims_said(dom0: Dom0) -> str:
     return dom0.check("cat /run/rust-pciback/report")
 
 
-NATIVE = {"igb0": "igb", "nvme0": "nvme", "e1000e0": "e1000e"}
-
-
-def test_life(system: Installed) -> None:
-    """Installed, three boots, an updated kernel, refusals, purged: each boot has the drivers that it should."""
-    *_, older, newest = system.releases
-    system.select(older)
-    with system.boot(machine()) as dom0:
-        assert drivers(dom0) | NATIVE == drivers(dom0)
-        put_packages(dom0)
-        install(dom0, "rust-pciback", f"rust-pciback-modules-{older}")
-        # Nothing that runs is touched.
-        assert drivers(dom0) | NATIVE == drivers(dom0)
-        write(dom0, "igb0")
-        # Writes the other's file, and makes the initramfs again.
-        dom0.check(f"pcibackctl claim --boot {dom0.bdf('nvme0')}", SLOW)
-        dom0.check(f"{PROGRAM} plan")
-    for _ in range(3):
-        with system.boot(machine()) as dom0:
-            assert drivers(dom0) | {"igb0": "pciback", "nvme0": "pciback", "e1000e0": "e1000e"} == drivers(dom0)
-            # Before the native drivers: those never had the devices.
-            assert not dom0.run("dmesg | grep -E '(igb|nvme) .*(0000:01:00.0|0000:02:00.0)'").ok
-            assert "refuse" not in claims_said(dom0)
-            assert not dom0.run("grep -w xen_pciback /proc/modules").ok
-    with system.boot(machine()) as dom0:
-        install(dom0, f"rust-pciback-modules-{newest}", "rust-pciback-modules-amd64")
+def test_life(older: Installed, cards: dict[str, Card]) -> None:
+    """Claimed at boot, and one more, by the tool; the next kernel is installed, and boots; purged: each boot has
+    the drivers that it should."""
+    newest = older.releases[-1]
+    claim_at_boot(older, "igb0", cards["igb0"])
+    older.run(UPDATE)
+    with older.boot(machine()) as dom0:
+        assert drivers(dom0) | NATIVE | {"igb0": "pciback"} == drivers(dom0)
+        dom0.check(f"pcibackctl claim --boot {cards['nvme0'].bdf}", SLOW)
+    with older.boot(machine()) as dom0:
+        assert drivers(dom0) | {"igb0": "pciback", "nvme0": "pciback", "e1000e0": "e1000e"} == drivers(dom0)
+        # Before the native drivers: those never had the devices.
+        assert not dom0.run(f"dmesg | grep -E '(igb|nvme) .*({cards['igb0'].bdf}|{cards['nvme0'].bdf})'").ok
+        assert "refuse" not in claims_said(dom0)
+        assert not dom0.run("grep -w xen_pciback /proc/modules").ok
+        for deb in DEBS.glob("rust-pciback-modules-*.deb"):
+            dom0.put(deb, f"/root/{deb.name}")
+        files = f"/root/rust-pciback-modules-{newest}_*.deb /root/rust-pciback-modules-amd64_*.deb"
+        dom0.check(f"apt-get install -y --no-install-recommends {files}", SLOW)
         # The one that is running stays loaded, with its devices.
         assert driver(dom0, "igb0") == "pciback"
-    system.select(newest)
-    with system.boot(machine()) as dom0:
+    older.select(newest)
+    with older.boot(machine()) as dom0:
         assert dom0.check("uname -r").strip() == newest
         assert driver(dom0, "igb0") == driver(dom0, "nvme0") == "pciback"
         dom0.check("apt-get purge -y 'rust-pciback*'", SLOW)
         assert not dom0.run(f"ls -d {STORE}").ok
-    with system.boot(machine()) as dom0:
+    with older.boot(machine()) as dom0:
         assert drivers(dom0) | NATIVE == drivers(dom0)
         assert not dom0.run("modinfo rust_pciback").ok
 
 
-def test_refusals(installed: Installed) -> None:
+def test_refusals(installed: Installed, cards: dict[str, Card]) -> None:
     """The disk with root, the only display and a device that isn't what was written are left alone; it boots on."""
+    installed.write(f"{STORE}/root.conf", f"address={ROOT_DISK}\n")
+    for name in ("display0", "e1000e0"):
+        claim_at_boot(installed, name, cards[name])
+    claim_at_boot(installed, "igb0", cards["igb0"]._replace(ids="8086:ffff"))
+    installed.run(UPDATE)
     with installed.boot(machine()) as dom0:
-        for name in ("lab-disk", "display0", "e1000e0"):
-            write(dom0, name)
-        write(dom0, "igb0", id="8086:ffff")
-        assert dom0.run(f"{PROGRAM} plan").status == 1
-        dom0.check(UPDATE, SLOW)
-        root, display, card = dom0.bdf("lab-disk"), dom0.bdf("display0"), dom0.bdf("igb0")
-    with installed.boot(machine()) as dom0:
+        assert dom0.bdf("lab-disk") == ROOT_DISK
         said = claims_said(dom0)
-        assert f"refuse {root} {STORE}/lab-disk.conf: it holds the root file system" in said
-        assert f"refuse {display} {STORE}/display0.conf: it has the console" in said
-        assert f"refuse {card} {STORE}/igb0.conf: the device there is 8086:10c9, not 8086:ffff" in said
+        assert f"refuse {ROOT_DISK} {STORE}/root.conf: it holds the root file system" in said
+        assert f"refuse {cards['display0'].bdf} {STORE}/display0.conf: it has the console" in said
+        wrong = f"the device there is {cards['igb0'].ids}, not 8086:ffff"
+        assert f"refuse {cards['igb0'].bdf} {STORE}/igb0.conf: {wrong}" in said
         assert driver(dom0, "e1000e0") == "pciback"
         assert driver(dom0, "igb0") == "igb"
         assert driver(dom0, "lab-disk") == "virtio-pci"
         assert driver(dom0, "display0") != "pciback"
         # Loud: in the kernel's log, at a level that a quiet console shows.
         assert dom0.run("dmesg --level=err | grep -F 'it holds the root file system'").ok
-        write(dom0, "display0", "force=gpu\n")
-        dom0.check(UPDATE, SLOW)
+        assert dom0.run(f"{PROGRAM} plan").status == 1
+
+
+def test_forced(installed: Installed, cards: dict[str, Card]) -> None:
+    """Even the only display, for who insists."""
+    claim_at_boot(installed, "display0", cards["display0"], "force=gpu\n")
+    installed.run(UPDATE)
     with installed.boot(machine()) as dom0:
         assert driver(dom0, "display0") == "pciback"
 
 
-def test_names_of_the_c_driver(installed: Installed) -> None:
+def test_names_of_the_c_driver(installed: Installed, cards: dict[str, Card]) -> None:
     """What its users have on the command line and in /etc goes on working, and is merged."""
-    with installed.boot(machine()) as dom0:
-        igb, nvme, card = (dom0.bdf(name) for name in ("igb0", "nvme0", "e1000e0"))
-        dom0.write("/etc/modprobe.d/xen-pciback.conf", f"options xen-pciback hide=({nvme})\n".encode())
-        dom0.write("/etc/modules-load.d/xen-pciback.conf", b"xen-pciback\n")
-        write(dom0, "e1000e0")
-        dom0.check(UPDATE, SLOW)
+    igb, nvme, card = (cards[name].bdf for name in NATIVE)
+    installed.write("/etc/modprobe.d/xen-pciback.conf", f"options xen-pciback hide=({nvme})\n")
+    installed.write("/etc/modules-load.d/xen-pciback.conf", "xen-pciback\n")
+    claim_at_boot(installed, "e1000e0", cards["e1000e0"])
+    installed.run(UPDATE)
     with installed.boot(machine(), kernel=f"xen-pciback.hide=({igb})") as dom0:
-        assert [driver(dom0, name) for name in ("igb0", "nvme0", "e1000e0")] == ["pciback"] * 3
+        assert [driver(dom0, name) for name in NATIVE] == ["pciback"] * 3
         assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots").split() == sorted([igb, nvme, card])
         assert not dom0.run("grep -w xen_pciback /proc/modules").ok
         # As its own, by its name: unloaded and loaded.
@@ -182,33 +193,32 @@ def test_names_of_the_c_driver(installed: Installed) -> None:
         assert not dom0.run("grep -w xen_pciback /proc/modules").ok
 
 
-def test_a_kernel_without_the_module(installed: Installed) -> None:
+def test_a_kernel_without_the_module(installed: Installed, cards: dict[str, Card]) -> None:
     """A kernel that this driver was not installed for keeps the C driver, by its name and with its options."""
-    with installed.boot(machine()) as dom0:
-        card = dom0.bdf("e1000e0")
-        dom0.write("/etc/modprobe.d/xen-pciback.conf", f"options xen-pciback hide=({card})\n".encode())
-    *_, older, _ = installed.releases
-    installed.select(older)
+    card = cards["e1000e0"].bdf
+    installed.write("/etc/modprobe.d/xen-pciback.conf", f"options xen-pciback hide=({card})\n")
+    installed.select(installed.releases[0])
     with installed.boot(machine()) as dom0:
         assert drivers(dom0) | NATIVE == drivers(dom0)
         dom0.check(f"echo {card} >/sys/bus/pci/devices/{card}/driver/unbind")
         dom0.check("modprobe xen-pciback; grep -w xen_pciback /proc/modules")
         assert driver(dom0, "e1000e0") == "pciback"
-        assert dom0.run(f"dmesg --level=err | grep -F 'install the package rust-pciback-modules-{older}'").ok
+        wanted = f"install the package rust-pciback-modules-{installed.release}"
+        assert dom0.run(f"dmesg --level=err | grep -F '{wanted}'").ok
         dom0.check("modprobe -r xen-pciback")
         assert not dom0.run("grep -w xen_pciback /proc/modules").ok
 
 
 @pytest.mark.parametrize("with_packages", GENERATORS[:1], indirect=True, scope="module")
-def test_driverctl(installed: Installed) -> None:
+def test_driverctl(installed: Installed, cards: dict[str, Card]) -> None:
     """By its name driverctl finds the driver; what it was told lasts over a reboot and a rescan."""
+    card = cards["e1000e0"].bdf
 
     def is_claimed(dom0: Dom0) -> bool:
-        path = f"/sys/bus/pci/devices/{dom0.bdf('e1000e0')}/driver"
+        path = f"/sys/bus/pci/devices/{card}/driver"
         return dom0.run(until(f"readlink {path} | grep -q /pciback$", 60), 120).ok
 
     with installed.boot(machine()) as dom0:
-        card = dom0.bdf("e1000e0")
         dom0.check(f"driverctl set-override {card} pciback", 120)
         assert driver(dom0, "e1000e0") == "pciback"
         assert dom0.check("driverctl list-overrides").split() == [card, "pciback"]
@@ -235,13 +245,12 @@ def slowness(dom0: Dom0) -> float:
     return max(1.0, best_there / best_here)
 
 
-def test_time(installed: Installed, figure: Callable[[str], None]) -> None:
+def test_time(installed: Installed, cards: dict[str, Card], figure: Callable[[str], None]) -> None:
     """Claiming costs the boot less than 200 ms, and the wait of each FLR (100 ms, PCIe 6.0 6.6.2)."""
     claimed = ("igb0", "nvme0")
-    with installed.boot(machine()) as dom0:
-        for name in claimed:
-            write(dom0, name)
-        dom0.check(UPDATE, SLOW)
+    for name in claimed:
+        claim_at_boot(installed, name, cards[name])
+    installed.run(UPDATE)
     with installed.boot(machine()) as dom0:
         first, last = (
             float(line.split("]")[0].strip("[ "))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A Debian system on a disk, as a user has it: installed in, rebooted, updated."""
+"""A Debian system, as a user has it: prepared, booted, and booted again with what the last boot left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from . import klog
 from .machine import Dom0
-from .paths import CACHE, IMAGE, RUN
+from .paths import CACHE, IMAGE, REPO, RUN
 from .topology import Topology
 from .until import until
 
@@ -23,43 +23,86 @@ DEBS = CACHE / "deb"
 
 
 class Installed:
-    """A copy of the disk with initramfs-tools or dracut. What boots is what is in its /boot."""
+    """A system with initramfs-tools or dracut. What boots is what is in its /boot.
 
-    def __init__(self, generator: str, source: Path | None = None) -> None:
-        source = source or IMAGE / f"package-{generator}"
+    Until it is booted it is a tree, in which commands run on this machine's processor (`run`): an emulated
+    one takes minutes to make an initramfs. From then on it is a disk.
+    """
+
+    def __init__(self, generator: str, *below: Path) -> None:
+        """`below`: the layers of another system that this one begins as."""
+        self.generator = generator
         RUN.mkdir(parents=True, exist_ok=True)
         self._dir = tempfile.TemporaryDirectory(prefix=f"installed-{generator}-", dir=RUN)
         self._path = Path(self._dir.name)
-        self.generator = generator
-        self.disk = self._path / "disk.ext4"
-        subprocess.run(["cp", "--reflink=auto", "--sparse=always", source / "disk.ext4", self.disk], check=True)
-        for file in source.glob("*[0-9]-amd64"):
-            shutil.copy(file, self._path)
+        for name in ("upper", "work", "tree"):
+            (self._path / name).mkdir()
+        self._layers = [*below] or [IMAGE / f"package-{generator}" / "upper", CACHE / "package-root" / generator]
+        self._tree: Path | None = self._path / "tree"
+        options = f"lowerdir={':'.join(map(str, self._layers))},upperdir={self._path}/upper,workdir={self._path}/work"
+        subprocess.run(["mount", "-t", "overlay", "-o", options, "none", self._tree], check=True)
+        boot = self._tree / "boot"
+        self.releases = sorted(
+            (file.name.removeprefix("vmlinuz-") for file in boot.glob("vmlinuz-*")),
+            key=lambda release: [int(number) for number in re.findall(r"\d+", release)],
+        )
         self.select(self.releases[-1])
 
     @property
-    def releases(self) -> list[str]:
-        """The kernels that there are, the newest last."""
-        found = [file.name.removeprefix("vmlinuz-") for file in self._path.glob("vmlinuz-*")]
-        return sorted(found, key=lambda release: [int(number) for number in re.findall(r"\d+", release)])
+    def tree(self) -> Path:
+        """Its files, until it is booted."""
+        assert self._tree is not None, "it has been booted, and is a disk"
+        return self._tree
+
+    def run(self, command: str) -> str:
+        """Run a shell command in the tree; returns what it printed."""
+        enter = [REPO / "tools/lab-enter", self.tree, REPO, CACHE, "sh", "-c", command]
+        namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+        done = subprocess.run([*namespaces, *enter], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, f"status {done.returncode} of: {command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def write(self, path: str, content: str) -> None:
+        """Write a file of the tree."""
+        file = self.tree / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
 
     def select(self, release: str) -> None:
-        """Boot that kernel from now on."""
+        """Boot that kernel from now on. Releases are in order, the newest last."""
         self.release = release
         self.kernel = self._path / f"vmlinuz-{release}"
         self.initramfs = self._path / f"initrd.img-{release}"
 
     def copy(self) -> Installed:
-        """Another such system, as this one is now."""
-        return Installed(self.generator, self._path)
+        """Another system that begins as this one, which isn't changed from now on."""
+        return Installed(self.generator, self._path / "upper", *self._layers)
 
     def close(self) -> None:
-        """Remove the copy."""
+        """Remove it."""
+        if self._tree is not None:
+            subprocess.run(["umount", self._tree], check=True)
+            self._tree = None
         self._dir.cleanup()
+
+    def _make_disk(self) -> None:
+        """From then on it is one."""
+        self.disk = self._path / "disk.ext4"
+        for release in self.releases:
+            for name in (f"vmlinuz-{release}", f"initrd.img-{release}"):
+                shutil.copy(self.tree / "boot" / name, self._path)
+        used = subprocess.run(["du", "-sm", self.tree], check=True, capture_output=True, text=True).stdout
+        megabytes = int(used.split()[0]) * 5 // 4 + 512
+        options = ["-q", "-t", "ext4", "-O", "^has_journal", "-d", self.tree]
+        subprocess.run(["mke2fs", *options, self.disk, f"{megabytes}M"], check=True)
+        subprocess.run(["umount", self.tree], check=True)
+        self._tree = None
 
     @contextmanager
     def boot(self, devices: Topology | str, **options: Any) -> Iterator[Dom0]:
         """Boot it; in the end its disk is in order, and the next boot has the initramfs that is on it."""
+        if self._tree is not None:
+            self._make_disk()
         dom0 = Dom0(devices, system=self, name=f"installed-{self.generator}", **options)
         try:
             yield dom0

@@ -125,7 +125,7 @@ class Dom0:
         try:
             self.qmp = Monitor(pairs[0][0])
             for agent in self._agents:
-                agent.wait_ready(self.BOOT)
+                agent.wait_ready(self.BOOT * (2 if self.system else 1))
             self.boot_seconds = time.monotonic() - began
             # The console shows errors only while booting, which is faster; what
             # it did not show is in the kernel's buffer.
