@@ -170,7 +170,11 @@ impl PvFunction {
                 offset,
                 size,
                 value,
-            } => self.write(&mut state, locked, offset, size, value),
+            } => {
+                let result = self.write(&mut state, locked, offset, size, value);
+                intx::see_to_pin(&self.claimed, locked);
+                result
+            }
             Operation::EnableMsi => Ok(self.sender(locked).enable_msi()?.into()),
             Operation::EnableMsix => {
                 *pirqs = self.sender(locked).enable_msix(&request.entries)?;

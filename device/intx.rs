@@ -31,10 +31,16 @@ use kernel::{
 
 /// A frontend gets the device.
 pub(super) fn begin(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages) {
-    // (Only where there are GSIs.)
     let Some(gsi) = claimed.interrupts.gsi else {
+        if claimed.device.pin().is_some() {
+            // It reaches a line nevertheless, and nobody knows which.
+            turn_off(claimed, locked, messages, TurnedOff::Unshared(ENODEV));
+        }
         return;
     };
+    if gsi.signalling.edge_triggered {
+        return; // Xen shares no such line.
+    }
     if messages.line.is_none() {
         match IntxLine::new(&claimed.device, gsi, claimed.dom0) {
             Ok(line) => messages.line = Some(line),
@@ -86,6 +92,15 @@ pub(super) fn end(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Message
 pub(crate) fn see_to(claimed: &Claimed, locked: &Locked<'_>) {
     let mut messages = claimed.messages.lock();
     share(claimed, locked, &mut messages);
+    keep_off(locked, &messages);
+}
+
+/// After a request of the guest that may have reset the device: turns a pin off that is to be off.
+pub(crate) fn see_to_pin(claimed: &Claimed, locked: &Locked<'_>) {
+    keep_off(locked, &claimed.messages.lock());
+}
+
+fn keep_off(locked: &Locked<'_>, messages: &Messages) {
     if messages.pin_is_off {
         disable_pin(locked);
     }

@@ -8,7 +8,8 @@
 //! the guest's: only the guest can tell, as the pin may be off again by then.
 //!
 //! When nobody ends an interrupt, such as after the death of the guest, the line calls the handler
-//! without end. If it is this device that pulls it, the handler turns the device's pin off.
+//! without end. If it is this device that pulls it, the handler turns the device's pin off
+//! ([`irq_storm`](crate::pure::irq_storm)).
 
 use super::workers;
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
         clock, fault,
         irq::{
             mask_pending_intx,
+            pulls_intx,
             GsiIrq,
             IrqHandler,
             SharedIrq, //
@@ -31,7 +33,8 @@ use crate::{
         intx::Gsi,
         irq_storm::{
             Counted,
-            Reaction,
+            Suspect,
+            Verdict,
             STORM, //
         },
         time::Time, //
@@ -86,6 +89,7 @@ struct Counts {
     count: Atomic<u32>,
     unseen_since: Atomic<i64>,
     unseen: Atomic<u32>,
+    suspect: Atomic<u32>,
     /// There was a storm: the pin is to be off.
     storm: Atomic<bool>,
     on_storm: OnStorm,
@@ -114,37 +118,51 @@ impl WorkItem for Counts {
     }
 }
 
+impl Counts {
+    fn counted(&self) -> Counted {
+        Counted {
+            since: Time(self.since.load(Relaxed)),
+            count: self.count.load(Relaxed),
+            unseen_since: Time(self.unseen_since.load(Relaxed)),
+            unseen: self.unseen.load(Relaxed),
+            suspect: Suspect::from_raw(self.suspect.load(Relaxed)),
+        }
+    }
+
+    fn count(&self, after: Counted) {
+        self.since.store(after.since.0, Relaxed);
+        self.count.store(after.count, Relaxed);
+        self.unseen_since.store(after.unseen_since.0, Relaxed);
+        self.unseen.store(after.unseen, Relaxed);
+        self.suspect.store(after.suspect.to_raw(), Relaxed);
+    }
+}
+
 impl IrqHandler for Handler {
     fn interrupt(&self) -> bool {
         let counts = &self.counts;
-        if !counts.acknowledges.load(Relaxed) {
-            return false;
+        let pulls = || pulls_intx(&counts.device);
+        let (after, verdict) = counts
+            .counted()
+            .interrupt(clock::now(), fault::storm(STORM), pulls);
+        counts.count(after);
+        let is_ended = verdict == Verdict::Storm && mask_pending_intx(&counts.device);
+        if is_ended {
+            counts.storm.store(true, Relaxed);
         }
-        if counts.storm.load(Relaxed) {
-            // The guest may have turned its pin on again, by a reset of its own.
-            return mask_pending_intx(&counts.device);
+        if is_ended || after.is_look_due() {
+            self.queue.enqueue(counts.clone());
         }
-        counts.handled.add(1, Relaxed);
-        let before = Counted {
-            since: Time(counts.since.load(Relaxed)),
-            count: counts.count.load(Relaxed),
-            unseen_since: Time(counts.unseen_since.load(Relaxed)),
-            unseen: counts.unseen.load(Relaxed),
-        };
-        let (after, reaction) = before.interrupt(clock::now(), fault::storm(STORM));
-        counts.since.store(after.since.0, Relaxed);
-        counts.count.store(after.count, Relaxed);
-        counts.unseen_since.store(after.unseen_since.0, Relaxed);
-        counts.unseen.store(after.unseen, Relaxed);
-        match reaction {
-            Reaction::Nothing => return true,
-            Reaction::Look => {}
-            // That of another device on the line is left to its handler, or to the kernel.
-            Reaction::Stop if !mask_pending_intx(&counts.device) => return false,
-            Reaction::Stop => counts.storm.store(true, Relaxed),
+        // Of a device whose pin is off none is taken, nor where the administrator wants none to be.
+        // One whose pin can't be turned off leaves its line to the kernel.
+        let is_taken = is_ended
+            || (verdict == Verdict::Taken
+                && counts.acknowledges.load(Relaxed)
+                && !counts.storm.load(Relaxed));
+        if is_taken {
+            counts.handled.add(1, Relaxed);
         }
-        self.queue.enqueue(counts.clone());
-        true
+        is_taken
     }
 }
 
@@ -165,7 +183,7 @@ impl IntxLine {
     ///
     /// In a PV dom0 it always is, since a driver may come later. In a PVH dom0 only next to other
     /// handlers: Xen never takes a line from a PVH dom0 that had a handler once, and would wait for
-    /// it at each interrupt of later guests (8 ms, `PT_IRQ_TIME_OUT` of xen/include/asm/hvm/irq.h).
+    /// it at each interrupt of later guests (a millisecond: `do_IRQ_guest()`, xen/arch/x86/irq.c).
     ///
     /// Returns `true` if it was added.
     ///
@@ -180,16 +198,17 @@ impl IntxLine {
             _ => return Ok(false),
         }
         let name = CString::try_from_fmt(fmt!("pciback[{}]", device.sbdf()))?;
-        let queue = workers::queue()?;
+        let queue = workers::queue_of_each_processor()?;
         let counts = Arc::pin_init(
             pin_init!(Counts {
                 device: device.clone(),
                 acknowledges: Atomic::new(true),
                 handled: Atomic::new(0),
-                since: Atomic::new(i64::MIN),
-                count: Atomic::new(0),
-                unseen_since: Atomic::new(i64::MIN),
-                unseen: Atomic::new(0),
+                since: Atomic::new(Counted::NONE.since.0),
+                count: Atomic::new(Counted::NONE.count),
+                unseen_since: Atomic::new(Counted::NONE.unseen_since.0),
+                unseen: Atomic::new(Counted::NONE.unseen),
+                suspect: Atomic::new(Counted::NONE.suspect.to_raw()),
                 storm: Atomic::new(false),
                 on_storm,
                 work <- new_work!("pciback_storm"),

@@ -17,30 +17,42 @@ use kernel::{
     },
 };
 
-global! {
-    /// The queue that the work is put on.
-    static QUEUE(WORK_QUEUE): Mutex<Option<Arc<OwnQueue>>> = None;
+/// The queues that work is put on.
+struct Queues {
+    usual: Arc<OwnQueue>,
+    of_each_processor: Arc<OwnQueue>,
 }
 
-/// The queue's life: from before the driver's registration to after its end.
+global! {
+    static QUEUES(WORK_QUEUES): Mutex<Option<Queues>> = None;
+}
+
+/// The queues' life: from before the driver's registration to after its end.
 pub(crate) struct Workers(());
 
 impl Workers {
-    /// Makes the queue.
+    /// Makes the queues.
     ///
     /// # Errors
     ///
     /// - `ENOMEM`: no memory.
     pub(crate) fn new() -> Result<Self> {
-        *QUEUE.lock() = Some(Arc::new(OwnQueue::new(c"rust_pciback")?, GFP_KERNEL)?);
+        let queues = Queues {
+            usual: Arc::new(OwnQueue::new(c"rust_pciback")?, GFP_KERNEL)?,
+            of_each_processor: Arc::new(
+                OwnQueue::of_each_processor(c"rust_pciback_irq")?,
+                GFP_KERNEL,
+            )?,
+        };
+        *QUEUES.lock() = Some(queues);
         Ok(Self(()))
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        let queue = QUEUE.lock().take();
-        drop(queue); // Waits for the last work to return, outside of the lock.
+        let queues = QUEUES.lock().take();
+        drop(queues); // Waits for the last work to return, outside of the lock.
     }
 }
 
@@ -54,14 +66,24 @@ pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
     queue()?.spawn(work)
 }
 
-/// Returns the queue, for work items that exist already. Who keeps it must let go of it before the
-/// module goes, which drops its own last.
+fn queue() -> Result<Arc<OwnQueue>> {
+    match &*QUEUES.lock() {
+        Some(queues) => Ok(queues.usual.clone()),
+        None => Err(ENODEV),
+    }
+}
+
+/// Returns the queue whose work runs on the processor that queues it, for work items that exist
+/// already. Who keeps it must let go of it before the module goes, which drops its own last.
 ///
 /// # Errors
 ///
 /// - `ENODEV`: the module goes.
-pub(super) fn queue() -> Result<Arc<OwnQueue>> {
-    QUEUE.lock().clone().ok_or(ENODEV)
+pub(super) fn queue_of_each_processor() -> Result<Arc<OwnQueue>> {
+    match &*QUEUES.lock() {
+        Some(queues) => Ok(queues.of_each_processor.clone()),
+        None => Err(ENODEV),
+    }
 }
 
 /// How the end of the work is waited for.

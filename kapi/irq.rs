@@ -59,10 +59,14 @@ impl GsiIrq {
     ///
     /// # Errors
     ///
+    /// - `ENODEV`: this machine's interrupts have no GSIs that are counted.
     /// - `EBUSY`: another driver says that the line signals in another way.
     /// - Any other errno of `acpi_register_gsi()`, such as `ENODEV` where there is no I/O APIC for
     ///   it.
     pub(crate) fn new(device: &pci::Device, gsi: Gsi) -> Result<Self> {
+        if !cfg!(target_arch = "x86_64") {
+            return Err(ENODEV);
+        }
         fault::point("acpi_register_gsi")?;
         let trigger = if gsi.signalling.edge_triggered {
             EDGE_SENSITIVE
@@ -102,19 +106,45 @@ impl Drop for GsiIrq {
     }
 }
 
-/// Turns a device's interrupt pin off, if it pulls its line; returns `true` if it did. May be
-/// called in interrupt context. Devices older than PCI 2.3 don't tell.
+/// `PCI_COMMAND_INTX_DISABLE` and `PCI_STATUS_INTERRUPT`, in a word of both registers
+/// (include/uapi/linux/pci_regs.h).
+const INTX_DISABLE: u32 = 0x400;
+const INTERRUPT_STATUS: u32 = 0x8 << 16;
+
+/// Reads Command and Status; all ones if the device doesn't answer. May be called in interrupt
+/// context.
+fn command_and_status(device: &pci::Device) -> u32 {
+    let mut value = u32::MAX;
+    // SAFETY: The device is valid. This takes the lock of configuration accesses, which is held
+    // with interrupts off. A failed access leaves all ones.
+    unsafe {
+        bindings::pci_read_config_dword(raw(device), bindings::PCI_COMMAND as c_int, &mut value)
+    };
+    value
+}
+
+/// Returns `true` if the device pulls its interrupt line: an interrupt is pending, and its pin is
+/// on. May be called in interrupt context. Devices older than PCI 2.3 don't tell.
+pub(crate) fn pulls_intx(device: &pci::Device) -> bool {
+    let value = command_and_status(device);
+    value != u32::MAX && value & INTX_DISABLE == 0 && value & INTERRUPT_STATUS != 0
+}
+
+/// Turns a device's interrupt pin off, if an interrupt is pending; returns `true` if it is off
+/// then. May be called in interrupt context. (Some devices have the bit, and go on.)
 pub(crate) fn mask_pending_intx(device: &pci::Device) -> bool {
-    // SAFETY: The device is valid. This takes the lock of configuration accesses.
-    unsafe { bindings::pci_check_and_mask_intx(raw(device)) }
+    // SAFETY: As above.
+    unsafe { bindings::pci_check_and_mask_intx(raw(device)) };
+    let value = command_and_status(device);
+    value != u32::MAX && value & INTX_DISABLE != 0
 }
 
 /// What is called at an interrupt.
 pub(crate) trait IrqHandler: Send + Sync + 'static {
     /// There was an interrupt. Returns `true` if it may have been the device's.
     ///
-    /// Called in interrupt context, by one processor at a time: it must not sleep, and takes no
-    /// lock that is taken elsewhere.
+    /// Called in interrupt context, by one processor at a time: it must not sleep, and takes only
+    /// locks that are always taken with interrupts off.
     fn interrupt(&self) -> bool;
 }
 

@@ -55,6 +55,15 @@ impl OwnQueue {
         Self::with_flags(name, bindings::wq_flags_WQ_UNBOUND)
     }
 
+    /// Makes a queue whose work runs on the processor that queues it.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory.
+    pub(crate) fn of_each_processor(name: &'static CStr) -> Result<Self> {
+        Self::with_flags(name, bindings::wq_flags_WQ_PERCPU)
+    }
+
     /// Makes a queue that stands still while the system sleeps.
     ///
     /// # Errors

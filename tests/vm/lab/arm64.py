@@ -37,12 +37,13 @@ class ArmDom0(Dom0):
         args = ["qemu-system-aarch64", "-accel", "tcg", "-machine", machine, "-cpu", "cortex-a57"]
         return [*args, "-smp", "1", "-m", "2G", "-nodefaults", "-no-reboot", "-display", "none"]
 
-    def _tree(self) -> list[str]:
-        """The machine's own device tree with the backends of the topology in it, if it has any."""
+    def _tree(self, loaders: list[str]) -> list[str]:
+        """The machine's own device tree, with what the loaders add to it, and with the backends of the
+        topology, if it has any."""
         if not self.topology.backends:
             return []
         tree = Path(self._dir.name) / "machine.dtb"
-        dump = self._machine()
+        dump = [*self._machine(), *loaders]
         dump[dump.index("-machine") + 1] += f",dumpdtb={tree}"
         subprocess.run(dump, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -61,9 +62,9 @@ class ArmDom0(Dom0):
             f"console=hvc0 panic=1 quiet lab.slower={SLOWER} {self.topology.kernel} {self._kernel} {CMDLINE}"
         ).strip()
         xen = f"console=dtuart dtuart=/pl011@9000000 noreboot dom0_mem=1024M {self._xen}".strip()
-        args = [*self._machine(), *self._tree(), "-name", f"guest={self.name}"]
-        args += ["-kernel", f"{KERNEL}/xen", "-append", xen]
         bootargs = kernel.replace(",", ",,")
-        args += ["-device", f"guest-loader,addr={KERNEL_AT:#x},kernel={KERNEL}/vmlinuz,bootargs={bootargs}"]
-        args += ["-device", f"guest-loader,addr={INITRD_AT:#x},initrd={KERNEL}/initrd"]
+        loaders = ["-kernel", f"{KERNEL}/xen", "-append", xen]
+        loaders += ["-device", f"guest-loader,addr={KERNEL_AT:#x},kernel={KERNEL}/vmlinuz,bootargs={bootargs}"]
+        loaders += ["-device", f"guest-loader,addr={INITRD_AT:#x},initrd={KERNEL}/initrd"]
+        args = [*self._machine(), *self._tree(loaders), *loaders, "-name", f"guest={self.name}"]
         return args + self._connections(fds, "disable-legacy=on") + self._plugged(fds)

@@ -52,6 +52,10 @@ impl OwnQueue {
         Self::make(false)
     }
 
+    pub(crate) fn of_each_processor(_: &'static CStr) -> Result<Self> {
+        Self::make(false)
+    }
+
     pub(crate) fn freezable(_: &'static CStr) -> Result<Self> {
         Self::make(true)
     }
