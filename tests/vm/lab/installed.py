@@ -57,7 +57,7 @@ class Installed:
     def run(self, command: str) -> str:
         """Run a shell command in the tree; returns what it printed."""
         enter = [REPO / "tools/lab-enter", self.tree, REPO, CACHE, "sh", "-c", command]
-        namespaces = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+        namespaces = ["unshare", "--mount", "--propagation", "unchanged", "--pid", "--fork", "--kill-child"]
         done = subprocess.run([*namespaces, *enter], check=False, capture_output=True, text=True)
         assert done.returncode == 0, f"status {done.returncode} of: {command}\n{done.stdout}{done.stderr}"
         return done.stdout
