@@ -7,7 +7,8 @@
 //! `fail_call` reads 0 afterwards. So a test fails each call of an operation in turn, until none is
 //! left. (It is the kernel's `fail-nth` for calls that aren't allocations.)
 //!
-//! The hypercall number `fail_physdev_op` answers with `fail_errno` each time.
+//! The hypercall number `fail_physdev_op` answers with `fail_errno` each time. With `xen_accepts`
+//! the others succeed, and Xen isn't asked.
 //!
 //! UPSTREAM(error-injection): `ALLOW_ERROR_INJECTION` does this for C functions.
 
@@ -42,6 +43,14 @@ number_param!(
     FAIL_PHYSDEV_OP,
     "fail_physdev_op",
     "test build: the number of the hypercall that Xen refuses, with fail_errno"
+);
+
+#[cfg(pciback_faults)]
+number_param!(
+    /// Not 0: each `physdev_op` seems to succeed.
+    XEN_ACCEPTS,
+    "xen_accepts",
+    "test build: hypercalls about devices succeed, and Xen isn't asked"
 );
 
 #[cfg(pciback_faults)]
@@ -112,14 +121,17 @@ pub(crate) const fn point(_: &'static str) -> Result {
     Ok(())
 }
 
-/// Returns the answer, a negative errno, where Xen isn't to be asked.
+/// Returns the answer, 0 or a negative errno, where Xen isn't to be asked.
 #[cfg(pciback_faults)]
 pub(super) fn answer_of_xen(operation: c_int) -> Option<c_int> {
     let refused = FAIL_PHYSDEV_OP.value();
     if c_int::try_from(refused) == Ok(operation) {
         return Some(error().to_errno());
     }
-    point("physdev_op").err().map(|error| error.to_errno())
+    match point("physdev_op") {
+        Err(error) => Some(error.to_errno()),
+        Ok(()) => (XEN_ACCEPTS.value() != 0).then_some(0),
+    }
 }
 
 /// Xen is asked: this is not a test build.

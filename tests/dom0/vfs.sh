@@ -134,6 +134,22 @@ without_flr() {
 	sysfs_write "$DRV/remove_slot" "$vf"
 }
 
+# accepted PF: with a Xen that accepts virtual functions (in the test build), they are devices like
+# any in a PVH dom0.
+accepted() {
+	for vf in $(vfs_of "$1"); do
+		same "$vf: is claimed, as Xen accepts it" 0 "$(give "$vf")"
+		same "$vf: was reset" clean "$(attr "$vf" state)"
+		same "$vf: can be reset" 0 "$(drv_errno reset_device "$vf")"
+		same "$vf: by flr" flr "$(attr "$vf" last_reset_method)"
+		same "$vf: Xen was told" told "$(attr "$vf" last_reset_xen)"
+		same "$vf: has no GSI" "" "$(cat "$PCI/$vf/gsi" 2>/dev/null)"
+		sysfs_write "$DRV/unbind" "$vf"
+		sysfs_write "$DRV/remove_slot" "$vf"
+		same "$vf: is released" "" "$(pci_driver "$vf")"
+	done
+}
+
 check "the module loads" module_load
 for pf in $PFS; do
 	identity "$pf" >"$tmp/$pf.identity"
@@ -155,6 +171,13 @@ if ! is_pvh && grep -q skip_reset "$PCIBACK_MODULE"; then
 	check "loads with an FLR that does nothing" module_load skip_reset=flr
 	for pf in $PFS; do
 		without_flr "$pf"
+	done
+	check "unloads" module_unload
+fi
+if is_pvh && grep -q xen_accepts "$PCIBACK_MODULE"; then
+	check "loads with a Xen that accepts all" module_load xen_accepts=1
+	for pf in $PFS; do
+		accepted "$pf"
 	done
 	check "unloads" module_unload
 fi
