@@ -124,7 +124,7 @@ pub(crate) fn decide(root: &Path, arguments: &str) -> io::Result<Decided> {
     let machine = read(root)?;
     let record = match Root(root).read(RECORD) {
         Some(text) => Record::parse(&text),
-        None => in_use(root, &machine),
+        None => in_use(root, &machine).at_boot(),
     };
     Ok(gather(&Root(root), arguments).decide(&machine, &record))
 }

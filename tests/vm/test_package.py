@@ -24,9 +24,10 @@ NATIVE = {"igb0": "igb", "nvme0": "nvme", "e1000e0": "e1000e"}
 
 
 def machine() -> Topology:
-    """What guests get, and a display that is the only one."""
+    """What guests get, a network card for dom0, and a display that is the only one."""
     t = Topology("package")
     t.on_port("igb", "igb0", romfile="").nvme_on_port("nvme0").on_port("e1000e", "e1000e0", romfile="")
+    t.on_port("e1000e", "spare0", romfile="")
     return t.device("bochs-display", "display0")
 
 
@@ -55,7 +56,7 @@ def cards() -> dict[str, Card]:
             ids = dom0.check(f"cat {path}/vendor {path}/device").replace("0x", "").split()
             return Card(dom0.bdf(name), ":".join(ids))
 
-        return {name: look(name) for name in (*NATIVE, "display0")}
+        return {name: look(name) for name in (*NATIVE, "spare0", "display0")}
 
 
 @pytest.fixture(scope="module", params=GENERATORS)
@@ -168,11 +169,21 @@ def test_refusals(installed: Installed, cards: dict[str, Card]) -> None:
 
 
 def test_forced(installed: Installed, cards: dict[str, Card]) -> None:
-    """Even the only display, for who insists."""
+    """Even the only display, for who insists; but not all network cards, whoever asks at boot, in the initramfs or
+    later."""
     claim_at_boot(installed, "display0", cards["display0"], "force=gpu\n")
+    network = {"igb0": "igb", "e1000e0": "e1000e", "spare0": "e1000e"}
+    for name in network:
+        claim_at_boot(installed, name, cards[name])
+    installed.write("/etc/modules-load.d/xen-pciback.conf", "xen-pciback\n")
     installed.run(UPDATE)
     with installed.boot(machine()) as dom0:
         assert driver(dom0, "display0") == "pciback"
+        dom0.check("udevadm settle", 120)
+        assert {name: driver(dom0, name) for name in network} == network
+        for name in network:
+            refused = f"refuse {cards[name].bdf} {STORE}/{name}.conf: no network card in use would be left"
+            assert refused in claims_said(dom0)
 
 
 def test_names_of_the_c_driver(installed: Installed, cards: dict[str, Card]) -> None:

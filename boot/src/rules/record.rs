@@ -86,6 +86,15 @@ impl Record {
         record
     }
 
+    /// Returns what this says of the next hours. Where no card is up, the network may not have been
+    /// begun yet, and it isn't known which will be.
+    pub(crate) fn at_boot(mut self) -> Self {
+        if !self.used.iter().any(|used| used.by == Use::Network) {
+            self.known.retain(|by| *by != Use::Network);
+        }
+        self
+    }
+
     /// Returns `true` if a device of the machine was used so.
     pub(crate) fn has(&self, by: Use, device: &Device) -> bool {
         self.used
@@ -138,5 +147,20 @@ mod tests {
             Record::parse("known\nknown disk\nroot 0000:01:00.0\n\nroot x 1b36:0010 y\n"),
             Record::default()
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards_are_unknown_until_one_is_up() {
+        let card = "network 0000:01:00.0 8086:10c9 pci0000:00/02.0/00.0";
+        let up = Record::parse(&format!("known root\nknown network\n{card}\n"));
+        assert_eq!(up.used.len(), 1);
+        assert_eq!(up.clone().at_boot(), up);
+        let down = Record::parse("known root\nknown network\n");
+        assert_eq!(down.at_boot(), Record::parse("known root\n"));
     }
 }

@@ -106,7 +106,9 @@ class Installed:
         dom0 = Dom0(devices, system=self, name=f"installed-{self.generator}", **options)
         try:
             yield dom0
-            # As a shutdown would leave it, without its wait.
+            # As a shutdown would leave it, without its wait. The journal must not write to what is read-only.
+            journal = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service"
+            dom0.check(f"systemctl stop {journal}", 120)
             dom0.check("sync; echo s >/proc/sysrq-trigger; echo u >/proc/sysrq-trigger")
             # The kernel does that in the background.
             dom0.check(until("grep -q ' / .* ro[, ]' /proc/self/mounts", 60), 120)
