@@ -34,7 +34,7 @@ pub(super) fn begin(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messa
     let Some(gsi) = claimed.interrupts.gsi else {
         if claimed.device.pin().is_some() {
             // It reaches a line nevertheless, and nobody knows which.
-            turn_off(claimed, locked, messages, TurnedOff::Unshared(ENODEV));
+            turn_off(claimed, locked, messages, TurnedOff::Unknown);
         }
         return;
     };
@@ -95,7 +95,7 @@ pub(crate) fn see_to(claimed: &Claimed, locked: &Locked<'_>) {
     keep_off(locked, &messages);
 }
 
-/// After a request of the guest that may have reset the device: turns a pin off that is to be off.
+/// After what may have turned its pin on, as a reset may: turns one off that is to be off.
 pub(crate) fn see_to_pin(claimed: &Claimed, locked: &Locked<'_>) {
     keep_off(locked, &claimed.messages.lock());
 }
@@ -159,6 +159,8 @@ fn disable_pin(locked: &Locked<'_>) {
 
 /// Why the pin of a device is turned off.
 enum TurnedOff {
+    /// Nobody knows its line.
+    Unknown,
     /// dom0 can't share its line.
     Unshared(Error),
     /// Its interrupts don't end.
@@ -173,6 +175,11 @@ fn turn_off(claimed: &Claimed, locked: &Locked<'_>, messages: &mut Messages, why
         return;
     };
     match why {
+        TurnedOff::Unknown => log_limited!(
+            dev_info,
+            &claimed.device,
+            "domain {domain}: it gets no INTx, as the GSI of the device isn't known\n"
+        ),
         TurnedOff::Unshared(error) => log_limited!(
             dev_err,
             &claimed.device,

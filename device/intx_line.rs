@@ -90,6 +90,7 @@ struct Counts {
     unseen_since: Atomic<i64>,
     unseen: Atomic<u32>,
     suspect: Atomic<u32>,
+    fast: Atomic<i64>,
     /// There was a storm: the pin is to be off.
     storm: Atomic<bool>,
     on_storm: OnStorm,
@@ -126,6 +127,7 @@ impl Counts {
             unseen_since: Time(self.unseen_since.load(Relaxed)),
             unseen: self.unseen.load(Relaxed),
             suspect: Suspect::from_raw(self.suspect.load(Relaxed)),
+            fast: Time(self.fast.load(Relaxed)),
         }
     }
 
@@ -135,6 +137,7 @@ impl Counts {
         self.unseen_since.store(after.unseen_since.0, Relaxed);
         self.unseen.store(after.unseen, Relaxed);
         self.suspect.store(after.suspect.to_raw(), Relaxed);
+        self.fast.store(after.fast.0, Relaxed);
     }
 }
 
@@ -142,6 +145,10 @@ impl IrqHandler for Handler {
     fn interrupt(&self) -> bool {
         let counts = &self.counts;
         let pulls = || pulls_intx(&counts.device);
+        if counts.storm.load(Relaxed) {
+            // A reset may have turned its pin on again.
+            return pulls() && mask_pending_intx(&counts.device);
+        }
         let (after, verdict) = counts
             .counted()
             .interrupt(clock::now(), fault::storm(STORM), pulls);
@@ -153,12 +160,8 @@ impl IrqHandler for Handler {
         if is_ended || after.is_look_due() {
             self.queue.enqueue(counts.clone());
         }
-        // Of a device whose pin is off none is taken, nor where the administrator wants none to be.
         // One whose pin can't be turned off leaves its line to the kernel.
-        let is_taken = is_ended
-            || (verdict == Verdict::Taken
-                && counts.acknowledges.load(Relaxed)
-                && !counts.storm.load(Relaxed));
+        let is_taken = is_ended || (verdict == Verdict::Taken && counts.acknowledges.load(Relaxed));
         if is_taken {
             counts.handled.add(1, Relaxed);
         }
@@ -209,6 +212,7 @@ impl IntxLine {
                 unseen_since: Atomic::new(Counted::NONE.unseen_since.0),
                 unseen: Atomic::new(Counted::NONE.unseen),
                 suspect: Atomic::new(Counted::NONE.suspect.to_raw()),
+                fast: Atomic::new(Counted::NONE.fast.0),
                 storm: Atomic::new(false),
                 on_storm,
                 work <- new_work!("pciback_storm"),

@@ -111,15 +111,22 @@ impl Drop for GsiIrq {
 const INTX_DISABLE: u32 = 0x400;
 const INTERRUPT_STATUS: u32 = 0x8 << 16;
 
-/// Reads Command and Status; all ones if the device doesn't answer. May be called in interrupt
-/// context.
+/// Reads Command and Status; all ones if the device doesn't answer, or isn't to be asked now. May be
+/// called in interrupt context.
 fn command_and_status(device: &pci::Device) -> u32 {
     let mut value = u32::MAX;
-    // SAFETY: The device is valid. This takes the lock of configuration accesses, which is held
-    // with interrupts off. A failed access leaves all ones.
+    // SAFETY: The device is valid. Who blocks accesses may begin to at any time: this one is as
+    // good as one before that. Reading takes no lock, or one that is held with interrupts off. A
+    // failed access leaves all ones.
     unsafe {
-        bindings::pci_read_config_dword(raw(device), bindings::PCI_COMMAND as c_int, &mut value)
-    };
+        if (*raw(device)).block_cfg_access() == 0 {
+            bindings::pci_read_config_dword(
+                raw(device),
+                bindings::PCI_COMMAND as c_int,
+                &mut value,
+            );
+        }
+    }
     value
 }
 
@@ -133,7 +140,7 @@ pub(crate) fn pulls_intx(device: &pci::Device) -> bool {
 /// Turns a device's interrupt pin off, if an interrupt is pending; returns `true` if it is off
 /// then. May be called in interrupt context. (Some devices have the bit, and go on.)
 pub(crate) fn mask_pending_intx(device: &pci::Device) -> bool {
-    // SAFETY: As above.
+    // SAFETY: The device is valid. The lock that this takes is held with interrupts off.
     unsafe { bindings::pci_check_and_mask_intx(raw(device)) };
     let value = command_and_status(device);
     value != u32::MAX && value & INTX_DISABLE != 0

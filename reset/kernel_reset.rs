@@ -22,6 +22,7 @@ use super::notify::{
 use crate::{
     device::{
         claimed::Claimed,
+        intx,
         record::{
             KernelReset,
             ResetRecord, //
@@ -103,6 +104,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
     let came_back = device.is_ready();
     let proof = device.check_canaries(under_way.canaries);
     let restored = claimed.saved.restore(device, under_way.quiet);
+    intx::see_to_pin(&claimed, device);
     let record = match restored {
         _ if !came_back => failed(&claimed, guess.by, "return", ETIMEDOUT),
         Err(error) => failed(&claimed, guess.by, "restore", error),

@@ -14,6 +14,7 @@ use crate::{
     device::{
         claimed::Claimed,
         command::Command,
+        intx,
         registry, //
     },
     hypercall::{
@@ -154,6 +155,7 @@ fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
     if claimed.is_endpoint() {
         let quiet = exclusive.quiesce();
         claimed.saved.restore(&exclusive, quiet)?;
+        intx::see_to_pin(claimed, device);
     } else {
         // What is below it was reset as well. It is restored next, and may not be accessed before.
         exclusive.restore_bridge()?;

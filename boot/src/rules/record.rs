@@ -148,11 +148,6 @@ mod tests {
             Record::default()
         );
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn cards_are_unknown_until_one_is_up() {
