@@ -8,6 +8,7 @@ import pytest
 from lab.endpoint import NVME
 from lab.guest import Guest
 from lab.machine import Dom0
+from lab.paths import DEBUG
 from lab.pciback import DEVICES, DRIVER, load
 from lab.stub import RUST
 from lab.until import until
@@ -63,7 +64,10 @@ def card_works(dom0: Dom0, irq: str) -> None:
         f"cat /sys/class/net/{name}/statistics/tx_packets; sed -n 's/^ *{irq}: *\\([0-9]*\\).*/\\1/p' /proc/interrupts"
     )
     before = [int(number) for number in dom0.check(sent).split()]
-    dom0.check(f"ip link set {name} down; ip link set {name} up; ping -6 -c 1 -W 1 ff02::1%{name}; true")
+    # Debug kernels have no IPv6. Nobody answers, but asks have been sent.
+    dom0.check(f"ip link set {name} down; ip link set {name} up; ip addr replace 192.0.2.1/24 dev {name}")
+    dom0.check(until(f'[ "$(cat /sys/class/net/{name}/carrier)" = 1 ]', 30), 60)
+    dom0.check("ping -c 1 -W 1 192.0.2.2; true")
     changed = f"set -- $({sent}) && [ $1 -gt {before[0]} ] && [ $2 -gt {before[1]} ]"
     dom0.check(until(changed, 30), 60)
 
@@ -104,6 +108,8 @@ def test_a_line_that_dom0_has_too(dom0: Dom0, irq: str, figure: Callable[[str], 
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 def test_a_storm(dom0: Dom0, irq: str) -> None:
     """Interrupts that come too fast (for this test build): the device loses its pin, dom0 not its card's line."""
+    if DEBUG and dom0.flavour == "pvh":
+        pytest.skip("so slow that the guest has ended each interrupt before dom0 looks")
     identity, bdf = NVME.in_dom0(dom0), dom0.bdf(NVME.name)
     load(dom0, "storm_limit=0", module="/root/faults/rust_pciback.ko")
     dom0.check(f"xl pci-assignable-add {bdf}")
