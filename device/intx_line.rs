@@ -33,8 +33,8 @@ use crate::{
         intx::Gsi,
         irq_storm::{
             Counted,
+            Reaction,
             Suspect,
-            Verdict,
             STORM, //
         },
         time::Time, //
@@ -149,11 +149,12 @@ impl IrqHandler for Handler {
             // A reset may have turned its pin on again.
             return pulls() && mask_pending_intx(&counts.device);
         }
-        let (after, verdict) = counts
-            .counted()
-            .interrupt(clock::now(), fault::storm(STORM), pulls);
+        let (after, reaction) =
+            counts
+                .counted()
+                .interrupt(clock::now(), fault::storm(STORM), pulls);
         counts.count(after);
-        let is_ended = verdict == Verdict::Storm && mask_pending_intx(&counts.device);
+        let is_ended = reaction == Reaction::Storm && mask_pending_intx(&counts.device);
         if is_ended {
             counts.storm.store(true, Relaxed);
         }
@@ -161,7 +162,8 @@ impl IrqHandler for Handler {
             self.queue.enqueue(counts.clone());
         }
         // One whose pin can't be turned off leaves its line to the kernel.
-        let is_taken = is_ended || (verdict == Verdict::Taken && counts.acknowledges.load(Relaxed));
+        let is_taken =
+            is_ended || (reaction == Reaction::Taken && counts.acknowledges.load(Relaxed));
         if is_taken {
             counts.handled.add(1, Relaxed);
         }

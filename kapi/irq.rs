@@ -10,9 +10,12 @@
 //! [`include/linux/interrupt.h`](srctree/include/linux/interrupt.h)
 
 use super::{
-    compat::irqreturn::{
-        IRQ_HANDLED,
-        IRQ_NONE, //
+    compat::{
+        irqreturn::{
+            IRQ_HANDLED,
+            IRQ_NONE, //
+        },
+        HAS_GSI, //
     },
     fault,
     pci::{
@@ -64,7 +67,7 @@ impl GsiIrq {
     /// - Any other errno of `acpi_register_gsi()`, such as `ENODEV` where there is no I/O APIC for
     ///   it.
     pub(crate) fn new(device: &pci::Device, gsi: Gsi) -> Result<Self> {
-        if !cfg!(target_arch = "x86_64") {
+        if !HAS_GSI {
             return Err(ENODEV);
         }
         fault::point("acpi_register_gsi")?;
@@ -111,8 +114,8 @@ impl Drop for GsiIrq {
 const INTX_DISABLE: u32 = 0x400;
 const INTERRUPT_STATUS: u32 = 0x8 << 16;
 
-/// Reads Command and Status; all ones if the device doesn't answer, or isn't to be asked now. May be
-/// called in interrupt context.
+/// Reads Command and Status; all ones if the device doesn't answer, or isn't to be asked now. May
+/// be called in interrupt context.
 fn command_and_status(device: &pci::Device) -> u32 {
     let mut value = u32::MAX;
     // SAFETY: The device is valid. Who blocks accesses may begin to at any time: this one is as

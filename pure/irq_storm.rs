@@ -2,9 +2,9 @@
 
 //! Whose the interrupts of a shared line are, when they come too fast to be anybody's.
 //!
-//! As long as they don't, each may be the device's, and the device isn't looked at. When they do, it
-//! is, and none is taken any more, so that the kernel can turn off a line that another has stuck;
-//! unless the device pulls the line at so many one after the other that its pin is to be turned off.
+//! As long as they don't, each may be the device's, and the device isn't looked at. When they do,
+//! it is, and none is taken any more, so that the kernel can turn off a line that another has
+//! stuck. A device that pulls the line at so many, one after the other, has its pin turned off.
 
 use super::time::Time;
 
@@ -82,7 +82,7 @@ pub(crate) struct Counted {
 
 /// What is to be said of an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Reaction {
     /// It may be the device's.
     Taken,
     /// It is not.
@@ -112,8 +112,8 @@ impl Counted {
         fast: Time(i64::MIN),
     };
 
-    /// Counts an interrupt. `storm`: how many in a second are too many. `pulls` tells whether the
-    /// device pulls the line.
+    /// Counts an interrupt. `storm`: how many in a second are too many. `pulls` is called where the
+    /// device is to be looked at, and is to be `true` if it pulls the line.
     ///
     /// Returns the counts after it, and what is to be said of it.
     pub(crate) fn interrupt(
@@ -121,7 +121,7 @@ impl Counted {
         now: Time,
         storm: u32,
         pulls: impl FnOnce() -> bool,
-    ) -> (Self, Verdict) {
+    ) -> (Self, Reaction) {
         let too_many = too_many(storm);
         let half = too_many.div_ceil(2);
         let mut after = self.counted(now);
@@ -130,10 +130,10 @@ impl Counted {
         if is_starving || after.count >= if is_suspect { half } else { too_many } {
             after.fast = now;
         } else if is_suspect && now.0 < self.fast.plus_millis(CALM_MILLIS).0 {
-            return (after, Verdict::Refused);
+            return (after, Reaction::Refused);
         } else {
             after.suspect = Suspect::No;
-            return (after, Verdict::Taken);
+            return (after, Reaction::Taken);
         }
         let is_first = after.count == half || (is_starving && after.count == 1);
         after.suspect = match after.suspect {
@@ -147,9 +147,9 @@ impl Counted {
             Suspect::Yes(times) if times >= too_many => {
                 // What comes with the pin off is another's.
                 after.suspect = Suspect::Cleared;
-                (after, Verdict::Storm)
+                (after, Reaction::Storm)
             }
-            _ => (after, Verdict::Refused),
+            _ => (after, Reaction::Refused),
         }
     }
 
@@ -271,17 +271,17 @@ mod tests {
                     looked = true;
                     now % (MILLISECOND / 2) < feed.pulls * MICROSECOND
                 };
-                let (after, verdict) = self.counted.interrupt(Time(now), STORM, pulls);
+                let (after, reaction) = self.counted.interrupt(Time(now), STORM, pulls);
                 self.counted = after;
                 self.now = Time(now + if looked { feed.look } else { 0 });
                 if feed.works && after.is_look_due() {
                     self.counted.unseen = 0;
                 }
-                if verdict == Verdict::Storm && feed.masks {
+                if reaction == Reaction::Storm && feed.masks {
                     return End::Storm(number);
                 }
                 self.count += 1;
-                if verdict != Verdict::Taken && !feed.others {
+                if reaction != Reaction::Taken && !feed.others {
                     self.unhandled += 1;
                 }
                 if self.count == 100_000 {
@@ -455,8 +455,8 @@ mod tests {
 
     #[test]
     fn a_limit_may_be_low() {
-        let (after, verdict) = Counted::NONE.interrupt(Time(0), 50, || true);
-        assert_eq!(verdict, Verdict::Storm);
+        let (after, reaction) = Counted::NONE.interrupt(Time(0), 50, || true);
+        assert_eq!(reaction, Reaction::Storm);
         assert_eq!(after.suspect, Suspect::Cleared);
     }
 
