@@ -63,14 +63,16 @@ impl Drop for Workers {
 /// - `ENOMEM`: no memory.
 /// - `ENODEV`: the module goes.
 pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) -> Result {
-    queue()?.spawn(work)
+    queue(|queues| &queues.usual)?.spawn(work)
 }
 
-fn queue() -> Result<Arc<OwnQueue>> {
-    match &*QUEUES.lock() {
-        Some(queues) => Ok(queues.usual.clone()),
-        None => Err(ENODEV),
-    }
+/// Returns one of the queues.
+fn queue(of: fn(&Queues) -> &Arc<OwnQueue>) -> Result<Arc<OwnQueue>> {
+    let queues = QUEUES.lock();
+    queues
+        .as_ref()
+        .map(|queues| of(queues).clone())
+        .ok_or(ENODEV)
 }
 
 /// Returns the queue whose work runs on the processor that queues it, for work items that exist
@@ -80,10 +82,7 @@ fn queue() -> Result<Arc<OwnQueue>> {
 ///
 /// - `ENODEV`: the module goes.
 pub(super) fn queue_of_each_processor() -> Result<Arc<OwnQueue>> {
-    match &*QUEUES.lock() {
-        Some(queues) => Ok(queues.of_each_processor.clone()),
-        None => Err(ENODEV),
-    }
+    queue(|queues| &queues.of_each_processor)
 }
 
 /// How the end of the work is waited for.
@@ -160,7 +159,7 @@ where
         }),
         GFP_KERNEL,
     )?;
-    let queue = queue()?;
+    let queue = queue(|queues| &queues.usual)?;
     for (index, item) in others.iter().enumerate() {
         let (group_there, item_there) = (group.clone(), item.clone());
         if queue

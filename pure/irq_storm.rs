@@ -80,7 +80,7 @@ pub(crate) struct Counted {
     pub(crate) fast: Time,
 }
 
-/// What is to be said of an interrupt.
+/// What is done with an interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reaction {
     /// It may be the device's.
@@ -89,16 +89,6 @@ pub(crate) enum Reaction {
     Refused,
     /// It is, and the device's pin is to be turned off.
     Storm,
-}
-
-/// How many interrupts in a spell are too many, if so many in a second are.
-const fn too_many(storm: u32) -> u32 {
-    let spell = storm / SPELLS;
-    if spell == 0 {
-        1
-    } else {
-        spell
-    }
 }
 
 impl Counted {
@@ -115,14 +105,15 @@ impl Counted {
     /// Counts an interrupt. `storm`: how many in a second are too many. `pulls` is called where the
     /// device is to be looked at, and is to be `true` if it pulls the line.
     ///
-    /// Returns the counts after it, and what is to be said of it.
+    /// Returns the counts after it, and what is done with it.
     pub(crate) fn interrupt(
         self,
         now: Time,
         storm: u32,
         pulls: impl FnOnce() -> bool,
     ) -> (Self, Reaction) {
-        let too_many = too_many(storm);
+        // In a spell.
+        let too_many = (storm / SPELLS).max(1);
         let half = too_many.div_ceil(2);
         let mut after = self.counted(now);
         let is_suspect = after.suspect != Suspect::No;
@@ -199,7 +190,7 @@ mod tests {
     }
 
     /// What comes on a line.
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, Debug)]
     struct Feed {
         per_second: i64,
         /// What a look at the device takes, in nanoseconds.
@@ -344,6 +335,15 @@ mod tests {
         }
     }
 
+    /// The kernel turns the line off, after so many interrupts at most.
+    fn assert_disabled(feed: Feed, most: u32) {
+        let end = Line::new().feed(feed, 1_000_000);
+        assert!(
+            matches!(end, End::Disabled(number) if number <= most),
+            "{feed:?}: {end:?}"
+        );
+    }
+
     #[test]
     fn a_line_that_another_has_stuck_is_the_kernels_to_turn_off() {
         for per_second in [110_000, 150_000, 250_000, 1_000_000] {
@@ -355,11 +355,7 @@ mod tests {
                         pulls,
                         ..STUCK
                     };
-                    let end = Line::new().feed(feed, 1_000_000);
-                    assert!(
-                        matches!(end, End::Disabled(..=300_000)),
-                        "{per_second} {pause} {pulls}: {end:?}"
-                    );
+                    assert_disabled(feed, 300_000);
                 }
             }
         }
@@ -373,11 +369,7 @@ mod tests {
                 works: false,
                 ..STUCK
             };
-            let end = Line::new().feed(feed, 1_000_000);
-            assert!(
-                matches!(end, End::Disabled(..=400_000)),
-                "{per_second}: {end:?}"
-            );
+            assert_disabled(feed, 400_000);
         }
     }
 
@@ -390,11 +382,7 @@ mod tests {
                 masks: false,
                 ..GUILTY
             };
-            let end = Line::new().feed(feed, 1_000_000);
-            assert!(
-                matches!(end, End::Disabled(..=300_000)),
-                "{per_second}: {end:?}"
-            );
+            assert_disabled(feed, 300_000);
         }
     }
 

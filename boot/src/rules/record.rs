@@ -86,8 +86,8 @@ impl Record {
         record
     }
 
-    /// Returns what this says of the next hours. Where no card is up, the network may not have been
-    /// begun yet, and it isn't known which will be.
+    /// Returns what of this is known at boot. Where no card is up, the network may not have been
+    /// begun yet, so nobody knows which cards will be in use.
     pub(crate) fn at_boot(mut self) -> Self {
         if !self.used.iter().any(|used| used.by == Use::Network) {
             self.known.retain(|by| *by != Use::Network);
