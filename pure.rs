@@ -28,6 +28,7 @@ pub(crate) mod iommu_map;
 pub(crate) mod irq_storm;
 pub(crate) mod kernel_reset;
 pub(crate) mod pciif;
+pub(crate) mod positions;
 pub(crate) mod reset_batch;
 pub(crate) mod reset_method;
 pub(crate) mod reset_plan;

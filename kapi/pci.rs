@@ -46,6 +46,7 @@ pub(crate) use self::{
     },
     runtime_pm::RuntimePm,
     scan::{
+        for_each_child,
         PciDevices,
         RescanRemoveLock, //
     },

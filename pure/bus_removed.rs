@@ -5,38 +5,31 @@
 use super::topology::{
     Function,
     FunctionKind,
-    ResetOptOut,
-    Topology, //
+    ResetOptOut, //
 };
 
 /// Marks the functions from whose reset methods the administrator took `bus`, unless they opt out
-/// for another reason.
-pub(crate) fn mark_bus_removed(functions: &mut [Function]) {
-    for index in 0..functions.len() {
-        if !lacks_bus(Topology(functions), index) {
-            continue;
+/// for another reason. `counts` has one 0 for each function, for use meanwhile.
+pub(crate) fn mark_bus_removed(functions: &mut [Function], counts: &mut [u8]) {
+    for function in &*functions {
+        if let Some(count) = function.above.and_then(|bridge| counts.get_mut(bridge)) {
+            *count = count.saturating_add(1);
         }
-        if let Some(function) = functions.get_mut(index) {
-            if function.opt_out == ResetOptOut::None {
-                function.opt_out = ResetOptOut::BusRemoved;
-            }
+    }
+    for function in functions {
+        if function.opt_out == ResetOptOut::None && lacks_bus(function, counts) {
+            function.opt_out = ResetOptOut::BusRemoved;
         }
     }
 }
 
 /// Returns `true` if the administrator took `bus` out of an endpoint's reset methods: the kernel
 /// offers it to one that is alone on its bus below a bridge, and to no other.
-fn lacks_bus(topology: Topology<'_>, index: usize) -> bool {
-    topology.get(index).is_some_and(|function| {
-        let mut neighbours = topology
-            .functions()
-            .filter(|(other, neighbour)| *other != index && neighbour.above == function.above);
-        function.kind == FunctionKind::Endpoint
-            && function.physical.is_none()
-            && function.above.is_some()
-            && !function.listed.has_bus()
-            && neighbours.next().is_none()
-    })
+fn lacks_bus(function: &Function, counts: &[u8]) -> bool {
+    function.kind == FunctionKind::Endpoint
+        && function.physical.is_none()
+        && !function.listed.has_bus()
+        && function.above.and_then(|bridge| counts.get(bridge)) == Some(&1)
 }
 
 #[cfg(test)]
@@ -54,7 +47,12 @@ mod tests {
 
     #[test]
     fn bus_is_missed_only_where_the_kernel_offers_it() {
-        let lacks = |all: &[Function], index| lacks_bus(Topology(all), index);
+        let lacks = |all: &[Function], index: usize| {
+            let mut all = all.to_vec();
+            let mut counts = vec![0; all.len()];
+            mark_bus_removed(&mut all, &mut counts);
+            all[index].opt_out == ResetOptOut::BusRemoved
+        };
         let listed = Function {
             listed: Listed::new([Method::Bus.kernel_number(), 0, 0, 0, 0, 0, 0, 0]),
             ..endpoint(1)
@@ -76,7 +74,7 @@ mod tests {
             ..endpoint(1)
         };
         let mut all = [port(0), below(0, endpoint(1)), port(1), below(2, quirk)];
-        mark_bus_removed(&mut all);
+        mark_bus_removed(&mut all, &mut [0; 4]);
         assert_eq!(
             all.map(|function| function.opt_out),
             [

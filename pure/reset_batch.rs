@@ -4,10 +4,7 @@
 //! are to be reset, and all that is left can be reset at the same time.
 
 use super::{
-    reset_plan::{
-        Plan,
-        Rungs, //
-    },
+    reset_plan::Rungs,
     topology::{
         Reset,
         Topology, //
@@ -21,6 +18,8 @@ pub(crate) struct Task {
     pub(crate) target: usize,
     /// What to do for it.
     pub(crate) part: Part,
+    /// The place among the tasks of the next one that leads, if any: of many tasks few do.
+    next_lead: usize,
 }
 
 impl Task {
@@ -28,7 +27,8 @@ impl Task {
     pub(crate) const fn new(target: usize) -> Self {
         Self {
             target,
-            part: Part::Alone(Plan::Nothing),
+            part: Part::Alone,
+            next_lead: usize::MAX,
         }
     }
 }
@@ -36,21 +36,38 @@ impl Task {
 /// A task's part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Carry out its plan.
-    Alone(Plan),
+    /// Whatever is planned for it, which is no reset of others.
+    Alone,
+    /// This reset of everything below a bridge.
+    Leads(Reset),
     /// Nothing: the reset of another task (the place of that one's target) reaches it.
     With(usize),
 }
 
+impl Part {
+    /// Returns `true` if something is to be done for the task itself.
+    pub(crate) const fn is_own(self) -> bool {
+        !matches!(self, Self::With(_))
+    }
+}
+
 /// Fills in the parts.
 pub(crate) fn divide(topology: Topology<'_>, tasks: &mut [Task]) {
-    for task in tasks.iter_mut() {
-        task.part = Part::Alone(topology.plan(task.target, Rungs::default()));
+    let mut first_lead = usize::MAX;
+    for (index, task) in tasks.iter_mut().enumerate().rev() {
+        task.next_lead = first_lead;
+        task.part = match topology.next(task.target, Rungs::default()) {
+            Some(reset @ Reset::Below { .. }) if topology.is_safe(reset, task.target) => {
+                first_lead = index;
+                Part::Leads(reset)
+            }
+            _ => Part::Alone,
+        };
     }
     for index in 0..tasks.len() {
         let last = tasks
             .get(index)
-            .and_then(|task| last_leader(topology, tasks, task));
+            .and_then(|task| last_leader(topology, tasks, first_lead, task));
         if let (Some(last), Some(task)) = (last, tasks.get_mut(index)) {
             task.part = Part::With(last);
         }
@@ -58,21 +75,29 @@ pub(crate) fn divide(topology: Topology<'_>, tasks: &mut [Task]) {
 }
 
 /// Follows leaders to the one that has none.
-fn last_leader(topology: Topology<'_>, tasks: &[Task], task: &Task) -> Option<usize> {
-    core::iter::successors(leader(topology, tasks, task), |task| {
-        leader(topology, tasks, task)
-    })
-    .take(tasks.len())
-    .last()
-    .map(|task| task.target)
+fn last_leader(
+    topology: Topology<'_>,
+    tasks: &[Task],
+    first_lead: usize,
+    task: &Task,
+) -> Option<usize> {
+    let above = |task: &Task| leader(topology, tasks, first_lead, task);
+    core::iter::successors(above(task), |task| above(task))
+        .take(tasks.len())
+        .last()
+        .map(|task| task.target)
 }
 
 /// Finds another task whose reset makes the reset of `task` superfluous: one that resets more, or
 /// the same and comes first.
-fn leader<'a>(topology: Topology<'_>, tasks: &'a [Task], task: &Task) -> Option<&'a Task> {
+fn leader<'a>(
+    topology: Topology<'_>,
+    tasks: &'a [Task],
+    first_lead: usize,
+    task: &Task,
+) -> Option<&'a Task> {
     let mine = of_bus(task);
-    tasks
-        .iter()
+    core::iter::successors(tasks.get(first_lead), |lead| tasks.get(lead.next_lead))
         .filter(|other| other.target != task.target)
         .find(|other| {
             let Some((reset, bridge)) = of_bus(other) else {
@@ -93,7 +118,7 @@ fn leader<'a>(topology: Topology<'_>, tasks: &'a [Task], task: &Task) -> Option<
 /// Returns the reset of everything below a bridge that a task is to carry out, and the bridge.
 fn of_bus(task: &Task) -> Option<(Reset, usize)> {
     match task.part {
-        Part::Alone(Plan::Reset(reset @ Reset::Below { bridge, .. })) => Some((reset, bridge)),
+        Part::Leads(reset @ Reset::Below { bridge, .. }) => Some((reset, bridge)),
         _ => None,
     }
 }
@@ -125,11 +150,10 @@ mod tests {
         tasks.into_iter().map(|task| task.part).collect()
     }
 
-    fn alone(part: &Part) -> &'static str {
+    fn word(part: &Part) -> &'static str {
         match part {
-            Part::Alone(Plan::Reset(reset)) => reset.rung().name(),
-            Part::Alone(Plan::Blocked(_)) => "blocked",
-            Part::Alone(Plan::Nothing) => "nothing",
+            Part::Alone => "alone",
+            Part::Leads(reset) => reset.rung().name(),
             Part::With(_) => "with",
         }
     }
@@ -143,7 +167,7 @@ mod tests {
             below(0, flr(endpoint(3))),
         ];
         let parts = parts(&all, &[3, 2, 1]);
-        assert!(parts.iter().map(alone).eq(["with", "with", "bus"]));
+        assert!(parts.iter().map(word).eq(["with", "with", "bus"]));
         assert_eq!(parts[0], Part::With(1));
     }
 
@@ -154,7 +178,7 @@ mod tests {
             below(0, flr(endpoint(1))),
             below(0, flr(endpoint(2))),
         ];
-        assert!(parts(&all, &[1, 2]).iter().map(alone).eq(["flr", "flr"]));
+        assert!(parts(&all, &[1, 2]).iter().map(word).eq(["alone", "alone"]));
     }
 
     #[test]
@@ -167,7 +191,7 @@ mod tests {
         ];
         let parts = parts(&all, &[2, 3]);
         assert_eq!(parts[0], Part::With(3));
-        assert_eq!(alone(&parts[1]), "bus");
+        assert_eq!(word(&parts[1]), "bus");
     }
 
     #[test]
@@ -180,7 +204,7 @@ mod tests {
         };
         let all = [port(0), below(0, used), below(0, endpoint(2))];
         let parts = parts(&all, &[1, 2]);
-        assert_eq!(alone(&parts[0]), "bus"); // of domain 7, beside an idle one
+        assert_eq!(word(&parts[0]), "bus"); // of domain 7, beside an idle one
         assert_eq!(parts[1], Part::With(1)); // by itself: blocked by domain 7
     }
 }

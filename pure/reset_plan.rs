@@ -257,12 +257,29 @@ impl<'a> Topology<'a> {
         gentle.chain(below).chain(weak)
     }
 
+    /// Returns the gentlest reset of `target` that was not tried, blocked or not.
+    pub(crate) fn next(self, target: usize, tried: Rungs) -> Option<Reset> {
+        self.ladder(target)
+            .find(|reset| !tried.contains(reset.rung()))
+    }
+
+    /// Returns `true` if the plan for `target` is about one of its own methods, so that it depends
+    /// on `target` and its virtual functions alone. (A power-state reset comes after that of the
+    /// bus, if there is one.)
+    ///
+    /// This may be asked where only those are known, so that whoever [opts
+    /// out](super::bus_removed) for lack of neighbours may be marked wrongly: what comes first on
+    /// the ladder doesn't depend on that.
+    pub(crate) fn is_next_own(self, target: usize, tried: Rungs) -> bool {
+        match self.next(target, tried) {
+            Some(Reset::Function { by, .. }) => by.is_function_level(),
+            _ => false,
+        }
+    }
+
     /// Plans the next reset of `target`, given what was tried already.
     pub(crate) fn plan(self, target: usize, tried: Rungs) -> Plan {
-        let next = self
-            .ladder(target)
-            .find(|reset| !tried.contains(reset.rung()));
-        match next {
+        match self.next(target, tried) {
             None => Plan::Nothing,
             Some(reset) if self.is_safe(reset, target) => Plan::Reset(reset),
             // Whatever blocks the first way left blocks the others too: a bus reset reaches all

@@ -44,7 +44,7 @@ use kernel::{
 /// - `ENOMEM`: no memory.
 /// - `ENOSPC`: no room to write.
 pub(crate) fn explain_plan(device: &pci::Device, out: &mut dyn Write) -> Result {
-    let snapshot = Snapshot::take()?;
+    let snapshot = Snapshot::around(device, Rungs::default())?;
     let index = snapshot.index_of(device).ok_or(ENODEV)?;
     let word = match snapshot.topology().plan(index, Rungs::default()) {
         Plan::Reset(reset) => reset.rung().name(),
@@ -60,7 +60,7 @@ pub(crate) fn explain_plan(device: &pci::Device, out: &mut dyn Write) -> Result 
 ///
 /// - As for [`explain_plan`].
 pub(crate) fn explain_blockers(device: &pci::Device, out: &mut dyn Write) -> Result {
-    let snapshot = Snapshot::take()?;
+    let snapshot = Snapshot::below(device)?;
     let index = snapshot.index_of(device).ok_or(ENODEV)?;
     let sbdf = snapshot.topology().get(index).ok_or(ENODEV)?.sbdf;
     let Some(reset) = snapshot.topology().below(index) else {

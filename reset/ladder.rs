@@ -112,7 +112,7 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
 /// Plans, locks and carries out the next rung. After one that `failed`, a weak one is left out: the
 /// device would look cleaner than it is.
 fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Result<Step, Failed> {
-    let snapshot = Snapshot::take().map_err(Failed::at("snapshot"))?;
+    let snapshot = Snapshot::around(&target.device, tried).map_err(Failed::at("snapshot"))?;
     let Some(index) = index_of(&snapshot, target) else {
         return Ok(Step::Ended(Err(blockers::not_claimed(target.sbdf))));
     };
@@ -152,7 +152,7 @@ fn index_of(snapshot: &Snapshot, target: &Arc<Claimed>) -> Option<usize> {
 
 /// Returns `true` if the plan would be the same now, and reach the same.
 fn still_so(target: &Arc<Claimed>, tried: Rungs, plan: Reset, before: &ResetScope) -> Result<bool> {
-    let now = Snapshot::take()?;
+    let now = Snapshot::around(&target.device, tried)?;
     let Some(index) = index_of(&now, target) else {
         return Ok(false);
     };

@@ -21,7 +21,6 @@ use crate::{
         bdf_grammar::Pattern,
         reset_batch::{
             divide,
-            Part,
             Task, //
         },
         reset_state::ResetState,
@@ -144,9 +143,10 @@ fn reset_many(targets: &[Arc<Claimed>], start: Time) -> Result {
         }
         divide(snapshot.topology(), &mut tasks);
         for (task, target) in tasks.iter().zip(targets) {
-            let list = match task.part {
-                Part::Alone(_) => &mut alone,
-                Part::With(_) => &mut with,
+            let list = if task.part.is_own() {
+                &mut alone
+            } else {
+                &mut with
             };
             list.push(target.clone(), GFP_KERNEL)?;
         }

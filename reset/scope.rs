@@ -10,16 +10,15 @@ use super::{
         How,
         Member, //
     },
-    snapshot::{
-        self,
-        Snapshot, //
-    },
+    snapshot::Snapshot, //
 };
 use crate::{
     device::claimed::Claimed,
     kapi::pci::{
         CfgLocked,
+        DeviceExt,
         DeviceLocks,
+        PciDevices,
         Unlocked, //
     },
     pure::{
@@ -120,14 +119,27 @@ impl ResetScope {
         locks.iter().skip(bridges).zip(claimed)
     }
 
-    /// Returns `true` if the reset would reach no device that has come since. (None can go while
-    /// its lock is held, and a virtual function comes only under the lock of its physical one.)
+    /// Returns `true` if the reset would reach no device that has come since, or that the way down
+    /// from the bridge has missed. (None can go while its lock is held, and a virtual function
+    /// comes only under the lock of its physical one.)
     fn is_all(&self) -> bool {
         let Some(bridge) = &self.bridge else {
             return true;
         };
-        snapshot::below(bridge)
-            .all(|device| self.members.iter().any(|(member, _)| member.is(&device)))
+        let is_member = |device: &pci::Device| {
+            let mut members = self.members.iter();
+            members.any(|(member, _)| member.is(device))
+        };
+        let has_physical = |device: &pci::Device| {
+            let mut members = self.members.iter();
+            members.any(|(member, _)| device.is_virtual_function_of(member))
+        };
+        PciDevices::while_they_change().all(|device| {
+            let mut above = device.towards_root().skip(1);
+            let is_reached = above.any(|above| above.is(bridge))
+                || device.is_virtual_function() && has_physical(&device);
+            !is_reached || is_member(&device)
+        })
     }
 
     /// Executes the reset, with all locks of [`to_lock`](Self::to_lock) held. Returns the rung that

@@ -119,7 +119,8 @@ impl Hierarchy {
                 port.secondary = Secondary::Slot;
             }
         }
-        mark_bus_removed(&mut functions);
+        let mut counts = vec![0; functions.len()];
+        mark_bus_removed(&mut functions, &mut counts);
         Self(functions)
     }
 

@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Walking all PCI devices, and keeping them from coming and going meanwhile.
+//! Walking all PCI devices, or those right below a bridge, and keeping them from coming and going
+//! meanwhile.
 //!
 //! UPSTREAM(pci-get-device): neither `pci_get_device()` nor `pci_lock_rescan_remove()` has a
-//! wrapper.
+//! wrapper, nor has `device_for_each_child()`.
 
-use super::Registered;
+use super::{
+    raw_dev,
+    Registered, //
+};
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
 use kernel::{
     bindings,
+    ffi::{
+        c_int,
+        c_void, //
+    },
     pci,
+    prelude::*,
     sync::aref::ARef, //
 };
 
@@ -84,4 +93,59 @@ impl Iterator for PciDevices {
         self.last = Some(device.clone());
         Some(device)
     }
+}
+
+/// Calls `visit` with each PCI device right below a bridge until it fails: those of its bus, and
+/// virtual functions of those, also where they are on buses of their own. (The kernel gives these
+/// the parent of their physical function: `pci_iov_add_virtfn()`.) Any other device has none below.
+///
+/// Each device that is there from beginning to end is visited once, a physical function before its
+/// virtual ones. One is found later than by [`PciDevices`], at the end of its registration
+/// (`device_add()`), and goes earlier.
+///
+/// Only the list's spinlock is taken, and not during the calls. (`pci_walk_bus()` holds
+/// `pci_bus_sem`, under which error recovery waits for device locks.)
+///
+/// # Errors
+///
+/// - That of `visit`.
+pub(crate) fn for_each_child<F>(bridge: &pci::Device, visit: F) -> Result
+where
+    F: FnMut(&pci::Device) -> Result,
+{
+    /// The function to be called, and what came of it.
+    struct Visit<F> {
+        visit: F,
+        result: Result,
+    }
+
+    /// # Safety
+    ///
+    /// To be called by `device_for_each_child()`: `data` is a `Visit`, used by nobody else.
+    unsafe extern "C" fn one<F>(child: *mut bindings::device, data: *mut c_void) -> c_int
+    where
+        F: FnMut(&pci::Device) -> Result,
+    {
+        // SAFETY: By the caller's promise. The walk holds a reference to the child.
+        let (visit, child) = unsafe {
+            (
+                &mut *data.cast::<Visit<F>>(),
+                kernel::device::Device::from_raw(child),
+            )
+        };
+        if let Ok(child) = <&pci::Device>::try_from(child) {
+            visit.result = (visit.visit)(child);
+        }
+        c_int::from(visit.result.is_err())
+    }
+
+    let mut visit = Visit {
+        visit,
+        result: Ok(()),
+    };
+    // SAFETY: The bridge is valid; `one` is called with the visit, which outlives the call.
+    unsafe {
+        bindings::device_for_each_child(raw_dev(bridge), (&raw mut visit).cast(), Some(one::<F>));
+    }
+    visit.result
 }

@@ -66,8 +66,23 @@ pub(crate) trait Unlocked: DeviceExt {
     /// Returns the name of its driver, if it has one.
     fn driver_name(&self) -> Option<CString>;
 
+    /// Returns a number that no other device has while a reference to this one is held.
+    fn key(&self) -> usize;
+
+    /// Returns the [`key`](Self::key) of its physical function, if it is a virtual one. The
+    /// physical function may be gone.
+    fn key_of_physical(&self) -> Option<usize>;
+
     /// Returns `true` if this is a virtual function of `other`.
     fn is_virtual_function_of(&self, other: &pci::Device) -> bool;
+
+    /// Returns `true` if the function can have virtual ones.
+    fn is_physical_function(&self) -> bool;
+
+    /// Returns how many virtual functions the kernel has enabled. With the device's lock held, and
+    /// no driver that adds some by itself, there are none where this is 0: `sriov_enable()` sets it
+    /// under the lock, and `sriov_disable()` clears it when all are gone.
+    fn enabled_virtual_functions(&self) -> usize;
 
     /// Returns `true` if the device is in a hot-plug slot of `bridge`, the one above it, that can
     /// be reset, as far as that can be told.
@@ -137,13 +152,33 @@ impl Unlocked for pci::Device {
         .flatten()
     }
 
-    fn is_virtual_function_of(&self, other: &pci::Device) -> bool {
+    fn key(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    fn key_of_physical(&self) -> Option<usize> {
         // SAFETY: The device is valid; the bit is set before a virtual function is added. Only
-        // such a function has this member of the union; it is compared, not followed.
+        // such a function has this member of the union; it is not followed.
         unsafe {
-            bindings::pci_dev::is_virtfn_raw(raw(self)) != 0
-                && core::ptr::eq((*raw(self)).__bindgen_anon_1.physfn, raw(other))
+            (bindings::pci_dev::is_virtfn_raw(raw(self)) != 0)
+                .then(|| (*raw(self)).__bindgen_anon_1.physfn.addr())
         }
+    }
+
+    fn is_virtual_function_of(&self, other: &pci::Device) -> bool {
+        self.key_of_physical() == Some(other.key())
+    }
+
+    fn is_physical_function(&self) -> bool {
+        // SAFETY: The device is valid; the bit is set when it is found.
+        unsafe { bindings::pci_dev::is_physfn_raw(raw(self)) != 0 }
+    }
+
+    fn enabled_virtual_functions(&self) -> usize {
+        // SAFETY: The device is valid. It keeps what the function reads until its own end
+        // (`pci_iov_release()`).
+        let many = unsafe { bindings::pci_num_vf(raw(self)) };
+        usize::try_from(many).unwrap_or(0)
     }
 
     fn is_in_slot_of(&self, bridge: &pci::Device) -> bool {

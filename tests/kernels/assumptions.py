@@ -112,6 +112,30 @@ ASSUMPTIONS = (
         (r"pci_stop_and_remove_bus_device\(virtfn\);", r"pci_dev_put\(dev\);"),
     ),
     Assumption(
+        "a virtual function has the parent of its physical one",
+        "drivers/pci/iov.c",
+        r"int pci_iov_add_virtfn\(",
+        (r"virtfn->dev\.parent = dev->dev\.parent;", r"pci_device_add\(virtfn, virtfn->bus\);"),
+    ),
+    Assumption(
+        "there are virtual functions only while their number is not 0",
+        "drivers/pci/iov.c",
+        r"static void sriov_disable\(",
+        (r"sriov_del_vfs\(dev\);", r"iov->num_VFs = 0;"),
+    ),
+    Assumption(
+        "virtual functions are added under the lock of their physical one",
+        "drivers/pci/iov.c",
+        r"static ssize_t sriov_numvfs_store\(",
+        (r"device_lock\(&pdev->dev\);", r"sriov_configure\(pdev, num_vfs\);", r"device_unlock\(&pdev->dev\);"),
+    ),
+    Assumption(
+        "the children of a device are in a list that is walked without its lock",
+        "drivers/base/core.c",
+        r"int device_for_each_child\(",
+        (r"if \(!parent \|\| !parent->p\)", r"klist_iter_init\(&parent->p->klist_children, &i\);"),
+    ),
+    Assumption(
         "`probe_type` is looked at for each probe",
         "drivers/base/dd.c",
         r"static bool driver_allows_async_probing\(",

@@ -42,14 +42,25 @@ fn parts(all: &[Function], targets: &[usize]) -> BTreeMap<usize, Part> {
 }
 
 /// Returns the resets that are to be carried out, with their targets.
-fn resets(parts: &BTreeMap<usize, Part>) -> Vec<(usize, Reset)> {
+fn resets(all: &[Function], parts: &BTreeMap<usize, Part>) -> Vec<(usize, Reset)> {
     parts
         .iter()
-        .filter_map(|(target, part)| match part {
-            Part::Alone(Plan::Reset(reset)) => Some((*target, *reset)),
-            _ => None,
-        })
+        .filter_map(
+            |(target, part)| match (part, Oracle(all).plan(*target, &[])) {
+                (Part::Leads(reset), _) => Some((*target, *reset)),
+                (Part::Alone, Plan::Reset(reset)) => Some((*target, reset)),
+                _ => None,
+            },
+        )
         .collect()
+}
+
+/// Returns the part of a task that doesn't follow another.
+fn own(plan: Plan) -> Part {
+    match plan {
+        Plan::Reset(reset @ Reset::Below { .. }) => Part::Leads(reset),
+        _ => Part::Alone,
+    }
 }
 
 /// Says what the parts are in a tree: whoever is reached by what others plan follows the one that
@@ -66,6 +77,7 @@ fn expected(all: &[Function], targets: &[usize]) -> BTreeMap<usize, Part> {
         let reach = bridge(target).map(|bridge| oracle.below(bridge).len());
         (std::cmp::Reverse(reach), *target)
     };
+    let alone = |target: &usize| own(plan(target));
     let part = |target: &usize| {
         let first = targets
             .iter()
@@ -73,7 +85,7 @@ fn expected(all: &[Function], targets: &[usize]) -> BTreeMap<usize, Part> {
             .min_by_key(|other| rank(other));
         match first {
             Some(first) if first != target => Part::With(*first),
-            _ => Part::Alone(plan(target)),
+            _ => alone(target),
         }
     };
     targets
@@ -93,7 +105,7 @@ proptest! {
 
     #[test]
     fn nothing_is_reset_twice(all in trees(), picks in picks()) {
-        let resets = resets(&parts(&all, &pick(&all, &picks)));
+        let resets = resets(&all, &parts(&all, &pick(&all, &picks)));
         let mut done = BTreeMap::new();
         for (target, reset) in resets {
             for index in Oracle(&all).scope(reset) {
@@ -115,7 +127,7 @@ proptest! {
         for (target, part) in &parts {
             if let Part::With(leader) = part {
                 let reached = match parts.get(leader) {
-                    Some(Part::Alone(Plan::Reset(Reset::Below { bridge, .. }))) => {
+                    Some(Part::Leads(Reset::Below { bridge, .. })) => {
                         Oracle(&all).below(*bridge).contains(target)
                     }
                     _ => false,
@@ -136,7 +148,7 @@ proptest! {
                 Plan::Reset(Reset::Below { bridge, .. }) => oracle.below(bridge).contains(target),
                 _ => false,
             });
-            let alone = Part::Alone(oracle.plan(*target, &[]));
+            let alone = own(oracle.plan(*target, &[]));
             prop_assert!(reached || parts[target] == alone, "{target}");
         }
     }
@@ -146,7 +158,7 @@ proptest! {
     fn nobody_is_forgotten(all in snapshots(), picks in picks()) {
         let targets = pick(&all, &picks);
         let mut done = BTreeSet::new();
-        for (_, reset) in resets(&parts(&all, &targets)) {
+        for (_, reset) in resets(&all, &parts(&all, &targets)) {
             done.extend(Oracle(&all).scope(reset));
         }
         for target in targets {

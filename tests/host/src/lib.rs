@@ -44,6 +44,8 @@ mod hide;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod part;
+#[cfg(test)]
 mod planner;
 #[cfg(test)]
 mod slots;

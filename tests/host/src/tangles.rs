@@ -152,16 +152,16 @@ proptest! {
         divide(Topology(&all), &mut tasks);
         for task in &tasks {
             match task.part {
-                Part::Alone(Plan::Reset(reset)) => {
+                Part::Leads(reset) => {
                     for index in could_reach(&all, reset) {
                         prop_assert!(is_harmless(&all, index, reset, task.target));
                     }
                 }
-                Part::Alone(_) => {}
+                Part::Alone => {}
                 // Whom it follows is reset, and so is it.
                 Part::With(leader) => {
                     let leader = tasks.iter().find(|other| other.target == leader);
-                    let Some(Part::Alone(Plan::Reset(reset))) = leader.map(|leader| leader.part) else {
+                    let Some(Part::Leads(reset)) = leader.map(|leader| leader.part) else {
                         return Err(TestCaseError::fail(format!("{task:?} follows nobody")));
                     };
                     prop_assert!(could_reach(&all, reset).contains(&task.target));
@@ -200,7 +200,7 @@ proptest! {
         for target in 0..all.len() {
             let _ = Topology(&all).plan(target, Rungs::default());
         }
-        mark_bus_removed(&mut all.clone());
+        mark_bus_removed(&mut all.clone(), &mut vec![0; all.len()]);
         let mut tasks: Vec<Task> = (0..all.len().min(40)).map(Task::new).collect();
         divide(Topology(&all), &mut tasks);
     }
