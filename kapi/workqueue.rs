@@ -13,6 +13,7 @@ use super::fault;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
+    ffi::c_int,
     prelude::*,
     sync::Arc,
     workqueue::{
@@ -22,12 +23,12 @@ use kernel::{
     },
 };
 
-/// A workqueue for work that sleeps for long; all of its work runs at the same time.
+/// A workqueue for work that sleeps for long.
 ///
 /// # Examples
 ///
 /// ```ignore
-/// let queue = OwnQueue::new(c"my_queue")?;
+/// let queue = OwnQueue::new(c"my_queue", 16)?;
 /// queue.spawn(|| pr_info!("in the background\n"))?;
 /// drop(queue); // Waits for it.
 /// ```
@@ -46,13 +47,14 @@ unsafe impl Send for OwnQueue {}
 unsafe impl Sync for OwnQueue {}
 
 impl OwnQueue {
-    /// Makes a queue.
+    /// Makes a queue of whose work so many run at the same time, while the
+    /// rest waits for its turn; 0 stands for the kernel's usual limit (`WQ_DFL_ACTIVE`).
     ///
     /// # Errors
     ///
     /// - `ENOMEM`: no memory.
-    pub(crate) fn new(name: &'static CStr) -> Result<Self> {
-        Self::with_flags(name, bindings::wq_flags_WQ_UNBOUND)
+    pub(crate) fn new(name: &'static CStr, most: u16) -> Result<Self> {
+        Self::with_flags(name, bindings::wq_flags_WQ_UNBOUND, most)
     }
 
     /// Makes a queue whose work runs on the processor that queues it.
@@ -61,7 +63,7 @@ impl OwnQueue {
     ///
     /// - `ENOMEM`: no memory.
     pub(crate) fn of_each_processor(name: &'static CStr) -> Result<Self> {
-        Self::with_flags(name, bindings::wq_flags_WQ_PERCPU)
+        Self::with_flags(name, bindings::wq_flags_WQ_PERCPU, 0)
     }
 
     /// Makes a queue that stands still while the system sleeps.
@@ -71,16 +73,20 @@ impl OwnQueue {
     /// - `ENOMEM`: no memory.
     pub(crate) fn freezable(name: &'static CStr) -> Result<Self> {
         let flags = bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_FREEZABLE;
-        Self::with_flags(name, flags)
+        Self::with_flags(name, flags, 0)
     }
 
-    fn with_flags(name: &'static CStr, flags: bindings::wq_flags) -> Result<Self> {
+    fn with_flags(name: &'static CStr, flags: bindings::wq_flags, most: u16) -> Result<Self> {
         use kernel::str::CStrExt as _;
         fault::point("alloc_workqueue")?;
-        // SAFETY: The format takes one string, which is one. 0 stands for the default limit of
-        // work under way.
+        // SAFETY: The format takes one string, which is one.
         let queue = unsafe {
-            bindings::alloc_workqueue_noprof(c"%s".as_char_ptr(), flags, 0, name.as_char_ptr())
+            bindings::alloc_workqueue_noprof(
+                c"%s".as_char_ptr(),
+                flags,
+                c_int::from(most),
+                name.as_char_ptr(),
+            )
         };
         // INVARIANT: A queue that is not null is ours.
         Ok(Self {

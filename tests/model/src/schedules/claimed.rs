@@ -84,6 +84,7 @@ fn the_same_where_things_fail() {
         memory_is_short: true,
         signals: true,
         time_passes: true,
+        ..World::default()
     });
 }
 

@@ -86,6 +86,7 @@ fn whoever_fails_gives_back_what_he_has() {
         memory_is_short: true,
         signals: true,
         time_passes: true,
+        ..World::default()
     };
     hold(world, || {
         three_at_once(|result| {

@@ -8,7 +8,10 @@ use crate::{
     prelude::*,
     stand_in::context::{below, World},
 };
-use shuttle::thread::{spawn, yield_now};
+use shuttle::{
+    sync::{Condvar, Mutex},
+    thread::{spawn, yield_now},
+};
 use std::sync::{
     atomic::{AtomicUsize, Ordering::SeqCst},
     Arc,
@@ -99,6 +102,50 @@ fn the_same_where_memory_is_short() {
     to_the_end(World {
         memory_is_short: true,
         ..World::default()
+    });
+}
+
+#[test]
+fn the_same_where_workers_are_few() {
+    to_the_end(World {
+        few_workers: true,
+        ..World::default()
+    });
+}
+
+/// Work of one request that waits for what another does, as a reset may wait for a device's lock,
+/// holds the other's up with no queue, however few workers there are; nor does work in the
+/// background.
+#[test]
+fn nobody_waits_for_work_that_has_not_begun() {
+    let world = World {
+        few_workers: true,
+        ..World::default()
+    };
+    hold(world, || {
+        let queue = open();
+        let (done, ended) = (Arc::new((Mutex::new(false), Condvar::new())), some_pair());
+        let wait = |done: &(Mutex<bool>, Condvar)| {
+            let mut is_done = done.0.lock().expect("no failure");
+            while !*is_done {
+                is_done = done.1.wait(is_done).expect("no failure");
+            }
+        };
+        let waiting = done.clone();
+        workers::spawn(move || wait(&waiting)).expect("the queue is there");
+        let waiting = done.clone();
+        let other = spawn(move || {
+            workers::for_all(&[0, 1, 2], Wait::ToTheEnd, move |_| {
+                wait(&waiting);
+                Ok(())
+            })
+        });
+        assert_eq!(ended.for_all(Wait::ToTheEnd), Ok(()));
+        assert!(ended.ran(1));
+        *done.0.lock().expect("no failure") = true;
+        done.1.notify_all();
+        assert_eq!(other.join().expect("no failure"), Ok(()));
+        drop(queue);
     });
 }
 

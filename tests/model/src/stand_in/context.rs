@@ -16,11 +16,13 @@ pub(crate) struct World {
     /// Time passes for those who wait. Without it they wait for ever, so that it is a deadlock when
     /// nobody wakes them.
     pub(crate) time_passes: bool,
+    /// Queues whose work is bounded have one worker.
+    pub(crate) few_workers: bool,
 }
 
 thread_local! {
     // All threads of a schedule are in one thread of the host: that of the test.
-    static WORLD: Cell<World> = const { Cell::new(World { memory_is_short: false, signals: false, time_passes: false }) };
+    static WORLD: Cell<World> = const { Cell::new(World { memory_is_short: false, signals: false, time_passes: false, few_workers: false }) };
     static NOW: Cell<Time> = const { Cell::new(Time(0)) };
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `crate::kapi::workqueue`, and `kernel::workqueue`: each work has a thread of its own.
+//! `crate::kapi::workqueue`, and `kernel::workqueue`: each work has a thread of its own, which may
+//! have to wait for its turn.
 
 use super::{
     alloc::allocate,
-    context::might_sleep,
+    context::{might_sleep, world},
     prelude::Result,
     sync::{Arc, CondVar, Mutex},
 };
@@ -41,30 +42,59 @@ pub(crate) fn thaw_workqueues() {
     CHANGED.notify_all();
 }
 
+/// The turns of a queue of which few work at the same time.
+struct Turns {
+    left: Mutex<usize>,
+    returned: CondVar,
+}
+
+impl Turns {
+    fn take(&self, work: impl FnOnce()) {
+        let mut left = self.left.lock();
+        while *left == 0 {
+            self.returned.wait(&mut left);
+        }
+        *left -= 1;
+        drop(left);
+        work();
+        *self.left.lock() += 1;
+        self.returned.notify_all();
+    }
+}
+
 /// A queue whose end waits for all work.
 pub(crate) struct OwnQueue {
     work: Mutex<Vec<JoinHandle<()>>>,
     freezable: bool,
+    turns: Option<std::sync::Arc<Turns>>,
 }
 
 impl OwnQueue {
-    pub(crate) fn new(_: &'static CStr) -> Result<Self> {
-        Self::make(false)
+    /// In a world with few workers it has one, however many are asked for.
+    pub(crate) fn new(_: &'static CStr, _: u16) -> Result<Self> {
+        Self::make(false, world().few_workers)
     }
 
     pub(crate) fn of_each_processor(_: &'static CStr) -> Result<Self> {
-        Self::make(false)
+        Self::make(false, false)
     }
 
     pub(crate) fn freezable(_: &'static CStr) -> Result<Self> {
-        Self::make(true)
+        Self::make(true, false)
     }
 
-    fn make(freezable: bool) -> Result<Self> {
+    fn make(freezable: bool, single: bool) -> Result<Self> {
         allocate()?;
+        let turns = || {
+            std::sync::Arc::new(Turns {
+                left: Mutex::new(1),
+                returned: CondVar::new(),
+            })
+        };
         Ok(Self {
             work: Mutex::new(Vec::new()),
             freezable,
+            turns: single.then(turns),
         })
     }
 
@@ -92,10 +122,13 @@ impl OwnQueue {
     }
 
     fn start<F: FnOnce() + Send + 'static>(&self, work: F) {
-        let handle = if self.freezable {
-            spawn(move || while_thawed(work))
-        } else {
-            spawn(work)
+        let handle = match &self.turns {
+            Some(turns) => {
+                let turns = turns.clone();
+                spawn(move || turns.take(work))
+            }
+            None if self.freezable => spawn(move || while_thawed(work)),
+            None => spawn(work),
         };
         self.work.lock().push(handle);
     }
