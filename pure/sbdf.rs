@@ -34,6 +34,12 @@ impl Sbdf {
         self.domain
     }
 
+    /// Returns a number by which addresses are in their order. (That of a 32-bit machine would lack
+    /// the upper half of the domain.)
+    pub(crate) const fn rank(self) -> usize {
+        ((self.domain as usize) << 16) | ((self.bus as usize) << 8) | self.devfn as usize
+    }
+
     /// Returns another function of the same bus.
     pub(crate) const fn with_devfn(self, devfn: u8) -> Self {
         Self { devfn, ..self }

@@ -29,7 +29,14 @@ use crate::{
             Unlocked, //
         },
     },
-    pure::bdf_grammar::Pattern, //
+    pure::{
+        bdf_grammar::Pattern,
+        positions::{
+            self,
+            Position, //
+        },
+        sbdf::Sbdf, //
+    },
 };
 use kernel::{
     pci,
@@ -51,10 +58,11 @@ use kernel::{
 /// - `ENOMEM`: no memory.
 /// - The errno of the first claim, by address, that failed.
 pub(crate) fn claim_listed(patterns: impl Iterator<Item = Pattern>) -> Result {
+    let listed = listed_devices()?;
     let mut result = Ok(());
     let mut wanted: KVec<ARef<pci::Device>> = KVec::new();
     for pattern in patterns {
-        if let Err(error) = collect(pattern, &mut wanted)? {
+        if let Err(error) = collect(pattern, &listed, &mut wanted)? {
             let why = match error {
                 EBUSY => "has another driver",
                 _ => "covers no listed device that could be claimed",
@@ -64,7 +72,7 @@ pub(crate) fn claim_listed(patterns: impl Iterator<Item = Pattern>) -> Result {
             result = Err(error);
         }
     }
-    result.and(claim_all(&wanted))
+    result.and(claim_all(&in_order(wanted)?))
 }
 
 /// Claims the devices.
@@ -102,7 +110,7 @@ impl DeferredClaims {
     pub(crate) fn claim(self) {
         let devices = DEFERRED.lock().take().unwrap_or_default();
         drop(self);
-        if let Err(ENOMEM) = claim_all(&devices) {
+        if let Err(ENOMEM) = in_order(devices).and_then(|devices| claim_all(&devices)) {
             pr_err!(
                 "hide=: some devices may not have been claimed ({})\n",
                 ENOMEM.to_errno()
@@ -124,51 +132,105 @@ pub(super) fn defer(device: &pci::Device) -> bool {
     let Some(devices) = guard.as_mut() else {
         return false;
     };
-    if let Err(error) = add(devices, device.into()) {
+    if let Err(error) = devices.push(device.into(), GFP_KERNEL) {
+        let error = Error::from(error);
         dev_err!(device, "not claimed ({})\n", error.to_errno());
     }
     true
 }
 
-/// Adds the devices that a pattern covers and that are to be claimed. The outer error says that the
-/// search failed, the inner one that it found nothing.
-fn collect(pattern: Pattern, wanted: &mut KVec<ARef<pci::Device>>) -> Result<Result> {
+/// A listed device, and what is to be done with it.
+struct Listed {
+    device: ARef<pci::Device>,
+    sbdf: Sbdf,
+    state: State,
+}
+
+/// What is to be done with a listed device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It can be claimed.
+    Free,
+    /// It is claimed.
+    Claimed,
+    /// Another driver has it.
+    Taken,
+}
+
+/// Returns all listed devices. (Some may come twice.)
+///
+/// # Errors
+///
+/// - `ENOMEM`: no memory.
+fn listed_devices() -> Result<KVec<Listed>> {
     let ports = PortDriver::find();
-    let mut found = Err(ENODEV);
+    let mut all = KVec::new();
     for device in PciDevices::while_they_change() {
         let sbdf = device.sbdf();
-        if !pattern.covers(sbdf) || !slots::contains(sbdf) {
+        if !slots::contains(sbdf) {
             continue;
         }
-        if registry::find(sbdf).is_some() {
-            found = Ok(());
+        let state = if registry::find(sbdf).is_some() {
+            State::Claimed
         } else if device.driver(ports) != DriverKind::None {
-            if pattern.single().is_some() {
-                found = Err(EBUSY);
-            }
+            State::Taken
         } else {
-            found = Ok(());
-            add(wanted, device)?;
+            State::Free
+        };
+        let listed = Listed {
+            device,
+            sbdf,
+            state,
+        };
+        all.push(listed, GFP_KERNEL)?;
+    }
+    Ok(all)
+}
+
+/// Adds the devices that a pattern covers and that are to be claimed. The outer error says that the
+/// search failed, the inner one that it found nothing.
+fn collect(
+    pattern: Pattern,
+    listed: &[Listed],
+    wanted: &mut KVec<ARef<pci::Device>>,
+) -> Result<Result> {
+    let mut found = Err(ENODEV);
+    for one in listed.iter().filter(|one| pattern.covers(one.sbdf)) {
+        match one.state {
+            State::Claimed => found = Ok(()),
+            State::Taken if pattern.single().is_some() => found = Err(EBUSY),
+            State::Taken => {}
+            State::Free => {
+                found = Ok(());
+                wanted.push(one.device.clone(), GFP_KERNEL)?;
+            }
         }
     }
     Ok(found)
 }
 
-/// Adds a device in its place in the order of the addresses, unless it is there.
+/// Returns the devices in ascending order of their addresses, each once.
 ///
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
-fn add(devices: &mut KVec<ARef<pci::Device>>, device: ARef<pci::Device>) -> Result {
-    if devices.iter().any(|other| other.is(&device)) {
-        return Ok(());
+fn in_order(devices: KVec<ARef<pci::Device>>) -> Result<KVec<ARef<pci::Device>>> {
+    let mut positions = KVec::with_capacity(devices.len(), GFP_KERNEL)?;
+    for (index, device) in devices.iter().enumerate() {
+        let key = device.sbdf().rank();
+        positions.push(Position { key, index }, GFP_KERNEL)?;
     }
-    devices.reserve(1, GFP_KERNEL)?;
-    let before = devices.iter().filter(|other| other.sbdf() < device.sbdf());
-    let index = before.count();
-    // There is room, so this doesn't fail.
-    let _ = devices.insert_within_capacity(index, device);
-    Ok(())
+    positions::sort(&mut positions);
+    let mut ordered: KVec<ARef<pci::Device>> = KVec::with_capacity(devices.len(), GFP_KERNEL)?;
+    for position in positions {
+        let Some(device) = devices.get(position.index) else {
+            continue;
+        };
+        if ordered.last().is_none_or(|last| !last.is(device)) {
+            ordered.push(device.clone(), GFP_KERNEL)?;
+        }
+    }
+    Ok(ordered)
 }
 
 /// While this lives, devices are claimed. Dropping it releases all of them at the same time.

@@ -18,7 +18,6 @@ use crate::{
         },
         pci::{
             release_driver,
-            DeviceExt,
             Unlocked, //
         },
     },
@@ -39,7 +38,7 @@ impl BusListener for PhysicalFunctions {
     /// Called with the locks of the physical function and of the notifier chain held. To release a
     /// virtual function takes its lock and calls the chain, so that is done in the background.
     fn unbinding(device: &pci::Device) {
-        if device.is_virtual_function() {
+        if !device.is_physical_function() {
             return;
         }
         let result = registry::all().map(|all| {
