@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lookups
+import planner
 import report
 import sizes
 from lab.machine import Dom0
@@ -66,6 +67,7 @@ def main() -> int:
         samples = Samples()
         sizes.measure(samples)
         lookups.measure(samples)
+        planner.measure(samples)
         began = time.monotonic()
         software = rounds(args.rounds, "pv", pv_topology, in_pv, samples)
         rounds(args.rounds, "pvh", lambda: "many", in_pvh, samples)

@@ -73,10 +73,16 @@ def lookups(samples: Samples) -> list[str]:
     return markdown(["to find, on the host, a", "among 64", "among 4,096"], rows)
 
 
+def planner(samples: Samples) -> list[str]:
+    """How long the planner takes for a device."""
+    rows = [[name, f"{few:.0f} ns", f"{many:.0f} ns"] for name, (few, many) in samples.planner.items()]
+    return markdown(["for each device, on the host, to", "among 100", "among 10,000"], rows) if rows else []
+
+
 def text(samples: Samples, about: dict[str, Any]) -> str:
     """All of it, in Markdown."""
     lines = [f"{key.capitalize()}: {value}.  " for key, value in about.items()]
-    lines += ["", *times(samples), "", *facts(samples), "", *lookups(samples), ""]
+    lines += ["", *times(samples), "", *facts(samples), "", *lookups(samples), "", *planner(samples), ""]
     rows = [[target.text, target.value, "yes" if target.kept else "**no**"] for target in targets(samples)]
     return "\n".join(lines + markdown(["target", "measured", "met"], rows)) + "\n"
 

@@ -27,6 +27,8 @@ class Samples:
     facts: dict[str, dict[str, list[float]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     #: Nanoseconds for a look-up among few and among many entries.
     lookups: dict[str, tuple[float, float]] = field(default_factory=dict)
+    #: Nanoseconds for a device among few and among many functions.
+    planner: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, line: str, driver: str, raw: dict[str, int], per: int = 1) -> None:
         """Keep what the stopwatch said; `per` things were done."""
@@ -68,9 +70,8 @@ class Samples:
             for line, drivers in self.times.items()
         }
         facts = {line: dict(drivers) for line, drivers in self.facts.items()}
-        path.write_text(
-            json.dumps({"about": about, "times": times, "facts": facts, "lookups": self.lookups}, indent=1) + "\n"
-        )
+        host = {"lookups": self.lookups, "planner": self.planner}
+        path.write_text(json.dumps({"about": about, "times": times, "facts": facts, **host}, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> tuple[Samples, dict[str, Any]]:
@@ -84,4 +85,5 @@ class Samples:
             for driver, values in drivers.items():
                 samples.facts[line][driver] = values
         samples.lookups = {name: tuple(values) for name, values in raw.get("lookups", {}).items()}
+        samples.planner = {name: tuple(values) for name, values in raw.get("planner", {}).items()}
         return samples, raw["about"]
