@@ -11,7 +11,10 @@ use crate::{
             Locked, //
         },
     },
-    pure::base_address::holds, //
+    pure::base_address::{
+        holds,
+        Space, //
+    },
 };
 use kernel::{
     bindings,
@@ -22,36 +25,53 @@ use kernel::{
 /// How many Base Address Registers an endpoint has (PCI 3.0 sec 6.2.5).
 const COUNT: usize = 6;
 
-/// The Base Address Registers, as they read. (All ones from a device that doesn't answer, all zero
-/// from a virtual function, and after many resets until they are restored.)
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What the Base Address Registers held when the configuration was saved (all zero in a virtual
+/// function).
+#[derive(Clone, Copy)]
 pub(crate) struct Bars([u32; COUNT]);
 
 impl Bars {
-    /// Reads them.
-    pub(crate) fn read(locked: &Locked<'_>) -> Self {
-        let mut bars = [u32::MAX; COUNT];
-        let first = bindings::PCI_BASE_ADDRESS_0 as c_int;
-        for (offset, bar) in (first..).step_by(4).zip(&mut bars) {
-            *bar = locked.read_u32(offset);
+    /// Takes them from the registers of a header.
+    pub(crate) fn of(header: &[u32]) -> Self {
+        let mut bars = [0; COUNT];
+        let first = bindings::PCI_BASE_ADDRESS_0 as usize / 4;
+        for (bar, saved) in bars.iter_mut().zip(header.iter().skip(first)) {
+            *bar = *saved;
         }
         Self(bars)
     }
 
-    /// Returns `true` if the registers hold what the kernel gave to the device
-    /// (`pci_std_update_resource()` writes it).
-    fn are_as_assigned(self, locked: &Locked<'_>) -> bool {
-        let Self(bars) = self;
-        (0u8..)
-            .zip(bars.iter().enumerate())
-            .all(|(bar, (index, low))| {
-                let Some(Assigned { space, address }) = locked.assigned(bar) else {
-                    return true;
-                };
-                let high = bars.get(index.saturating_add(1)).copied().unwrap_or(0);
-                holds(space, *low, high, address)
-            })
+    /// Returns `true` if the registers hold the same now. What is no register isn't read: it reads
+    /// as 0 at any time (PCI 3.0 sec 6.2.5.1), as all of them do in a virtual function (PCIe r6.0
+    /// sec 9.3.4.1).
+    pub(crate) fn are_in(&self, locked: &Locked<'_>) -> bool {
+        let own = !locked.device().is_virtual_function();
+        (0u8..).zip(self.0).all(|(bar, saved)| {
+            let exists = saved != 0 || own && locked.has_register(bar);
+            !exists || read(locked, bar) == saved
+        })
     }
+}
+
+/// Reads a register: all ones from a device that doesn't answer.
+fn read(locked: &Locked<'_>, bar: u8) -> u32 {
+    let offset = c_int::from(bar).saturating_mul(4);
+    locked.read_u32(offset.saturating_add(bindings::PCI_BASE_ADDRESS_0 as c_int))
+}
+
+/// Returns `true` if the registers hold what the kernel gave to the device
+/// (`pci_std_update_resource()` writes it).
+fn are_as_assigned(locked: &Locked<'_>) -> bool {
+    (0u8..).take(COUNT).all(|bar| {
+        let Some(Assigned { space, address }) = locked.assigned(bar) else {
+            return true;
+        };
+        let high = match space {
+            Space::Memory64 => read(locked, bar.saturating_add(1)),
+            Space::Io | Space::Memory => 0,
+        };
+        holds(space, read(locked, bar), high, address)
+    })
 }
 
 impl Locked<'_> {
@@ -71,6 +91,6 @@ impl Locked<'_> {
     /// Returns `true` if the device, which is awake, has the addresses that the kernel gave it.
     pub(crate) fn has_addresses(&self) -> bool {
         // A virtual function's addresses are in its physical function.
-        self.device().is_virtual_function() || Bars::read(self).are_as_assigned(self)
+        self.device().is_virtual_function() || are_as_assigned(self)
     }
 }

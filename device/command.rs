@@ -31,14 +31,33 @@ impl Command {
     /// Reads the register; `None` from a device that doesn't answer.
     pub(crate) fn read(locked: &Locked<'_>) -> Option<Self> {
         fault::point("read of Command").ok()?;
+        Self::of(locked.read_u16(COMMAND))
+    }
+
+    /// Takes what was read; `None` from a device that didn't answer.
+    pub(crate) fn of(value: u16) -> Option<Self> {
         // A device that is gone reads as all ones, which this register never holds.
-        let value = locked.read_u16(COMMAND);
         (value != u16::MAX).then_some(Self(value))
+    }
+
+    /// Returns the value as it is in the register.
+    pub(crate) fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// Returns `true` if the function neither decodes anything nor masters the bus.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.0 & (DECODE | MASTER) == 0
     }
 
     /// Writes the register; lost on a device that doesn't answer.
     pub(crate) fn write(self, locked: &Locked<'_>) {
         locked.write_u16(COMMAND, self.0);
+    }
+
+    /// Returns `true` if bus mastering is on.
+    pub(crate) fn masters(self) -> bool {
+        self.0 & MASTER != 0
     }
 
     /// Returns the value with bus mastering off and all else as it is.

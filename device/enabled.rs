@@ -28,10 +28,11 @@ impl Enabled {
     pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {
         locked.wake()?;
         let found = Command::read(locked).ok_or(EIO)?;
-        let count = EnableCount::new(locked).inspect_err(|_| found.write(locked))?;
-        if let Some(now) = Command::read(locked) {
-            now.without_master().write(locked);
+        if found.masters() {
+            // Enabling a device doesn't turn that on.
+            found.without_master().write(locked);
         }
+        let count = EnableCount::new(locked).inspect_err(|_| found.write(locked))?;
         Ok(Self { found, count })
     }
 
@@ -44,19 +45,20 @@ impl Enabled {
     /// Undoes [`Enabled::new`] before anybody used the device: the Command register is as it was
     /// found. A device that has lost its addresses is left decoding nothing.
     pub(crate) fn undo(&self, locked: &Locked<'_>) {
-        self.end(locked, self.found);
+        self.end(locked, self.found, false);
     }
 
     /// Leaves the device as it was found, but with bus mastering off (its next driver turns it on):
     /// a guest may have set up DMA to addresses that are no longer its own. A device that has lost
-    /// its own addresses is left decoding nothing.
-    pub(crate) fn leave(&self, locked: &Locked<'_>) {
-        self.end(locked, self.found.without_master());
+    /// its own addresses is left decoding nothing. `is_restored`: it was seen to have them when its
+    /// configuration was restored just before.
+    pub(crate) fn leave(&self, locked: &Locked<'_>, is_restored: bool) {
+        self.end(locked, self.found.without_master(), is_restored);
     }
 
-    fn end(&self, locked: &Locked<'_>, command: Command) {
+    fn end(&self, locked: &Locked<'_>, command: Command, is_restored: bool) {
         self.disable(locked);
-        if locked.has_addresses() {
+        if is_restored || locked.has_addresses() {
             command.write(locked);
         } else {
             Command::QUIET.write(locked);

@@ -28,8 +28,8 @@ global! {
 /// A copy of a device's configuration, and what shows whether a restore worked.
 pub(crate) struct SavedState {
     stored: StoredState,
+    header: [u32; 16],
     command: Command,
-    bars: Bars,
 }
 
 impl SavedState {
@@ -43,14 +43,28 @@ impl SavedState {
     /// - The errno of `pci_save_state()`.
     pub(crate) fn save(locked: &Locked<'_>) -> Result<Self> {
         locked.check_there()?;
-        let command = Command::read(locked).ok_or(EIO)?;
         fault::point("pci_save_state")?;
         locked.save_state()?;
+        let header = locked.saved_header();
+        let [_, command_and_status, ..] = header;
+        // CAST: The register is the lower half.
+        let command = Command::of(command_and_status as u16).ok_or(EIO)?;
         Ok(Self {
             stored: StoredState::of(locked)?,
+            header,
             command,
-            bars: Bars::read(locked),
         })
+    }
+
+    /// Returns what the Command register held.
+    pub(crate) fn command(&self) -> Command {
+        self.command
+    }
+
+    /// Returns what a byte of the header held; all ones where there is none.
+    pub(crate) fn byte(&self, offset: u32) -> u16 {
+        let mut bytes = self.header.iter().copied().flat_map(u32::to_le_bytes);
+        bytes.nth(offset as usize).unwrap_or(u8::MAX).into()
     }
 
     /// Writes the saved configuration back, BARs before the Command register, and once more if the
@@ -64,8 +78,14 @@ impl SavedState {
     /// - `ENODEV`: it may have been removed; nothing was written.
     pub(crate) fn restore(&self, locked: &Locked<'_>, quiet: Quiet) -> Result {
         locked.check_there()?;
+        if !quiet.is_seen {
+            Command::QUIET.write(locked);
+        }
         self.write_back(locked, &quiet)
-            .or_else(|_| self.write_back(locked, &quiet))
+            .or_else(|_| {
+                Command::QUIET.write(locked);
+                self.write_back(locked, &quiet)
+            })
             .inspect_err(|_| Command::QUIET.write(locked))
     }
 
@@ -73,16 +93,13 @@ impl SavedState {
     /// those of that time.
     pub(crate) fn restore_decode(&self, locked: &Locked<'_>) {
         if let Some(now) = Command::read(locked) {
-            if !now.decodes_like(self.command) && Bars::read(locked) == self.bars {
+            if !now.decodes_like(self.command) && Bars::of(&self.header).are_in(locked) {
                 now.with_decode_of(self.command).write(locked);
             }
         }
     }
 
     fn write_back(&self, locked: &Locked<'_>, quiet: &Quiet) -> Result {
-        // The reset may have turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI
-        // ignores writes to the BARs of a device that decodes.
-        Command::QUIET.write(locked);
         self.stored.load(locked)?;
         {
             let _restoring = RESTORING.lock();
@@ -93,7 +110,9 @@ impl SavedState {
         }
         locked.clear_device_status();
         match Command::read(locked) {
-            Some(now) if now.decodes_like(self.command) && Bars::read(locked) == self.bars => {
+            Some(now)
+                if now.decodes_like(self.command) && Bars::of(&self.header).are_in(locked) =>
+            {
                 Ok(())
             }
             _ => Err(EIO),
@@ -105,6 +124,20 @@ impl SavedState {
 #[must_use]
 pub(crate) struct Quiet {
     ats: Option<AtsControl>,
+    /// The device is known to be quiet still.
+    is_seen: bool,
+}
+
+impl Quiet {
+    /// The device was reset. `command` was read since, unless it didn't answer: the reset may have
+    /// turned the decode on (`nvme_disable_and_flr()` does), and Xen's vPCI ignores writes to the
+    /// BARs of a device that decodes.
+    pub(crate) fn after_reset(self, command: Option<Command>) -> Self {
+        Self {
+            is_seen: command.is_some_and(Command::is_quiet),
+            ..self
+        }
+    }
 }
 
 impl CfgLocked<'_> {
@@ -113,6 +146,6 @@ impl CfgLocked<'_> {
     pub(crate) fn quiesce(&self) -> Quiet {
         let ats = AtsControl::enabled(self);
         Command::QUIET.write(self);
-        Quiet { ats }
+        Quiet { ats, is_seen: true }
     }
 }

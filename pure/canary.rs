@@ -3,8 +3,8 @@
 //! Proof of a reset: canaries left in registers that a true reset clears and that do nothing in a
 //! device that is quiet.
 //!
-//! A device gets as many as it takes. A method has reset nothing only if all of them are still
-//! there: one sticky register in an odd device must not condemn a method that works.
+//! A device gets several, as far as it takes them. A method has reset nothing only if all of them
+//! are still there: one sticky register in an odd device must not condemn a method that works.
 
 use super::{
     reset_method::Method,
@@ -14,19 +14,23 @@ use super::{
 /// A register that can bear a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Register {
+    /// Interrupt Disable in the Command register, 0 after a reset (PCIe r6.0 sec 7.5.1.1.3). It is
+    /// set anyway, to make the device quiet.
+    InterruptDisable,
     /// Cache Line Size, of no effect in PCI Express and 0 after a reset (PCIe r6.0 sec 7.5.1.1.7);
     /// for conventional PCI it matters to bus masters only (PCI 3.0 sec 6.2.4).
     CacheLineSize,
     /// Interrupt Line, a scratch register of system software (PCIe r6.0 sec 7.5.1.1.12).
     InterruptLine,
     /// The Function Mask bit of MSI-X, 0 after a reset (PCIe r6.0 sec 7.7.2.2). Virtual functions
-    /// have neither of the others (sec 9.3.4.1).
+    /// have none of the others (sec 9.3.4.1).
     MsixFunctionMask,
 }
 
 impl Register {
     /// All of them, in the order in which they are tried.
-    pub(crate) const ALL: [Self; 3] = [
+    pub(crate) const ALL: [Self; 4] = [
+        Self::InterruptDisable,
         Self::CacheLineSize,
         Self::InterruptLine,
         Self::MsixFunctionMask,
@@ -35,15 +39,19 @@ impl Register {
     /// Returns `true` if `pci_save_state()` saves the register. It saves the whole header, and
     /// MSI-X only if the kernel has enabled it, which it hasn't for a claimed device.
     pub(crate) const fn is_saved(self) -> bool {
-        match self {
-            Self::CacheLineSize | Self::InterruptLine => true,
-            Self::MsixFunctionMask => false,
-        }
+        !matches!(self, Self::MsixFunctionMask)
+    }
+
+    /// Returns `true` if the register needs no canary when `other` has one: both are there for the
+    /// same pin, and two registers beside it are enough.
+    pub(crate) const fn is_spared_by(self, other: Self) -> bool {
+        matches!((self, other), (Self::InterruptLine, Self::InterruptDisable))
     }
 
     /// Returns the bits of the register that the canary is in.
     const fn mask(self) -> u16 {
         match self {
+            Self::InterruptDisable => 1 << 10,
             Self::CacheLineSize | Self::InterruptLine => 0xff,
             Self::MsixFunctionMask => 1 << 14,
         }
@@ -61,22 +69,18 @@ impl Register {
                 Some((found & !mask) | canary)
             }
             // It has the canary already, or would read as if the device didn't answer.
-            Self::MsixFunctionMask if found & mask != 0 || found | mask == u16::MAX => None,
-            Self::MsixFunctionMask => Some(found | mask),
+            _ if found & mask != 0 || found | mask == u16::MAX => None,
+            _ => Some(found | mask),
         }
     }
 
-    /// Returns the value to write after the look, if any: over a canary that is still there what
-    /// was `found` before; and a mask that was set is cleared even where it is gone, because Xen
-    /// keeps account of it in a PV dom0.
-    pub(crate) const fn cleaned(self, found: u16, planted: u16, now: u16) -> Option<u16> {
+    /// Returns the value to write after the look, if any: a mask that was set is cleared even where
+    /// it is gone, because Xen keeps account of it in a PV dom0. The other registers get back what
+    /// they had when the configuration is restored.
+    pub(crate) const fn cleaned(self, now: u16) -> Option<u16> {
         match self {
-            Self::CacheLineSize | Self::InterruptLine if self.has_canary(planted, now) => {
-                Some(found)
-            }
-            Self::CacheLineSize | Self::InterruptLine => None,
-            Self::MsixFunctionMask if now == u16::MAX => None,
-            Self::MsixFunctionMask => Some(now & !self.mask()),
+            Self::MsixFunctionMask if now != u16::MAX => Some(now & !self.mask()),
+            _ => None,
         }
     }
 
@@ -85,7 +89,7 @@ impl Register {
     pub(crate) const fn has_canary(self, planted: u16, now: u16) -> bool {
         let gone = match self {
             Self::CacheLineSize | Self::InterruptLine => 0xff,
-            Self::MsixFunctionMask => u16::MAX,
+            Self::InterruptDisable | Self::MsixFunctionMask => u16::MAX,
         };
         now != gone && now & self.mask() == planted & self.mask()
     }
@@ -103,14 +107,12 @@ pub(crate) enum Proof {
 }
 
 impl Proof {
-    /// Draws the conclusion from how many canaries were left and how many are still there.
-    pub(crate) const fn of(left: usize, still_there: usize) -> Self {
-        if left == 0 {
-            Self::Unknown
-        } else if still_there < left {
-            Self::Proven
-        } else {
-            Self::Disproven
+    /// Draws the conclusion from one canary more. Of a device that is [`Proven`](Self::Proven) to
+    /// be reset no further one can say anything else.
+    pub(crate) const fn and(self, still_there: bool) -> Self {
+        match self {
+            Self::Disproven | Self::Unknown if still_there => Self::Disproven,
+            _ => Self::Proven,
         }
     }
 
@@ -145,7 +147,7 @@ mod tests {
     /// Every value that a register can have; some for an interpreter.
     fn found(register: Register) -> impl Iterator<Item = u16> {
         match register {
-            Register::MsixFunctionMask => 0..=u16::MAX,
+            Register::InterruptDisable | Register::MsixFunctionMask => 0..=u16::MAX,
             _ => 0..=0xff,
         }
         .step_by(if cfg!(miri) { 17 } else { 1 })
@@ -156,8 +158,9 @@ mod tests {
         for register in Register::ALL {
             for before in found(register) {
                 let Some(planted) = register.with_canary(before) else {
-                    assert!(register == Register::MsixFunctionMask);
-                    assert!(before == 0xbfff || before & 0x4000 != 0);
+                    let bit = register.mask();
+                    assert!(bit.count_ones() == 1);
+                    assert!(before == !bit || before & bit != 0);
                     continue;
                 };
                 assert!(register.has_canary(planted, planted));
@@ -171,21 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn a_canary_is_taken_away() {
-        for register in [Register::CacheLineSize, Register::InterruptLine] {
-            assert_eq!(register.cleaned(0x10, 0x5a, 0x5a), Some(0x10));
-            assert_eq!(register.cleaned(0x10, 0x5a, 0), None);
-            assert_eq!(register.cleaned(0x10, 0x5a, 0xff), None);
-        }
+    fn a_mask_is_taken_away() {
         let msix = Register::MsixFunctionMask;
-        assert_eq!(msix.cleaned(0x8003, 0xc003, 0xc003), Some(0x8003));
-        // Not enabled again, though it was before the reset.
-        assert_eq!(msix.cleaned(0x8003, 0xc003, 0x0003), Some(0x0003));
-        assert_eq!(msix.cleaned(0x8003, 0xc003, 0xffff), None);
+        assert_eq!(msix.cleaned(0xc003), Some(0x8003));
+        // Not enabled again, though it may have been before the reset.
+        assert_eq!(msix.cleaned(0x0003), Some(0x0003));
+        assert_eq!(msix.cleaned(0xffff), None);
+        for register in Register::ALL
+            .into_iter()
+            .filter(|register| register.is_saved())
+        {
+            assert_eq!(register.cleaned(0x5a), None, "the restore does it");
+        }
     }
 
     #[test]
     fn a_device_that_is_gone_has_no_canary() {
+        assert!(!Register::InterruptDisable.has_canary(0x0400, 0xffff));
         assert!(!Register::CacheLineSize.has_canary(0x5a, 0xff));
         assert!(!Register::InterruptLine.has_canary(0x5a, 0xff));
         assert!(!Register::MsixFunctionMask.has_canary(0x4000, 0xffff));
@@ -194,6 +199,19 @@ mod tests {
     #[test]
     fn msix_plants_one_bit_and_leaves_the_rest() {
         assert_eq!(Register::MsixFunctionMask.with_canary(0x8003), Some(0xc003));
+    }
+
+    #[test]
+    fn three_registers_of_four_are_enough() {
+        for register in Register::ALL {
+            let by: Vec<Register> = (Register::ALL.into_iter())
+                .filter(|other| register.is_spared_by(*other))
+                .collect();
+            match register {
+                Register::InterruptLine => assert_eq!(by, [Register::InterruptDisable]),
+                _ => assert_eq!(by, []),
+            }
+        }
     }
 
     #[test]
@@ -208,12 +226,11 @@ mod tests {
 
     #[test]
     fn one_canary_gone_is_proof() {
-        assert_eq!(Proof::of(0, 0), Proof::Unknown);
-        for left in 1..=3 {
-            assert_eq!(Proof::of(left, left), Proof::Disproven);
-            for still in 0..left {
-                assert_eq!(Proof::of(left, still), Proof::Proven);
-            }
+        assert_eq!(Proof::Unknown.and(true), Proof::Disproven);
+        assert_eq!(Proof::Disproven.and(true), Proof::Disproven);
+        for before in [Proof::Unknown, Proof::Disproven, Proof::Proven] {
+            assert_eq!(before.and(false), Proof::Proven);
         }
+        assert_eq!(Proof::Proven.and(true), Proof::Proven);
     }
 }

@@ -96,6 +96,15 @@ impl How<'_, '_> {
         }
     }
 
+    /// Returns `true` if the kernel waits until the device answers, and fails if it doesn't
+    /// (`pci_dev_wait()`). What a firmware or a single device's quirk does isn't known.
+    const fn is_waited_for(&self) -> bool {
+        matches!(
+            self,
+            Self::Function(_, Method::Flr | Method::AfFlr | Method::Pm)
+        )
+    }
+
     /// Does it and waits until the first device answers again.
     fn perform(&self) -> Result {
         if fault::skips(self.rung()) {
@@ -168,6 +177,30 @@ pub(crate) fn execute(
     how: &How<'_, '_>,
     undisturbed: impl FnOnce() -> bool,
 ) -> Result<Done, Failed> {
+    execute_seen(members, how, false, undisturbed)
+}
+
+/// The same for one function and a method of its own. `answers`: it was seen to answer since its
+/// lock was taken.
+///
+/// # Errors
+///
+/// - Those of [`execute`], but for `EAGAIN`.
+pub(super) fn execute_function(
+    member: &Member<'_>,
+    method: Method,
+    answers: bool,
+) -> Result<Done, Failed> {
+    let how = How::Function(&member.device, method);
+    execute_seen(core::slice::from_ref(member), &how, answers, || true)
+}
+
+fn execute_seen(
+    members: &[Member<'_>],
+    how: &How<'_, '_>,
+    answers: bool,
+    undisturbed: impl FnOnce() -> bool,
+) -> Result<Done, Failed> {
     // Allocate everything now: nothing may fail while a device doesn't decode.
     let no_memory = |_| Failed {
         step: "preparation",
@@ -183,7 +216,7 @@ pub(crate) fn execute(
     }
     if let How::Function(device, _) = how {
         // For a function that is gone, its method would wait a minute.
-        if !device.is_present() {
+        if !answers && !device.is_ready() {
             return Err(Failed::at("presence check")(EIO));
         }
         device.wake().map_err(Failed::at("wake to D0"))?;
@@ -195,7 +228,8 @@ pub(crate) fn execute(
 
     let start = Instant::<Monotonic>::now();
     for (member, bridge) in members.iter().zip(bridges) {
-        let answered = member.device.is_ready();
+        // The one function that resets itself was seen to answer.
+        let answered = matches!(how, How::Function(..)) || member.device.is_ready();
         append(&mut prepared, (answered, prepare(member, bridge)));
     }
     let result = how.perform();
@@ -214,7 +248,8 @@ pub(crate) fn execute(
             patience.min(HUNG_PATIENCE)
         };
         let patience = (patience - back.elapsed()).max(Delta::ZERO);
-        let finding = finish(member, prepared, patience, result);
+        let is_back = result.is_ok() && how.is_waited_for();
+        let finding = finish(member, prepared, patience, is_back, result);
         append(&mut findings, finding.map(|proof| proof.after(how.rung())));
     }
     Ok(Done {
@@ -265,25 +300,30 @@ fn prepare(member: &Member<'_>, bridge: Option<BridgeState>) -> Prepared {
     // One that doesn't wake, or is gone, is lost already. A reset of its bus may bring it back.
     let _ = device.wake();
     let quiet = device.quiesce();
-    Prepared::Ours(quiet, device.plant_canaries())
+    let canaries = match member.state {
+        Some(state) => device.plant_canaries(state),
+        None => device.plant_unsaved_canaries(),
+    };
+    Prepared::Ours(quiet, canaries)
 }
 
-/// Waits for a member, checks its canaries and restores it.
+/// Waits for a member, unless the kernel has done so, checks its canaries and restores it.
 fn finish(
     member: &Member<'_>,
     prepared: Prepared,
     patience: Delta,
+    is_back: bool,
     result: Result,
 ) -> Result<Proof, Failed> {
     let device = &member.device;
-    let came_back = device
-        .wait_until_ready(patience)
-        .and_then(|()| fault::come_back(device.device().sbdf()));
+    let answer = device.wait_until_ready(patience, is_back);
+    let command = answer.as_ref().ok().copied();
+    let came_back = answer.and_then(|_| fault::come_back(device.device().sbdf()));
     match (prepared, member.state) {
         (Prepared::Ours(quiet, canaries), Some(state)) => {
-            let proof = device.check_canaries(canaries);
+            let proof = device.check_canaries(canaries, command);
             // Restore in any case: a device that comes back later needs its addresses.
-            let restored = state.restore(device, quiet);
+            let restored = state.restore(device, quiet.after_reset(command));
             match result {
                 // The reset as a whole failed. This device came back if a canary is gone.
                 Err(error) if error != ETIMEDOUT || proof != Proof::Proven => {

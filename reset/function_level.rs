@@ -5,10 +5,9 @@
 
 use super::{
     execute::{
-        execute,
+        execute_function,
         Done,
         Failed,
-        How,
         Member, //
     },
     notify,
@@ -49,7 +48,8 @@ pub(crate) struct Outcome {
 
 /// Goes down the function-level methods that are listed for the device until one is not seen to
 /// reset nothing; `unproven` is called for each that did. `state` is restored after each. A bridge
-/// has none: a reset of it would reach what is below.
+/// has none: a reset of it would reach what is below. The device must have been seen to answer
+/// since its lock was taken.
 ///
 /// # Errors
 ///
@@ -70,15 +70,17 @@ pub(crate) fn reset(
     if device.device().header() != Header::Normal {
         return Ok(outcome);
     }
+    let mut answers = true;
     for method in listed_methods(device.device()).function_level() {
         if snapshot::has_virtual_functions(device.device()) {
             return Err(Failed::at("look for virtual functions")(EBUSY));
         }
-        let members = [Member {
+        let member = Member {
             device: device.share(),
             state: Some(state),
-        }];
-        let Done { micros, findings } = execute(&members, &How::Function(device, method), || true)?;
+        };
+        let Done { micros, findings } = execute_function(&member, method, answers)?;
+        answers = false;
         let proof = match findings.into_iter().next() {
             Some(finding) => finding?,
             None => Proof::Unknown,

@@ -102,8 +102,11 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
     let guess = facts.conclude();
     // The kernel has waited for the device.
     let came_back = device.is_ready();
-    let proof = device.check_canaries(under_way.canaries);
-    let restored = claimed.saved.restore(device, under_way.quiet);
+    let proof = device.check_canaries(under_way.canaries, None);
+    // The kernel may have restored what decodes.
+    let restored = claimed
+        .saved
+        .restore(device, under_way.quiet.after_reset(None));
     intx::see_to_pin(&claimed, device);
     let record = match restored {
         _ if !came_back => failed(&claimed, guess.by, "return", ETIMEDOUT),

@@ -62,13 +62,12 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     // Before anything by which Xen could free their interrupts, also for a device that is gone.
     sender::end(&claim.claimed, &locked);
     let present = locked.is_present();
-    if present {
-        clean(&locked, claim, &lines);
-    }
+    let mut is_restored = present && clean(&locked, claim, &lines);
     // Also for a device that is gone: Xen still has its record.
     if let Some(hold) = &claim.hold {
         hold.let_go();
-        if present && locked.has_addresses() && hold.is_lost() {
+        if present && (is_restored || locked.has_addresses()) && hold.is_lost() {
+            is_restored = false; // Xen writes to its registers when it records it.
             guest_interrupts::mend(
                 &locked,
                 claim.claimed.dom0,
@@ -90,7 +89,7 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     }
     if let Some(enabled) = &claim.enabled {
         if present {
-            enabled.leave(&locked);
+            enabled.leave(&locked, is_restored);
         } else {
             enabled.disable(&locked);
         }
@@ -100,12 +99,13 @@ pub(super) fn release(device: &pci::Device<Core<'_>>, claim: &Claim) {
     lines.write(Level::Info, device, fmt!("released{gone}"));
 }
 
-/// Resets the device, if it can be, and restores it as it was when it was claimed.
-fn clean(locked: &Locked<'_>, claim: &Claim, lines: &LogBatch) {
+/// Resets the device, which answers, if it can be, and restores it as it was when it was claimed.
+/// Returns `true` if it has taken that.
+fn clean(locked: &Locked<'_>, claim: &Claim, lines: &LogBatch) -> bool {
     let device = locked.device();
     // A bridge wasn't touched, and what is below it may be in use.
     if device.header() != Header::Normal {
-        return;
+        return false;
     }
     let claimed = &claim.claimed;
     let access = ConfigAccess::block(locked);
@@ -125,12 +125,13 @@ fn clean(locked: &Locked<'_>, claim: &Claim, lines: &LogBatch) {
         Ok(mut outcome) if outcome.record.by.is_some() => {
             function_level::notify_xen(&mut outcome.record, claimed.dom0, locked)
                 .map_err(Failed::at("notify"))
+                .unwrap_or_else(log);
+            true
         }
         _ => {
             let quiet = exclusive.quiesce();
             let restored = claimed.saved.restore(&exclusive, quiet);
-            restored.map_err(Failed::at("restore"))
+            restored.map_err(Failed::at("restore")).map_err(log).is_ok()
         }
     }
-    .unwrap_or_else(log);
 }

@@ -129,6 +129,28 @@ impl Locked<'_> {
         })
     }
 
+    /// Returns `true` if the kernel knows of a Base Address Register, or of the upper half of the
+    /// one before, whether or not it has given it an address.
+    ///
+    /// # Examples
+    ///
+    /// ```ignore
+    /// if locked.has_register(1) {
+    ///     // It, or register 0 together with it, can hold an address.
+    /// }
+    /// ```
+    pub(crate) fn has_register(&self, bar: u8) -> bool {
+        let flags = |bar: u8| {
+            // SAFETY: The device is valid; which registers it has is known when it is found.
+            let resources = unsafe { &(*raw(self.device())).resource };
+            let resource = resources.get(usize::from(bar)).filter(|_| bar < Self::ROM);
+            resource.map_or(0, |resource| resource.flags)
+        };
+        // CAST: It is at least as wide.
+        let is_wide = |bar: u8| flags(bar) & bindings::IORESOURCE_MEM_64 as c_ulong != 0;
+        flags(bar) != 0 || bar.checked_sub(1).is_some_and(is_wide)
+    }
+
     /// The number of the ROM's register among those of addresses.
     pub(crate) const ROM: u8 = bindings::PCI_ROM_RESOURCE as u8;
 

@@ -96,6 +96,13 @@ impl Locked<'_> {
         Ok(())
     }
 
+    /// Returns the registers of the header as they were saved there last.
+    pub(crate) fn saved_header(&self) -> [u32; 16] {
+        // SAFETY: The device is valid; the field is written by whoever saves or loads its state,
+        // with its lock held.
+        unsafe { (*raw(self.device())).saved_config_space }
+    }
+
     /// Returns `true` if something was saved there.
     pub(crate) fn has_saved_state(&self) -> bool {
         // SAFETY: The device is valid; the bit is set and cleared by whoever holds its lock.
