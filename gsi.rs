@@ -17,13 +17,14 @@
 
 pub(crate) mod files;
 pub(crate) mod hook;
+pub(crate) mod tables;
 
+use self::tables::Tables;
 use crate::{
     kapi::{
         acpi::{
             Node,
-            PrtEntry,
-            RoutingTable, //
+            PrtEntry, //
         },
         compat::HAS_GSI,
         log::log_limited,
@@ -38,10 +39,7 @@ use crate::{
         Signalling, //
     },
 };
-use kernel::{
-    pci,
-    prelude::*, //
-};
+use kernel::pci;
 
 /// How PCI interrupts signal where a table names a GSI directly (ACPI 6.5 sec 6.2.13).
 const PCI_SIGNALLING: Signalling = Signalling {
@@ -55,39 +53,16 @@ const PCI_SIGNALLING: Signalling = Signalling {
 /// Sleeps. Walks from the device towards the root until a bridge's routing table has an entry for
 /// the pin, which rotates at each bridge on the way.
 pub(crate) fn look_up(device: &pci::Device) -> Option<Gsi> {
-    look_up_in(&mut Tables::default(), device)
-}
-
-/// Routing tables that were read already. Look-ups of many devices in a row mostly end at the same
-/// table, and ACPI takes longer to make one than all the rest does.
-#[derive(Default)]
-struct Tables(Option<(Node, RoutingTable)>);
-
-impl Tables {
-    /// Returns the table of a bridge, if it has one.
-    ///
-    /// # Errors
-    ///
-    /// - `EIO`: as of [`Node::routing_table`].
-    fn of(&mut self, bridge: Node) -> Result<Option<&RoutingTable>> {
-        if self.0.as_ref().is_none_or(|(node, _)| *node != bridge) {
-            match bridge.routing_table()? {
-                Some(table) => self.0 = Some((bridge, table)),
-                // A bridge without a table doesn't displace one that has a table.
-                None => return Ok(None),
-            }
-        }
-        Ok(self.0.as_ref().map(|(_, table)| table))
-    }
-}
-
-/// Does the work of [`look_up`].
-fn look_up_in(tables: &mut Tables, device: &pci::Device) -> Option<Gsi> {
     // Elsewhere interrupts have no such numbers, whatever a routing table of ACPI says.
     if !HAS_GSI {
         return None;
     }
-    let mut pin = device.pin()?;
+    let pin = device.pin()?;
+    tables::with(|tables| look_up_in(tables, device, pin))
+}
+
+/// Does the work of [`look_up`].
+fn look_up_in(tables: &mut Tables, device: &pci::Device, mut pin: Pin) -> Option<Gsi> {
     let mut at = device;
     loop {
         // With Alternative Routing-ID there is one device on the bus, number 0.

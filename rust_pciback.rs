@@ -133,6 +133,7 @@ fn init_locks() {
     device::slots::init_locks();
     device::workers::init_locks();
     gsi::files::init_locks();
+    gsi::tables::init_locks();
     backend::init_locks();
     stub::bulk::init_locks();
     stub::hotplug::init_locks();

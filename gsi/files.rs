@@ -6,8 +6,8 @@
 //! the module is loaded, or when the device is claimed, whichever first finds one.
 
 use super::{
-    look_up_in,
-    Tables, //
+    look_up,
+    tables, //
 };
 use crate::kapi::{
     device_file::NumberFile,
@@ -75,6 +75,7 @@ impl Drop for OpenList {
         let _no_changes = RescanRemoveLock::new();
         let files = FILES.lock().take();
         drop(files);
+        tables::forget();
     }
 }
 
@@ -105,21 +106,16 @@ fn add_present() {
     // If a device were removed between being found here and getting its file, the notifier would be
     // called before there is a file to remove.
     let no_changes = RescanRemoveLock::new();
-    let mut tables = Tables::default();
-    no_changes.for_each_device(|device| add_with(&mut tables, device));
+    no_changes.for_each_device(add);
 }
 
 /// Creates the file of a device, if it has a GSI and no file yet.
 pub(crate) fn add(device: Registered<'_>) {
-    add_with(&mut Tables::default(), device);
-}
-
-fn add_with(tables: &mut Tables, device: Registered<'_>) {
     // The look-up takes long, where ACPI's tables are.
     if !lacks_file(&device) {
         return;
     }
-    let Some(gsi) = look_up_in(tables, &device) else {
+    let Some(gsi) = look_up(&device) else {
         return;
     };
     let mut guard = FILES.lock();

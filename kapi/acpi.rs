@@ -45,6 +45,9 @@ const ACTIVE_HIGH: u8 = 0;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Node(bindings::acpi_handle);
 
+// SAFETY: A handle is a name: ACPICA takes its own locks, in whatever thread it is used.
+unsafe impl Send for Node {}
+
 impl Node {
     /// Returns the node of the bridge whose secondary bus the device is on (a host bridge or a
     /// PCI-to-PCI bridge), if ACPI knows it.
@@ -169,6 +172,9 @@ impl RoutingTable {
         }
     }
 }
+
+// SAFETY: Plain memory, owned; any thread may free it.
+unsafe impl Send for RoutingTable {}
 
 impl Drop for RoutingTable {
     fn drop(&mut self) {
