@@ -8,7 +8,8 @@ use crate::{
         pci::{
             Assigned,
             DeviceExt,
-            Locked, //
+            Locked,
+            Unlocked, //
         },
     },
     pure::base_address::{
@@ -83,7 +84,12 @@ impl Locked<'_> {
     /// - `EIO`: it doesn't answer, or its BARs hold something else.
     /// - Any other errno of waking it up.
     pub(crate) fn check_addresses(&self) -> Result {
-        self.wake()?;
+        // Of a device that a driver has let go of the kernel doesn't know the state, and waking it
+        // up takes more than a look.
+        let in_d0 = |control| u32::from(control) & bindings::PCI_PM_CTRL_STATE_MASK == 0;
+        if !self.is_awake() && !self.device().pm_control().is_some_and(in_d0) {
+            self.wake()?;
+        }
         fault::point("address registers")?;
         self.has_addresses().then_some(()).ok_or(EIO)
     }

@@ -16,17 +16,16 @@ pub(crate) struct Enabled {
 }
 
 impl Enabled {
-    /// Enables the device: power, I/O and memory decode, and its interrupt's route. Bus mastering,
-    /// which firmware or an earlier driver may have left on, is turned off.
+    /// Enables the device, which is awake: I/O and memory decode, and its interrupt's route. Bus
+    /// mastering, which firmware or an earlier driver may have left on, is turned off.
     ///
     /// # Errors
     ///
     /// - `EIO`: the device doesn't answer.
     /// - `ENODEV`: it may have been removed.
-    /// - The errno of waking it up, or of `pci_enable_device()`, such as `EINVAL` for a device
-    ///   whose BARs have no addresses.
+    /// - The errno of `pci_enable_device()`, such as `EINVAL` for a device whose BARs have no
+    ///   addresses.
     pub(crate) fn new(locked: &Locked<'_>) -> Result<Self> {
-        locked.wake()?;
         let found = Command::read(locked).ok_or(EIO)?;
         if found.masters() {
             // Enabling a device doesn't turn that on.
