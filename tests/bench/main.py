@@ -19,7 +19,7 @@ import report
 import sizes
 from lab.machine import Dom0
 from lab.paths import REPO
-from measure import Bench, in_pv, in_pvh, pv_topology
+from measure import Bench, accesses, in_pv, in_pvh, pv_topology
 from samples import Samples
 
 DOCUMENT = REPO / "Documentation" / "performance.md"
@@ -71,6 +71,7 @@ def main() -> int:
         began = time.monotonic()
         software = rounds(args.rounds, "pv", pv_topology, in_pv, samples)
         rounds(args.rounds, "pvh", lambda: "many", in_pvh, samples)
+        rounds(1, "pv", lambda: "main", accesses, samples)
         method = f"{args.rounds} boots of each kind of dom0, the drivers in turn in each"
         about = {
             "software": software,

@@ -7,6 +7,8 @@ import json
 import re
 from dataclasses import dataclass
 
+from lab import stub
+from lab.config_trace import lives, without_drivers
 from lab.machine import Dom0
 from lab.topology import Topology
 from samples import Samples
@@ -219,6 +221,17 @@ def in_pvh(bench: Bench) -> None:
         unloaded = bench.unload(driver)
         if driver is RUST:
             samples.add(f"release {ENDPOINTS} endpoints by rmmod (PVH)", driver.name, unloaded)
+
+
+def accesses(bench: Bench) -> None:
+    """How often registers of devices are read and written, which is the same each time."""
+    bench.prepare()
+    names = ("nvme0", "igb0", "e1000e0")
+    with without_drivers(bench.dom0, names):
+        for driver, by in ((C, stub.C), (RUST, stub.RUST)):
+            for name, counts in lives(bench.dom0, by, names).items():
+                for what, trace in vars(counts).items():
+                    bench.samples.note(f"accesses to registers: {what} of {name}", driver.name, len(trace))
 
 
 def pv_topology() -> Topology:

@@ -113,7 +113,7 @@ class Dom0:
             self._command([sock.fileno() for sock in theirs]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=(LOGS / f"{self.name}.qemu").open("w"),
+            stderr=self.emulator_log.open("w"),
             pass_fds=[sock.fileno() for sock in theirs],
             env=os.environ | ({"LD_PRELOAD": str(NOKVM)} if self.faulty_devices else {}),
         )
@@ -139,10 +139,15 @@ class Dom0:
         for agent in self._agents:
             agent.close(f"the host has died: {why} (console: {shown(self.log)})")
 
+    @property
+    def emulator_log(self) -> Path:
+        """What QEMU says, and traces."""
+        return LOGS / f"{self.name}.qemu"
+
     def _qemu_says(self) -> str:
         if self._qemu.poll() is None:
             return ""
-        return (LOGS / f"{self.name}.qemu").read_text().strip()
+        return self.emulator_log.read_text().strip()
 
     @property
     def alive(self) -> bool:

@@ -49,7 +49,7 @@ class Monitor:
                 self._seen.append(dict(event))
                 self._arrived.notify_all()
 
-    def command(self, name: str, **arguments: Any) -> Any:
+    def command(self, name: str, /, **arguments: Any) -> Any:
         """Execute a QMP command; `_` in argument names stands for `-`."""
         arguments = {key.replace("_", "-"): value for key, value in arguments.items()}
         return self._call(self._client.execute(name, arguments or None), self.ANSWER)
