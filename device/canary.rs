@@ -91,15 +91,11 @@ impl CfgLocked<'_> {
     /// `found`: what the register had before; `None` where no canary is wanted.
     fn plant_canaries_in(&self, found: impl Fn(Register) -> Option<u16>) -> Canaries {
         let mut canaries = [None; Register::ALL.len()];
-        for (index, register) in Register::ALL.into_iter().enumerate() {
-            let spared = |(other, canary): (Register, &Option<u16>)| {
-                canary.is_some() && register.is_spared_by(other)
-            };
-            if Register::ALL.into_iter().zip(&canaries).any(spared) {
-                continue;
-            }
-            if let Some(canary) = canaries.get_mut(index) {
+        let mut planted = 0usize;
+        for (canary, register) in canaries.iter_mut().zip(Register::ALL) {
+            if planted < Register::ENOUGH {
                 *canary = found(register).and_then(|found| self.plant(register, found));
+                planted = planted.saturating_add(usize::from(canary.is_some()));
             }
         }
         Canaries(canaries)
