@@ -7,6 +7,7 @@ use crate::{
     files::Host,
     machine::{
         read,
+        Device,
         Machine, //
     },
     view::paint::When as Colour, //
@@ -104,11 +105,12 @@ pub(crate) enum Command {
     /// Take devices from their drivers, so that guests can have them, now and at each boot.
     Claim(ChangeArguments),
     /// Give devices back to their drivers, now and at each boot.
+    #[command(mut_arg("devices", |it| it.add(ArgValueCompleter::new(held))))]
     Release(ChangeArguments),
     /// Reset claimed devices.
     Reset {
         /// Devices.
-        #[arg(required = true, value_name = "DEVICE", add = ArgValueCompleter::new(devices))]
+        #[arg(required = true, value_name = "DEVICE", add = ArgValueCompleter::new(claimed))]
         devices: Vec<String>,
         /// Reset also what a guest uses.
         #[arg(long)]
@@ -228,12 +230,30 @@ fn machine() -> Machine {
     }
 }
 
-/// Completes devices: addresses, with names as help, and names of the kernel.
+/// Completes devices.
 fn devices(current: &OsStr) -> Vec<CompletionCandidate> {
+    complete(current, |_, _| true)
+}
+
+/// Completes those that are claimed.
+fn claimed(current: &OsStr) -> Vec<CompletionCandidate> {
+    complete(current, |_, device| device.claimed.is_some())
+}
+
+/// Completes those that are claimed, now or at boot.
+fn held(current: &OsStr) -> Vec<CompletionCandidate> {
+    complete(current, |machine, device| {
+        device.claimed.is_some() || machine.kept(device).is_some()
+    })
+}
+
+/// Completes devices that fit: addresses, with names as help, and names of the kernel.
+fn complete(current: &OsStr, fits: impl Fn(&Machine, &Device) -> bool) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let machine = machine();
     let mut found = Vec::new();
-    for device in machine.devices.iter().filter(|device| device.is_endpoint()) {
+    let endpoints = machine.devices.iter().filter(|device| device.is_endpoint());
+    for device in endpoints.filter(|device| fits(&machine, device)) {
         let address = device.sbdf.to_string();
         let short = address.strip_prefix("0000:").unwrap_or(&address);
         let names = device.nodes.iter().map(|node| node.name.as_str());

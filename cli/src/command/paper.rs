@@ -59,8 +59,20 @@ pub(super) fn completion(shell: &str) -> Result<ExitCode, Failure> {
     completer
         .write_registration("COMPLETE", NAME, NAME, NAME, &mut script)
         .map_err(|error| io_failure("completion", &error))?;
-    print(&String::from_utf8_lossy(&script))
+    let script = String::from_utf8_lossy(&script);
+    print(&match shell {
+        "zsh" => format!("{script}{ZSH}"),
+        _ => script.into_owned(),
+    })
 }
+
+/// For zsh, which runs the file as the function of its name at the first completion, and by it only
+/// has what there is to complete for the second.
+const ZSH: &str = r#"
+if [[ $funcstack[1] == _pcibackctl ]]; then
+    _clap_dynamic_completer_pcibackctl
+fi
+"#;
 
 /// For bash, whose words end at colons: here they don't, because addresses have some. What is
 /// before the last colon bash has already.

@@ -4,6 +4,8 @@
 
 #![allow(dead_code)] // Each file of tests uses some.
 
+pub mod terminal;
+
 use std::{
     path::Path,
     process::{
