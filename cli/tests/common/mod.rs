@@ -19,12 +19,7 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_pcibackctl");
 
 /// Runs it on a machine.
 pub fn run(root: &Path, arguments: &[&str]) -> Output {
-    run_program(PROGRAM, root, arguments)
-}
-
-/// Runs one that is built otherwise.
-pub fn run_program(program: &str, root: &Path, arguments: &[&str]) -> Output {
-    Command::new(program)
+    Command::new(PROGRAM)
         .arg("--root")
         .arg(root)
         .args(arguments)
