@@ -36,7 +36,7 @@ pub(crate) enum Code {
     Problem = 6,
 }
 
-/// What failed. Parts that are empty are left out.
+/// What failed. Parts that nothing is known of are empty.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Failure {
     /// The exit code.

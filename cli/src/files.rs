@@ -23,7 +23,10 @@ use crate::dump::Dump;
 /// The folder that the outputs of commands have in a report; no path has this form.
 const COMMANDS: &str = "commands";
 
-/// The longest file that is read, in bytes. Those of sysfs have a page; pci.ids has 1.5 MB.
+/// What a file of sysfs can have, in bytes. With room for that, one read has it all.
+const PAGE: usize = 4096;
+
+/// The longest file that is read, in bytes; pci.ids has 1.5 MB.
 const LONGEST: u64 = 16 << 20;
 
 /// A machine's files, and what its programs say.
@@ -71,7 +74,7 @@ impl Host {
 impl Tree for Host {
     fn read(&self, path: &str) -> Option<String> {
         let file = std::fs::File::open(self.place(path)).ok()?;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(PAGE);
         file.take(LONGEST).read_to_end(&mut bytes).ok()?;
         Some(match String::from_utf8(bytes) {
             Ok(text) => text,

@@ -192,8 +192,28 @@ pub(crate) fn uevents(ready: impl FnOnce(), mut each: impl FnMut(Event) -> bool)
 }
 
 #[cfg(test)]
+#[path = "../tests/common/schema.rs"]
+mod schema;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Document;
+
+    #[test]
+    fn events_are_as_the_schema_says() {
+        let schema = serde_json::from_str(include_str!("../schema.json")).unwrap();
+        let whole = Event {
+            driver: Some("igb".to_string()),
+            error: Some(-110),
+            domain: Some(7),
+            ..Event::default()
+        };
+        for event in [Event::default(), whole] {
+            let document = serde_json::to_value(Document::new("watch", &event)).unwrap();
+            assert_eq!(schema::check(&schema, &document), Ok(()));
+        }
+    }
 
     #[test]
     fn a_reset_is_told_from_other_changes() {

@@ -7,6 +7,7 @@ mod common;
 use common::{
     json,
     run,
+    schema,
     text,
     PROGRAM, //
 };
@@ -146,7 +147,8 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Each key that is printed is in the schema, and the schema is the one that is documented.
+/// The schema is the one that is documented, and all that is printed is as it says (see
+/// `common::document`).
 #[test]
 fn the_schema_is_kept() {
     let printed = text(&run(&tree("lab-demo"), &["schema"]));
@@ -155,25 +157,53 @@ fn the_schema_is_kept() {
         fs::write(&path, &printed).unwrap();
     }
     assert_eq!(printed, fs::read_to_string(path).unwrap());
-    let schema: serde_json::Value = serde_json::from_str(&printed).unwrap();
-    for command in ["list", "tree", "doctor"] {
-        let answer = json(&tree("server-two-gpus"), &[command]);
-        let described = &schema["documents"][command];
-        let required = described["required"].as_array().unwrap();
-        for key in required {
-            assert!(
-                answer.get(key.as_str().unwrap()).is_some(),
-                "{command}: {key}"
-            );
+    for path in trees() {
+        let list = json(&path, &["list", "-a"]);
+        let devices = list["devices"].as_array().unwrap();
+        let first = devices[0]["bdf"].as_str().unwrap();
+        for (command, status) in [
+            (&["tree", "--if-claimed", first][..], "tree"),
+            (&["graph"], "graph"),
+            (&["explain", first], "explain"),
+            (&["doctor"], "doctor"),
+            (&["explain", "0000:ff:1f.7"], "error"),
+            (&["claim", "--now", first], "error"),
+        ] {
+            assert_eq!(json(&path, command)["command"], status, "{path:?}");
         }
-        for key in answer.as_object().unwrap().keys() {
-            assert!(
-                described["properties"].get(key).is_some(),
-                "{command}: {key}"
-            );
+        let endpoint = devices.iter().find(|device| {
+            let is_card = device["class"] == "Ethernet controller";
+            is_card && device["physical"].is_null()
+        });
+        if let Some(endpoint) = endpoint {
+            let bdf = endpoint["bdf"].as_str().unwrap();
+            let plan = json(&path, &["claim", "--boot", "--force", "--dry-run", bdf]);
+            assert_eq!(plan["steps"].as_array().unwrap().len(), 1, "{plan}");
         }
-        assert_eq!(answer["schema"], schema["schema"]);
     }
+}
+
+/// What isn't as the schema says is found.
+#[test]
+fn a_document_that_is_wrong_is_known() {
+    let schema = serde_json::from_str(include_str!("../schema.json")).unwrap();
+    let right = json(&tree("lab-demo"), &["doctor"]);
+    let refused = |at: &str, value: serde_json::Value| {
+        let mut wrong = right.clone();
+        match wrong.pointer_mut(at) {
+            Some(place) => *place = value,
+            None => wrong["findings"][0]["more"] = value,
+        }
+        schema::check(&schema, &wrong).unwrap_err()
+    };
+    assert_eq!(schema::check(&schema, &right), Ok(()));
+    let level = refused("/findings/0/level", "awful".into());
+    assert_eq!(level, "doctor.findings[0].level: 0 of oneOf: \"awful\"");
+    assert!(refused("/findings/0/text", 1.into()).contains("not \"string\""));
+    assert!(refused("/findings/0/more", 1.into()).contains("more is not described"));
+    assert!(refused("/findings/0", serde_json::json!({})).contains("lacks"));
+    assert!(refused("/schema", "pcibackctl/0".into()).contains("of no schema"));
+    assert!(refused("/command", "dance".into()).contains("of no schema"));
 }
 
 #[test]

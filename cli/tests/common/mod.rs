@@ -4,6 +4,7 @@
 
 #![allow(dead_code)] // Each file of tests uses some.
 
+pub mod schema;
 pub mod terminal;
 
 use std::{
@@ -34,8 +35,18 @@ pub fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// Runs it on a machine, and takes what it printed apart.
+/// Runs it on a machine, and takes what it printed apart. It is as the schema says.
 pub fn json(root: &Path, arguments: &[&str]) -> serde_json::Value {
-    let output = run(root, &[arguments, &["--json"]].concat());
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+    document(&run(root, &[arguments, &["--json"]].concat()))
+}
+
+/// Takes a document apart, and holds it against the schema.
+pub fn document(output: &Output) -> serde_json::Value {
+    let printed = serde_json::from_slice(&output.stdout);
+    let printed = printed.unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let schema = serde_json::from_str(include_str!("../../schema.json")).unwrap();
+    if let Err(why) = schema::check(&schema, &printed) {
+        panic!("{why}");
+    }
+    printed
 }

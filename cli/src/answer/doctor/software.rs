@@ -173,12 +173,13 @@ fn module(machine: &Machine, checks: &Checks) -> Vec<Finding> {
     let locked = !host.lockdown.is_empty() && host.lockdown != "none";
     let signer = checks.signer.as_deref().unwrap_or_default();
     if (host.signed_only || locked) && signer.is_empty() {
+        let level = match checks.signer {
+            Some(_) => Level::Problem,
+            None => Level::Note,
+        };
         findings.push(Finding::new(
             "signature",
-            match checks.signer {
-                Some(_) => Level::Problem,
-                None => Level::Note,
-            },
+            level,
             "This kernel loads signed modules only.",
             "Sign the module with a key that the machine trusts (mokutil --list-enrolled)",
         ));
