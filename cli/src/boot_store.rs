@@ -134,13 +134,43 @@ pub(crate) fn text(device: &Device, force: Force) -> String {
     text
 }
 
+/// An override of driverctl.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Override {
+    /// Its file.
+    pub(crate) file: String,
+    /// What is in it.
+    text: String,
+    /// The device.
+    pub(crate) address: Sbdf,
+}
+
+impl Override {
+    /// Returns the driver that it gives the device to at boot.
+    pub(crate) fn driver(&self) -> &str {
+        self.text.trim()
+    }
+}
+
 /// Returns all that is kept: ours first, then driverctl's, then what is hidden.
-pub(crate) fn read(files: &dyn Files, wanted: &Wanted) -> Vec<Kept> {
+pub(crate) fn read(files: &dyn Files, wanted: &Wanted, overrides: &[Override]) -> Vec<Kept> {
     let ours = wanted.entries.iter().map(|(file, entry)| Kept {
         file: file.clone(),
         text: files.read(file).unwrap_or_default(),
         by: By::Us,
         meant: Meant::Device(entry.clone()),
+    });
+    let theirs = overrides.iter().filter(|it| it.driver() == DRIVER);
+    let theirs = theirs.map(|it| Kept {
+        file: it.file.clone(),
+        text: it.text.clone(),
+        by: By::Driverctl,
+        meant: Meant::Device(Entry {
+            address: it.address,
+            id: None,
+            place: None,
+            force: Force::default(),
+        }),
     });
     let hidden = wanted.hide.iter().map(|(source, pattern)| Kept {
         file: source.clone(),
@@ -148,30 +178,21 @@ pub(crate) fn read(files: &dyn Files, wanted: &Wanted) -> Vec<Kept> {
         by: By::Hide,
         meant: Meant::Addresses(*pattern),
     });
-    ours.chain(driverctl(files)).chain(hidden).collect()
+    ours.chain(theirs).chain(hidden).collect()
 }
 
-fn driverctl(files: &dyn Files) -> Vec<Kept> {
+/// Returns the overrides of driverctl, for whichever drivers.
+pub(crate) fn overrides(files: &dyn Files) -> Vec<Override> {
     let names = files.list(DRIVERCTL).into_iter();
-    let kept = names.filter_map(|name| {
+    let overrides = names.filter_map(|name| {
         let file = format!("{DRIVERCTL}/{name}");
-        let text = files.read(&file)?;
-        (text.trim() == DRIVER).then_some(())?;
-        let address: Sbdf = kernel_name(name.strip_prefix("pci-")?)?;
-        let entry = Entry {
-            address,
-            id: None,
-            place: None,
-            force: Force::default(),
-        };
-        Some(Kept {
+        Some(Override {
+            text: files.read(&file)?,
+            address: kernel_name(name.strip_prefix("pci-")?)?,
             file,
-            text,
-            by: By::Driverctl,
-            meant: Meant::Device(entry),
         })
     });
-    kept.collect()
+    overrides.collect()
 }
 
 #[cfg(test)]
@@ -202,7 +223,7 @@ mod tests {
         );
         dump.add_file("/proc/cmdline", "ro xen-pciback.hide=(06:00.0)\n");
         let gathered = gather(&dump, "");
-        let kept = read(&dump, &gathered.wanted);
+        let kept = read(&dump, &gathered.wanted, &overrides(&dump));
         let all: Vec<_> = kept
             .iter()
             .map(|kept| (kept.by, kept.file.as_str()))

@@ -27,7 +27,10 @@ use crate::{
         record::Record,
         wanted::Fault, //
     },
-    boot_store::Kept,
+    boot_store::{
+        Kept,
+        Override, //
+    },
     driver::pure::{
         reset_method::Method,
         sbdf::Sbdf, //
@@ -58,6 +61,8 @@ pub(crate) struct Machine {
     pub(crate) host: HostFacts,
     /// What is claimed at boot.
     pub(crate) kept: Vec<Kept>,
+    /// What driverctl does at boot.
+    pub(crate) overrides: Vec<Override>,
     /// What of that can't be understood.
     pub(crate) faults: Vec<Fault>,
     /// The functions, as what claims at boot knows them.

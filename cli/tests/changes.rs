@@ -6,6 +6,11 @@ mod common;
 
 use common::{
     json,
+    machine::{
+        folder,
+        read,
+        write, //
+    },
     run,
     text,
     PROGRAM, //
@@ -32,84 +37,6 @@ use std::{
 
 /// `O_NONBLOCK` of x86 (include/uapi/asm-generic/fcntl.h).
 const O_NONBLOCK: i32 = 0o4000;
-
-/// A machine with a root disk, a network card and a claimed device, as files.
-fn folder(unbind: bool) -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    let link = |path: &str, target: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink(target, path).unwrap();
-    };
-    for (bdf, driver, class) in [
-        ("0000:01:00.0", "nvme", "10802"),
-        ("0000:02:00.0", "igb", "20000"),
-        ("0000:02:00.1", "pciback", "20000"),
-    ] {
-        // Each bus is behind a port of its number.
-        let path = format!("pci0000:00/0000:00:{}.0/{bdf}", &bdf[5..7]);
-        let device = format!("sys/devices/{path}");
-        write(
-            &format!("{device}/uevent"),
-            &format!("DRIVER={driver}\nPCI_CLASS={class}\nPCI_ID=8086:10C9\n"),
-        );
-        write(&format!("{device}/reset_method"), "flr bus\n");
-        link(
-            &format!("sys/bus/pci/devices/{bdf}"),
-            &format!("../../../devices/{path}"),
-        );
-    }
-    write(
-        "sys/devices/pci0000:00/0000:00:02.0/0000:02:00.1/pciback/state",
-        "clean\n",
-    );
-    write(
-        "sys/devices/pci0000:00/0000:00:02.0/0000:02:00.1/pciback/used_by",
-        "none\n",
-    );
-    link(
-        "sys/class/block/nvme0n1",
-        "../../devices/pci0000:00/0000:00:01.0/0000:01:00.0/nvme/nvme0/nvme0n1",
-    );
-    link(
-        "sys/class/net/eth0",
-        "../../devices/pci0000:00/0000:00:02.0/0000:02:00.0/net/eth0",
-    );
-    link(
-        "sys/dev/block/259:0",
-        "../../devices/pci0000:00/0000:00:01.0/0000:01:00.0/nvme/nvme0/nvme0n1",
-    );
-    write(
-        "proc/self/mountinfo",
-        "22 1 259:0 / / rw - ext4 /dev/nvme0n1 rw\n",
-    );
-    for file in [
-        "new_slot",
-        "remove_slot",
-        "probe",
-        "reset_device",
-        "bind",
-        "unbind",
-    ] {
-        write(&format!("sys/bus/pci/drivers/pciback/{file}"), "");
-    }
-    write("sys/bus/pci/drivers/pciback/slots", "0000:02:00.1\n");
-    write("sys/bus/pci/drivers_probe", "");
-    write("sys/bus/pci/drivers/igb/bind", "");
-    if unbind {
-        write("sys/bus/pci/drivers/igb/unbind", "");
-    }
-    root
-}
-
-fn read(root: &tempfile::TempDir, path: &str) -> String {
-    fs::read_to_string(root.path().join("sys/bus/pci").join(path)).unwrap()
-}
 
 #[test]
 fn a_claim_writes_what_it_said_it_would() {
@@ -173,18 +100,14 @@ fn the_disk_with_the_root_is_refused() {
 #[test]
 fn what_is_hidden_is_seen_and_left_to_who_wrote_it() {
     let root = folder(true);
-    let write = |path: &str, text: &str| {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
     let at_boot = || json(root.path(), &["list"])["devices"][2]["at_boot"].clone();
     assert!(at_boot().is_null());
-    write("proc/cmdline", "ro xen-pciback.hide=(02:00.1)\n");
+    write(&root, "proc/cmdline", "ro xen-pciback.hide=(02:00.1)\n");
     assert_eq!(at_boot()["by"], "hide");
     assert_eq!(at_boot()["file"], "command line");
     let file = "/etc/modprobe.d/xen-pciback.conf";
     write(
+        &root,
         file.trim_start_matches('/'),
         "options xen-pciback hide=(02:00.*)\n",
     );
@@ -201,6 +124,7 @@ fn what_is_hidden_is_seen_and_left_to_who_wrote_it() {
     assert_eq!(read(&root, "drivers/pciback/unbind"), "0000:02:00.1");
     // The root disk is refused there, too.
     write(
+        &root,
         file.trim_start_matches('/'),
         "options xen-pciback hide=(01:00.0)\n",
     );

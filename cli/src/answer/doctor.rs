@@ -10,7 +10,8 @@ use crate::{
     boot_store::By,
     machine::{
         checks::Checks,
-        Machine, //
+        Machine,
+        DRIVER, //
     },
     planner::Hierarchy, //
 };
@@ -149,6 +150,18 @@ fn at_boot(machine: &Machine, checks: &Checks) -> Vec<Finding> {
                 Level::Note,
                 format!("{sbdf} is kept twice, by driverctl too."),
                 &format!("driverctl unset-override {sbdf}"),
+            );
+        }
+    }
+    for other in &machine.overrides {
+        let (sbdf, driver) = (other.address, other.driver());
+        if driver != DRIVER && addresses(By::Us).any(|ours| ours == sbdf) {
+            find(
+                Level::Warning,
+                format!(
+                    "{sbdf} is to be claimed at boot, and driverctl gives it to {driver} then."
+                ),
+                &format!("driverctl unset-override {sbdf}, or pcibackctl release --boot {sbdf}"),
             );
         }
     }

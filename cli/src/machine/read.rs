@@ -78,12 +78,14 @@ pub(crate) fn machine(files: &dyn Files) -> Machine {
         device.needs.sort();
     }
     let gathered = wanted::gather(files, "");
-    let kept = boot_store::read(files, &gathered.wanted);
+    let overrides = boot_store::overrides(files);
+    let kept = boot_store::read(files, &gathered.wanted, &overrides);
     let decided = gathered.decide(&functions, &record);
     Machine {
         devices,
         host: host::read(files),
         kept,
+        overrides,
         faults: decided.faults,
         functions,
         record,

@@ -4,6 +4,7 @@
 
 #![allow(dead_code)] // Each file of tests uses some.
 
+pub mod machine;
 pub mod schema;
 pub mod terminal;
 

@@ -191,6 +191,12 @@ const AT_BOOT: &[Case] = &[
     ),
     (
         "at-boot",
+        "warning",
+        "driverctl gives it to vfio-pci then",
+        &[(STORE_FILE, CARD_ENTRY), (DRIVERCTL_FILE, "vfio-pci\n")],
+    ),
+    (
+        "at-boot",
         "note",
         "0000:01:00.0 is kept twice, by driverctl too",
         &[(STORE_FILE, CARD_ENTRY), (DRIVERCTL_FILE, "pciback\n")],
