@@ -35,11 +35,28 @@ class Function:
     #: Of a port: its slot can be reset.
     hotplug: bool = False
     vfs: int = 0
+    #: How many virtual functions there are, and how far each is from its physical function.
+    vfs_now: int = 0
+    vf_offset: int = 0
+    vf_stride: int = 0
+    #: Its IOMMU group, where that is known.
+    group: str = ""
 
     @property
     def bus(self) -> int:
         """The bus that it is on."""
         return int(self.bdf.split(":")[1], 16)
+
+    @property
+    def domain(self) -> str:
+        """Its domain."""
+        return self.bdf.split(":")[0]
+
+    @property
+    def routing(self) -> int:
+        """The number by which requests are routed to it (PCIe 6.0, 2.2.4.2)."""
+        slot, function = self.bdf.split(":")[2].split(".")
+        return self.bus << 8 | int(slot, 16) << 3 | int(function)
 
 
 class Tree:
@@ -47,19 +64,29 @@ class Tree:
 
     def __init__(self, functions: list[Function]) -> None:
         self.functions = sorted(functions, key=lambda function: function.bdf)
-        self.above = {function.secondary: function for function in functions if function.secondary is not None}
+        # By domain and bus.
+        self.above = {(f.domain, f.secondary): f for f in functions if f.secondary is not None}
+        routing = {(f.domain, f.routing): f for f in functions}
+        self.physical = {
+            id(routing[key]): physical
+            for physical in functions
+            for number in range(physical.vfs_now)
+            if (key := (physical.domain, physical.routing + physical.vf_offset + number * physical.vf_stride))
+            in routing
+        }
 
     def path(self, function: Function) -> str:
         """The folder of a function."""
-        bridge = self.above.get(function.bus)
+        bridge = self.above.get((function.domain, function.bus))
         # Each root bus has a host bridge of its own.
-        root = f"/sys/devices/pci{function.bdf[:7]}"
+        root = f"/sys/devices/pci{function.domain}:{function.bus:02x}"
         return f"{self.path(bridge) if bridge else root}/{function.bdf}"
 
     def methods(self, function: Function) -> list[str]:
         """What reset_method lists: `bus` for the first on a bus below a bridge."""
-        first = next(other for other in self.functions if other.bus == function.bus)
-        below = function.bus in self.above and function.secondary is None
+        place = (function.domain, function.bus)
+        first = next(other for other in self.functions if (other.domain, other.bus) == place)
+        below = place in self.above and function.secondary is None
         return [*function.methods, *(["bus"] if below and first is function else [])]
 
     def write(self, comments: list[str]) -> str:
@@ -80,12 +107,17 @@ class Tree:
             if function.secondary is not None:
                 lines.append(f"  secondary_bus_number: {function.secondary}")
             if function.vfs:
-                lines += [f"  sriov_totalvfs: {function.vfs}", "  sriov_numvfs: 0"]
+                lines += [f"  sriov_totalvfs: {function.vfs}", f"  sriov_numvfs: {function.vfs_now}"]
+            if function.group:
+                up = "../" * (path.count("/") - 1)
+                lines.append(f"  iommu_group -> {up}kernel/iommu_groups/{function.group}")
+            if physical := self.physical.get(id(function)):
+                lines.append(f"  physfn -> ../{physical.bdf}")
         lines.append("in /sys/bus/pci/devices")
         lines += [f"  {f.bdf} -> ../../../{self.path(f).removeprefix('/sys/')}" for f in self.functions]
         ports = [f for f in self.functions if f.hotplug and f.driver == "pcieport"]
         for number, port in enumerate(ports, 1):
-            lines += [f"in /sys/bus/pci/slots/{number}", f"  address: {port.bdf[:5]}{port.secondary:02x}:00"]
+            lines += [f"in /sys/bus/pci/slots/{number}", f"  address: {port.domain}:{port.secondary:02x}:00"]
         if ports:
             lines.append("in /sys/bus/pci_express/drivers/pciehp")
             lines += [f"  {port.bdf}:pcie004 -> ../../../../devices/{port.bdf}" for port in ports]
@@ -139,6 +171,12 @@ class Book:
 
     def identify(self, title: str) -> tuple[int, int, str, str]:
         """Numbers and names of what lspci calls a device."""
+        numbers = re.fullmatch(r"(.*) \[([0-9a-f]{4}):([0-9a-f]{4})\]", title)
+        if numbers:
+            title, vendor, number = numbers[1], int(numbers[2], 16), int(numbers[3], 16)
+            name = next((name for name in self.by_length if title.startswith(name + " ")), "")
+            device = title.removeprefix(name).strip()
+            return vendor, number, name, "" if device.startswith("Device") else device
         for name in self.by_length:
             if title.startswith(name + " "):
                 vendor, device = self.vendors[name], title[len(name) + 1 :]
@@ -146,6 +184,14 @@ class Book:
                 number = int(unknown[1], 16) if unknown else self.devices.get((vendor, device), 0)
                 return vendor, number, name, "" if unknown else device
         return 0, 0, "", ""
+
+
+#: Devices whose FLR Linux doesn't use (quirk_no_flr of drivers/pci/quirks.c, 7.2).
+NO_FLR = {
+    *((0x1022, device) for device in (0x1487, 0x148C, 0x149C, 0x7901, 0x1502, 0x17F0)),
+    *((0x8086, device) for device in (0x1502, 0x1503)),
+    *((0x14C3, device) for device in (0x0616, 0x7925)),
+}
 
 
 def from_lspci(text: str, book: Book) -> Tree:
@@ -165,9 +211,12 @@ def from_lspci(text: str, book: Book) -> Tree:
         vendor, device, maker, name = book.identify(title)
         secondary = re.search(r"secondary=([0-9a-f]+)", rest)
         driver = re.search(r"Kernel driver in use: (\S+)", rest)
-        vfs = re.search(r"Total VFs: (\d+)", rest)
+        vfs = re.search(r"Total VFs: (\d+), Number of VFs: (\d+)", rest)
+        group = re.search(r"IOMMU group: (\d+)", rest)
+        step = re.search(r"VF offset: (\d+), stride: (\d+)", rest)
         methods = ["flr"] if "FLReset+" in rest else []
         methods += ["af_flr"] if re.search(r"AFCap: TP\+ FLR\+", rest) else []
+        methods = [] if (vendor, device) in NO_FLR else methods
         methods += ["pm"] if "NoSoftRst-" in rest and not secondary else []
         functions.append(
             Function(
@@ -179,6 +228,10 @@ def from_lspci(text: str, book: Book) -> Tree:
                 methods,
                 "HotPlug+" in rest,
                 int(vfs[1]) if vfs else 0,
+                int(vfs[2]) if vfs else 0,
+                int(step[1]) if step else 0,
+                int(step[2]) if step else 0,
+                group[1] if group else "",
             )
         )
     return Tree(functions)
@@ -345,17 +398,19 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["lab", folder]:
             sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "vm"))
-            from lab.topology import TOPOLOGIES
+            from lab.topology import FOR_ARM64, TOPOLOGIES
 
             for name, build in TOPOLOGIES.items():
                 topology = build()
-                if not topology.faulty_devices and name not in ("nopin", "none"):
+                if not topology.faulty_devices and name not in FOR_ARM64 | {"nopin", "none"}:
                     comments = [f"The topology `{name}` of tests/vm/lab/topology.py, made by make.py of it."]
                     Path(folder, f"lab-{name}.txt").write_text(from_topology(topology.args).write(comments))
         case ["lspci", file, pci_ids, *source]:
             book = Book(Path(pci_ids).read_text())
-            comments = [*source, "Made of it by make.py: addresses, identities, drivers and what can be reset how."]
-            print(from_lspci(Path(file).read_text(), book).write(comments), end="")
+            text = Path(file).read_text()
+            known = "no capabilities" if "<access denied>" in text else "what can be reset how"
+            comments = [*source, f"Made of it by make.py: addresses, identities, drivers, {known}."]
+            print(from_lspci(text, book).write(comments), end="")
         case ["tree", file, *source]:
             comments = [*source, "Made of it by make.py: addresses, identities, and classes by names; no capabilities."]
             print(from_tree(Path(file).read_text()).write(comments), end="")
