@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -233,6 +234,8 @@ def test_driverctl(installed: Installed, cards: dict[str, Card]) -> None:
         dom0.check(f"driverctl set-override {card} pciback", 120)
         assert driver(dom0, "e1000e0") == "pciback"
         assert dom0.check("driverctl list-overrides").split() == [card, "pciback"]
+        explained = json.loads(dom0.check(f"pcibackctl --json explain {card}", SLOW))
+        assert explained["devices"][0]["device"]["at_boot"]["by"] == "driverctl"
     with installed.boot(machine()) as dom0:
         assert is_claimed(dom0)
         dom0.check(f"echo 1 >/sys/bus/pci/devices/{card}/remove && echo 1 >/sys/bus/pci/rescan", 120)
