@@ -319,3 +319,88 @@ fn what_was_released_in_use_may_still_be() {
     assert_eq!(state.holder(end), Holder::Nobody);
     assert_eq!(state.reset_state(end), ResetState::Used);
 }
+
+/// Every holder, with what it lets happen: whom it is known to be, who may use the device, whether
+/// it is on its way back.
+#[test]
+fn holders() {
+    let (seven, eight) = (domain(7), domain(8));
+    for (holder, known, lets_use, is_leaving) in [
+        (Holder::Nobody, None, false, false),
+        (Holder::Assigned, None, false, false),
+        (Holder::Domain(seven), Some(seven), true, false),
+        (Holder::Leaving(seven), Some(seven), true, true),
+        (Holder::Cleaning(seven), Some(seven), false, true),
+        (Holder::Gone, None, false, false),
+    ] {
+        assert_eq!(holder.domain(), known, "{holder:?}");
+        assert_eq!(holder.lets_use(seven), lets_use, "{holder:?}");
+        assert!(!holder.lets_use(eight), "{holder:?}");
+        assert_eq!(holder.is_leaving(), is_leaving, "{holder:?}");
+    }
+}
+
+#[test]
+fn a_reservation_is_had_once_and_ends() {
+    let mut state = DeviceState::claimed(ResetState::Clean, false, NOW);
+    assert!(state.reserve());
+    assert!(!state.reserve());
+    assert_eq!(state.assign(false, NOW), Err(Refused::Reserved));
+    // Its holder may list the device.
+    assert_eq!(state.may_list(domain(7)), Ok(()));
+    state.unreserve();
+    assert_eq!(state.assign(false, NOW), Ok(Permitted::Plainly));
+    assert!(state.reserve());
+}
+
+/// A toolstack that asks for a reset may have given the device to a domain unseen.
+#[test]
+fn a_request_for_a_reset_soils_what_is_assigned_and_nothing_else() {
+    for (before, event, after, _) in every_transition() {
+        if matches!(event, Event::ResetRequested) {
+            let soiled = match (before.holder(NOW), before.reset_state(NOW)) {
+                (Holder::Assigned, state) if state != ResetState::Failed => ResetState::Used,
+                (_, state) => state,
+            };
+            assert_eq!(after.reset_state, soiled, "{before:?}");
+            assert_eq!(after.holder, before.holder(NOW));
+        }
+    }
+}
+
+#[test]
+fn an_error_of_the_hardware_fails_the_device_whoever_has_it() {
+    for (before, event, after, _) in every_transition() {
+        if matches!(event, Event::Failed) {
+            assert_eq!(after.reset_state, ResetState::Failed, "{before:?}");
+            assert_eq!(after.holder, before.holder);
+        }
+    }
+}
+
+#[test]
+fn only_a_release_ends_the_claim() {
+    for (before, event, after, _) in every_transition() {
+        let released = matches!(event, Event::Release);
+        assert_eq!(
+            after.is_claimed(),
+            before.is_claimed() && !released,
+            "{event:?}"
+        );
+    }
+}
+
+/// A domain that is listed again before its device was touched has had it all the time.
+#[test]
+fn who_stays_has_used_it() {
+    let seven = domain(7);
+    let mut state = DeviceState::claimed(ResetState::Clean, false, NOW);
+    assert_eq!(state.list(seven, false, NOW), Ok(Permitted::Plainly));
+    assert!(state.begin_leaving(seven));
+    state.was_reset(ResetState::Clean, NOW);
+    assert!(!state.stay(domain(8)) && state.stay(seven) && !state.stay(seven));
+    assert_eq!(state.holder(NOW), Holder::Domain(seven));
+    assert_eq!(state.reset_state(NOW), ResetState::Used);
+    state.was_reset(ResetState::Weak, NOW);
+    assert_eq!(state.reset_state(NOW), ResetState::Used);
+}
