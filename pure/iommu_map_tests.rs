@@ -10,10 +10,11 @@ use super::{
     Phandle, //
 };
 
-/// An IOMMU of one cell, as `xen,grant-dma` is; one of two; one of none.
+/// An IOMMU of one cell, as `xen,grant-dma` is; one of two; one of none; one of as many as can be.
 const ONE: u32 = 0x10;
 const TWO: u32 = 0x20;
 const NONE: u32 = 0x30;
+const MANY: u32 = 0x60;
 const ALL: u32 = u32::MAX;
 
 fn wanted(iommu: Phandle) -> Option<u32> {
@@ -21,6 +22,7 @@ fn wanted(iommu: Phandle) -> Option<u32> {
         ONE => Some(1),
         TWO => Some(2),
         NONE => Some(0),
+        MANY => Some(16),
         0x40 => Some(17),
         _ => None,
     }
@@ -139,6 +141,20 @@ fn entries_of_one_cell_for_two_are_taken_as_the_kernel_takes_them() {
         mapped(&[0, TWO, 7, 1, 8, ONE, 8, 1], ALL, 9),
         Err(MalformedMap)
     );
+    // Nor if it isn't made of such entries: then the first one has two cells and covers eight.
+    assert_eq!(
+        mapped(&[0, TWO, 7, 1, 8, TWO], ALL, 7),
+        Ok(Some(spec(TWO, 2, 14)))
+    );
+}
+
+#[test]
+fn a_specifier_has_sixteen_cells_at_most() {
+    let sixteen: Vec<u32> = (100..116).collect();
+    let entry = [&[0, MANY], &sixteen[..], &[4]].concat();
+    assert_eq!(mapped(&entry, ALL, 3), Ok(Some(spec(MANY, 16, 103))));
+    let named = bytes(&[&[MANY], &sixteen[..]].concat());
+    assert_eq!(first(&named, wanted), Ok(spec(MANY, 16, 100)));
 }
 
 #[test]
