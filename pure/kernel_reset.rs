@@ -198,6 +198,24 @@ mod tests {
         assert_eq!(guess(&[3], 99_999, false, true), perhaps(Method::Flr));
         assert_eq!(guess(&[3], 99_999, true, true), surely(Method::Flr));
         assert!(!guess(&[6], 1_999, false, true).sure);
+        // Just enough of it: what a method sleeps it sleeps at least.
+        assert_eq!(guess(&[3], 100_000, false, true), surely(Method::Flr));
+        assert_eq!(guess(&[4], 100_000, false, true), surely(Method::AfFlr));
+        assert!(guess(&[6], 2_000, false, true).sure);
+        assert_eq!(guess(&[5], 0, false, true), surely(Method::Pm));
+    }
+
+    #[test]
+    fn what_came_after_two_others_is_not_sure_either() {
+        // Each of the first two may have been the one.
+        let third = guess(&[1, 2, 3], 110_000, false, true);
+        assert_eq!(third, perhaps(Method::DeviceSpecific));
+    }
+
+    #[test]
+    fn a_minute_is_when_the_kernel_gives_up() {
+        assert_eq!(guess(&[3, 5], 59_999_999, false, true), surely(Method::Flr));
+        assert_eq!(guess(&[3, 5], 60_000_000, false, true), perhaps(Method::Pm));
     }
 
     #[test]
