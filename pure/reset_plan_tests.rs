@@ -220,3 +220,44 @@ fn virtual_functions_in_use_block_their_physical_function() {
     assert_eq!(word(plan(&all(Owner::Driver), 1)), "blocked");
     assert_eq!(word(plan(&all(Owner::Pciback(Holder::Nobody)), 1)), "flr");
 }
+
+#[test]
+fn rungs_are_a_set() {
+    let mut all = Rungs::default();
+    assert!(all.is_empty());
+    for rung in Rung::ALL {
+        let mut one = Rungs::default();
+        one.insert(rung);
+        assert!(!all.contains(rung) && one.contains(rung));
+        // Once or twice is the same.
+        for _ in 0..2 {
+            one.insert(rung);
+            all.extend(one);
+            assert!(one.iter().eq([rung]) && all.contains(rung));
+        }
+        assert!(!one.is_empty() && !all.is_empty());
+    }
+    assert!(all.iter().eq(Rung::ALL));
+}
+
+#[test]
+fn only_a_power_state_reset_is_weak() {
+    for rung in Rung::ALL {
+        assert_eq!(rung.is_weak(), rung == Rung::Function(Method::Pm), "{rung}");
+    }
+}
+
+/// The way may change while a reset is prepared (a slot's driver comes or goes), not what is reset.
+#[test]
+fn resets_are_alike_if_they_reset_the_same() {
+    let below = |bridge, by| Reset::Below { bridge, by };
+    let of = |of, by| Reset::Function { of, by };
+    let slot = below(3, Secondary::Slot);
+    let flr = of(3, Method::Flr);
+    assert!(slot.is_like(slot) && flr.is_like(flr));
+    assert!(slot.is_like(below(3, Secondary::Bus)));
+    for other in [below(4, Secondary::Slot), flr] {
+        assert!(!slot.is_like(other) && !other.is_like(slot));
+    }
+    assert!(!flr.is_like(of(4, Method::Flr)) && !flr.is_like(of(3, Method::Pm)));
+}
