@@ -170,3 +170,27 @@ fn a_broken_list_ends_at_the_fault() {
     assert_eq!(list("03:00.0,03:00.1"), [Err(Malformed { at: 7 })]);
     assert_eq!(list("03:00.0 x 03:00.1"), [one, Err(Malformed { at: 8 })]);
 }
+
+#[test]
+fn every_pattern_survives_being_written_and_read() {
+    let units = (0..32)
+        .map(Unit::Device)
+        .chain([Unit::Bus, Unit::Function(0xff)]);
+    for unit in units {
+        let written = Pattern {
+            domain: 1,
+            bus: 0xa,
+            unit,
+        };
+        let text = written.to_string();
+        assert_eq!(parse_pattern(text.as_bytes()), Ok(written), "{text}");
+        // With all digits, as the kernel writes an address.
+        assert!(text.starts_with("0001:0a:"), "{text}");
+    }
+    let device = Pattern {
+        domain: 0,
+        bus: 3,
+        unit: Unit::Device(4),
+    };
+    assert_eq!(device.to_string(), "0000:03:04.*");
+}

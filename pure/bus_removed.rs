@@ -65,6 +65,18 @@ mod tests {
         ));
         assert!(!lacks(&[endpoint(1)], 0));
         assert!(!lacks(&[port(0), below(0, port(1))], 1));
+        // The kernel lists none for virtual functions.
+        let virtual_function = Function {
+            physical: Some(1),
+            ..endpoint(9)
+        };
+        let all = [
+            port(0),
+            below(0, listed),
+            port(2),
+            below(2, virtual_function),
+        ];
+        assert!(!lacks(&all, 3));
     }
 
     #[test]

@@ -193,6 +193,13 @@ mod tests {
         assert!(!Register::MsixFunctionMask.has_canary(0x4000, 0xffff));
     }
 
+    /// `pci_save_state()` goes through the first 64 bytes.
+    #[test]
+    fn what_is_in_the_header_is_saved() {
+        let saved = Register::ALL.map(Register::is_saved);
+        assert_eq!(saved, [true, true, true, false]);
+    }
+
     #[test]
     fn msix_plants_one_bit_and_leaves_the_rest() {
         assert_eq!(Register::MsixFunctionMask.with_canary(0x8003), Some(0xc003));
