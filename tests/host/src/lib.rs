@@ -54,6 +54,8 @@ mod tally;
 #[cfg(test)]
 mod tangles;
 #[cfg(test)]
+mod words;
+#[cfg(test)]
 mod worlds;
 #[cfg(test)]
 mod writes;
