@@ -10,7 +10,7 @@ CACHE := $(or $(RUST_PCIBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rust-
 KFLAGS ?= -Dwarnings
 
 .DEFAULT_GOAL := module
-.PHONY: module cli install install-cli sign deb clean distclean setup demo test test-host test-cli test-model test-package test-vm test-all test-debug test-kernels fuzz bench lint rust-analyzer help
+.PHONY: module cli install install-cli sign deb clean distclean setup demo test test-host test-cli test-model test-package test-vm test-all test-debug test-kernels fuzz mutants coverage bench lint rust-analyzer help
 
 ifdef KDIR
 module:
@@ -110,6 +110,13 @@ test-kernels:
 fuzz:
 	@tools/fuzz
 
+# Hours, too.
+mutants:
+	@tools/mutants
+
+coverage:
+	@tools/coverage
+
 bench:
 	@tools/bench
 
@@ -132,6 +139,8 @@ help:
 	@echo 'make test-kernels all kernels that the module is for: built, and booted with a core of the tests'
 	@echo '                 (KERNEL=7.3 or sid, ARCH=arm64: make, setup, test, demo for that one)'
 	@echo 'make fuzz        what can be written, 10 million times'
+	@echo 'make mutants     whether the tests of pure/ would notice if it were different; hours'
+	@echo 'make coverage    which lines and branches of pure/ they go through'
 	@echo 'make bench       measure it against the C driver (Documentation/performance.md)'
 	@echo 'make lint        format and style checks of everything'
 	@echo 'make rust-analyzer'

@@ -61,8 +61,10 @@ mod worlds;
 mod writes;
 
 /// Returns the settings of a test with so many generated inputs, or as many times that as
-/// `PCIBACK_FUZZ` says (tools/fuzz); then they are counted. Under Miri, where each takes seconds,
-/// two must do, and there is no folder to keep those that fail in.
+/// `PCIBACK_FUZZ` says (tools/fuzz); then they are counted. `PCIBACK_CASES` are the most that there
+/// may be, where the same tests run again and again (tools/mutants): then those that fail are not
+/// kept for the next time. Under Miri, where each takes seconds, two must do, and there is no folder
+/// to keep them in.
 #[cfg(test)]
 fn cases(many: u32) -> proptest::test_runner::Config {
     let times = std::env::var("PCIBACK_FUZZ").map(|times| times.parse().expect("a number"));
@@ -71,8 +73,10 @@ fn cases(many: u32) -> proptest::test_runner::Config {
     if times.is_ok() {
         config.result_cache = tally::tally;
     }
-    if cfg!(miri) {
-        config.cases = 2;
+    let most = std::env::var("PCIBACK_CASES").map(|most| most.parse().expect("a number"));
+    let most = if cfg!(miri) { Some(2) } else { most.ok() };
+    if let Some(most) = most {
+        config.cases = config.cases.min(most);
         config.failure_persistence = None;
     }
     config
