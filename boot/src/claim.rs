@@ -217,11 +217,12 @@ fn modprobe(module: &str, given: &[String], listed: &[Pattern], log: &mut Log) -
 
 /// Returns what to do about a module that modprobe could not load.
 fn hint(why: &str) -> &'static str {
-    if why.contains("Key was rejected") || why.contains("Required key not available") {
-        ": this kernel takes signed modules only, see SECURE BOOT in rust-pciback(8)"
-    } else if why.contains("Operation not permitted") {
-        // Lockdown (security_locked_down() in kernel/module/signing.c), which Secure Boot turns on.
-        ": a kernel that is locked down takes signed modules only, see SECURE BOOT in rust-pciback(8)"
+    // module_sig_check() in kernel/module/signing.c: where signatures are enforced, as with Secure
+    // Boot, and in lockdown without that.
+    let refused = ["Key was rejected", "Operation not permitted"];
+    if refused.iter().any(|errno| why.contains(errno)) {
+        ": this kernel takes only modules that are signed with a key that it trusts, see SECURE BOOT in \
+         rust-pciback(8)"
     } else if why.contains("Device or resource busy") {
         ": xen-pciback has taken the driver's name, see dmesg"
     } else {

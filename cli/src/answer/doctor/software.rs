@@ -171,20 +171,33 @@ fn module(machine: &Machine, checks: &Checks) -> Vec<Finding> {
         ));
     }
     let locked = !host.lockdown.is_empty() && host.lockdown != "none";
-    let signer = checks.signer.as_deref().unwrap_or_default();
-    if (host.signed_only || locked) && signer.is_empty() {
-        let level = match checks.signer {
-            Some(_) => Level::Problem,
-            None => Level::Note,
-        };
-        findings.push(Finding::new(
-            "signature",
-            level,
-            "This kernel loads signed modules only.",
-            "Sign the module with a key that the machine trusts (mokutil --list-enrolled)",
-        ));
+    if host.signed_only || locked {
+        findings.push(signature(checks.signer.as_deref()));
     }
     findings
+}
+
+/// What a kernel that loads signed modules only makes of a module that isn't loaded, with that
+/// signer. Whether it has the key is not looked for: names of keys prove nothing.
+fn signature(signer: Option<&str>) -> Finding {
+    let (level, text, mend) = match signer {
+        None => (
+            Level::Note,
+            "This kernel loads signed modules only.".to_string(),
+            "See SECURE BOOT in rust-pciback(8)",
+        ),
+        Some("") => (
+            Level::Problem,
+            "This kernel loads signed modules only, and rust_pciback.ko is not signed.".to_string(),
+            "Sign it with a key that this machine trusts: SECURE BOOT in rust-pciback(8)",
+        ),
+        Some(name) => (
+            Level::Note,
+            format!("This kernel loads signed modules only; rust_pciback.ko is signed by {name}."),
+            "If it is refused, that key is to be enrolled: SECURE BOOT in rust-pciback(8)",
+        ),
+    };
+    Finding::new("signature", level, text, mend)
 }
 
 /// Looks for what is meant for another driver, and read by nothing here.
