@@ -103,6 +103,20 @@ const SOFTWARE: &[Case] = &[
     (
         "signature",
         "note",
+        "rust_pciback.ko is signed by somebody",
+        &[
+            (PROBE, ""),
+            (SLOTS, ""),
+            (SIG_ENFORCE, "Y"),
+            (
+                MODINFO,
+                "vermagic: 7.2.12+deb13-amd64 SMP\nsigner: somebody\n",
+            ),
+        ],
+    ),
+    (
+        "signature",
+        "note",
         "signed modules only",
         &[
             (PROBE, ""),

@@ -66,7 +66,7 @@ fn what_is_wrong_is_found_and_nothing_else() {
 /// What looks like the above and is right.
 #[test]
 fn what_is_nearly_wrong_is_not_found() {
-    let cases: [(&str, Files); 5] = [
+    let cases: [(&str, Files); 4] = [
         // Mended there; and not of PV.
         (
             "xen-reset",
@@ -74,8 +74,7 @@ fn what_is_nearly_wrong_is_not_found() {
         ),
         ("xen-reset", &[(MINOR, "21"), (EXTRA, ".0")]),
         ("pvh-msix", &[(HOLD_MSIX, "N")]),
-        // Signed; and read by the package.
-        ("signature", &[(PROBE, ""), (SLOTS, ""), (SIG_ENFORCE, "Y")]),
+        // Read by the package.
         (
             "command-line",
             &[(COMMAND_LINE, "ro xen-pciback.hide=(01:00.0)")],

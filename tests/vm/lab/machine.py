@@ -195,7 +195,6 @@ class Dom0:
         if self.system:
             kernel += " root=/dev/vda rw"
             vmlinuz, initramfs = self.system.kernel, self.system.initramfs
-        initrd = f"{vmlinuz} {kernel.replace(',', ',,')},{initramfs}"
         # Two processors take turns: each in a thread of its own, the machine freezes now and then,
         # without this module as well.
         accel = "tcg,thread=single" if self._cpus > 1 else "tcg"
@@ -208,7 +207,7 @@ class Dom0:
         if self.flavour == "bare":
             args += ["-kernel", f"{vmlinuz}", "-initrd", f"{initramfs}", "-append", kernel]
         else:
-            args += ["-kernel", f"{IMAGE}/xen", "-initrd", initrd, "-append", xen]
+            args += self._xen_loaded(xen, vmlinuz, kernel, initramfs)
             # Intel's, beside an AMD processor, which Xen takes: the emulated AMD IOMMU knows a device
             # by the number that its bus had before firmware gave out numbers, so the DMA of a guest's
             # device below a root port would go to dom0's memory; and since QEMU 11 a PVH dom0 hangs
@@ -234,6 +233,11 @@ class Dom0:
             args += ["-object", f"memory-backend-memfd,id=lab-memory,size={size}M,share=on"]
             args[args.index("q35")] += ",memory-backend=lab-memory"
         return args + self._plugged(fds)
+
+    def _xen_loaded(self, xen: str, vmlinuz: Path, kernel: str, initramfs: Path) -> list[str]:
+        """Xen, and dom0's kernel, with these command lines."""
+        modules = f"{vmlinuz} {kernel.replace(',', ',,')},{initramfs}"
+        return ["-kernel", f"{IMAGE}/xen", "-initrd", modules, "-append", xen]
 
     def _connections(self, fds: list[int], modern: str) -> list[str]:
         """The console, the monitor, and the agents' ports on a virtio device with these properties."""
