@@ -47,4 +47,12 @@ mod tests {
         assert_eq!(DomId::new(0x7ff1), None); // DOMID_IO
         assert_eq!(DomId::new(0xffff), None);
     }
+
+    #[test]
+    fn every_other_number_is_kept() {
+        for number in 0..=u16::MAX {
+            let kept = DomId::new(number).map(DomId::number);
+            assert_eq!(kept, (number < 0x7ff0).then_some(number));
+        }
+    }
 }
