@@ -21,9 +21,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 #: Of all pages together, as `wc -w` counts, bars of tables included: 20,000 for the driver of HVM
-#: guests, 500 for each thing that has a page of its own since (PV frontends, pcibackctl, kernels, packages),
-#: and 250 for the interrupts of PV guests.
-LIMIT = 20_000 + 4 * 500 + 250
+#: guests, 500 for each thing that has a page of its own since (PV frontends, pcibackctl, kernels, packages,
+#: real hardware), and 250 for the interrupts of PV guests.
+LIMIT = 20_000 + 5 * 500 + 250
 
 ABI = "Documentation/ABI/testing/sysfs-driver-pciback"
 #: Files that the driver core makes for each PCI driver.

@@ -48,7 +48,7 @@ chmod 755 "$work"
 	run makepkg --config "$work/makepkg.conf" --nodeps --skipinteg
 	for archive in *.pkg.tar; do tar -t -f "$archive" >"$archive.list"; done
 	for file in usr/lib/modprobe.d/rust-pciback.conf usr/lib/dracut/modules.d/90rust-pciback/module-setup.sh \
-		usr/libexec/rust-pciback/pciback-boot; do
+		usr/libexec/rust-pciback/pciback-boot usr/libexec/rust-pciback/tests/lib/ktap.sh; do
 		grep -qx "$file" "rust-pciback-$version-1-x86_64.pkg.tar.list" || { echo "no $file" && exit 1; }
 	done
 	for file in Kbuild dkms.conf rust_pciback.rs kapi/layout.c pure/sbdf.rs; do
@@ -79,7 +79,7 @@ rpmbuild "${define[@]}" --nodeps -bb "$spec"
 find "$work/rpm/RPMS" -name '*.rpm' | while read -r package; do
 	rpm -qlp "$package"
 done >"$work/rpm.list"
-for file in /usr/lib/modprobe.d/rust-pciback.conf /usr/libexec/rust-pciback/pciback-boot \
+for file in /usr/lib/modprobe.d/rust-pciback.conf /usr/libexec/rust-pciback/pciback-boot /usr/libexec/rust-pciback/tests/run \
 	/usr/lib/modules/7.2.0-1.fc43.x86_64/extra/rust_pciback.ko; do
 	grep -qx "$file" "$work/rpm.list" || { echo "no $file in the packages" && exit 1; }
 done

@@ -19,6 +19,13 @@ pci_find() {
 	return "$pci_found"
 }
 
+# ids_of BDF: vendor and device, as VVVV:DDDD.
+ids_of() {
+	read -r pci_vendor <"$PCI/$1/vendor"
+	read -r pci_device <"$PCI/$1/device"
+	echo "${pci_vendor#0x}:${pci_device#0x}"
+}
+
 # pci_driver BDF: the name of the driver bound to it, empty when there is none.
 pci_driver() {
 	[ -L "$PCI/$1/driver" ] || return 0
