@@ -22,8 +22,10 @@ SLOWER = 4 if DEBUG else 1
 BUILD = CACHE / "build" / OTHER
 #: Kernel and initramfs of dom0.
 KERNEL = IMAGE / OTHER
-MODULE = BUILD / "module" / "rust_pciback.ko" if OTHER else REPO / "rust_pciback.ko"
-FAULTS_MODULE = BUILD / "faults" / "rust_pciback.ko"
+#: Where another build of the module is that is to be tried, which has the fault knobs too (tests/mutants).
+TRIED = os.environ.get("PCIBACK_MODULES", "")
+MODULE = (Path(TRIED) if TRIED else BUILD / "module" if OTHER else REPO) / "rust_pciback.ko"
+FAULTS_MODULE = (Path(TRIED) if TRIED else BUILD / "faults") / "rust_pciback.ko"
 RENUMBERED_MODULE = BUILD / "renumbered" / "rust_pciback.ko"
 MISUSE_MODULE = BUILD / "misuse-run" / "rust_pciback.ko"
 #: Preloaded into QEMU where it needs that (tests/vm/src).

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Break one rule of the driver after the other, and see that VM tests notice.
+
+    driver.py TREE SCRATCH [--only TEXT] [--mutated-only] MAKE-ARGUMENT...
+
+Runs in the lab's chroot. SCRATCH is a copy of the sources, in which each mutation of driver.toml is
+made and built for the prepared TREE, with the fault knobs, so that one module serves all tests. Its
+tests must fail then. That they pass without a mutation is tried first.
+
+Prints a row of a table for each mutation; the status is non-zero if one was not noticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+REPO = Path(__file__).resolve().parents[2]
+#: What the module is built of.
+KINDS = ("*.rs", "*.c", "*.h", "Kbuild")
+#: What pytest ends with: https://docs.pytest.org/en/stable/reference/exit-codes.html
+PASSED, FAILED = 0, 1
+#: The longest that a run of tests may take, in seconds.
+PATIENCE = 7200
+
+
+class Mutation(NamedTuple):
+    """One rule that is broken, and the tests that are to notice."""
+
+    rule: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+    def apply(self, root: Path) -> None:
+        """Change the file."""
+        path = root / self.file
+        text = path.read_text()
+        if text.count(self.old) != 1:
+            sys.exit(f"{self.file} has {text.count(self.old)} times what '{self.rule}' changes")
+        path.write_text(text.replace(self.old, self.new))
+
+    def undo(self, root: Path) -> None:
+        """Bring the file back."""
+        (root / self.file).write_text((REPO / self.file).read_text())
+
+
+class Lab:
+    """Where modules are built and tried."""
+
+    def __init__(self, tree: str, scratch: Path, make: list[str]) -> None:
+        self.scratch = scratch
+        # Not -Dwarnings: what a mutation no longer uses is unused.
+        self._make = ["make", "-C", tree, f"M={scratch}", "KRUSTFLAGS=--cfg pciback_faults", *make, "modules"]
+
+    def mirror(self) -> None:
+        """Bring the copy of the sources up to date."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        aside = {"tests", "tools", "cli", "boot", "packaging", "debian", ".git"}
+        for kind in KINDS:
+            for path in REPO.rglob(kind):
+                part = path.relative_to(REPO)
+                if part.parts[0] not in aside and not path.name.endswith(".mod.c"):
+                    (self.scratch / part).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(path, self.scratch / part)
+
+    def build(self) -> str:
+        """Build the module; returns why that can't be."""
+        done = subprocess.run(self._make, capture_output=True, text=True, check=False)
+        return "" if done.returncode == 0 else done.stdout + done.stderr
+
+    def tests(self, expression: str) -> tuple[int, str]:
+        """Run these VM tests with it, up to the first that fails; returns pytest's status and the names that failed."""
+        command = [sys.executable, "-m", "pytest", "tests/vm", "-o", "addopts=", "-p", "no:cacheprovider", "-x", "-q"]
+        environment = os.environ | {"PCIBACK_MODULES": str(self.scratch), "PCIBACK_TIER": "all"}
+        done = subprocess.run(
+            [*command, "-rfE", "--tb=line", "-k", expression],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPO,
+            env=environment,
+            timeout=PATIENCE,
+        )
+        names = [
+            line.split("::", 1)[1].split(" ")[0]
+            for line in done.stdout.splitlines()
+            if line.startswith(("FAILED", "ERROR"))
+        ]
+        return done.returncode, ", ".join(names) or done.stdout[-2000:]
+
+
+def main() -> int:
+    """Try all of them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tree")
+    parser.add_argument("scratch", type=Path)
+    parser.add_argument("--only", default="", help="those whose rule or file has this text")
+    parser.add_argument("--mutated-only", action="store_true", help="the tests are known to pass without")
+    options, make = parser.parse_known_args()
+    table = tomllib.loads((Path(__file__).parent / "driver.toml").read_text())["mutation"]
+    mutations = [Mutation(**row) for row in table]
+    chosen = [mutation for mutation in mutations if options.only in mutation.rule + mutation.file]
+    lab = Lab(options.tree, options.scratch, make)
+    lab.mirror()
+    if why := lab.build():
+        sys.exit(f"the driver as it is doesn't build:\n{why}")
+    if not options.mutated_only:
+        together = " or ".join(f"({expression})" for expression in sorted({mutation.tests for mutation in chosen}))
+        status, names = lab.tests(together)
+        if status != PASSED:
+            sys.exit(f"without a mutation: status {status}: {names}")
+    print("| Rule | File | Noticed by | s |\n|---|---|---|---|", flush=True)
+    missed = 0
+    for mutation in chosen:
+        begun = time.monotonic()
+        mutation.apply(lab.scratch)
+        try:
+            why = lab.build()
+            if why:
+                sys.exit(f"with '{mutation.rule}' broken it doesn't build:\n{why}")
+            status, names = lab.tests(mutation.tests)
+        finally:
+            mutation.undo(lab.scratch)
+        if status != FAILED:
+            missed += 1
+            names = "**nothing**" if status == PASSED else f"**nothing: pytest ended with {status}**"
+        print(f"| {mutation.rule} | {mutation.file} | {names} | {time.monotonic() - begun:.0f} |", flush=True)
+    print(f"{len(chosen)} mutations, {missed} not noticed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
