@@ -109,6 +109,8 @@ class Installed:
             # As a shutdown would leave it, without its wait. The journal must not write to what is read-only.
             journal = "systemd-journald.socket systemd-journald-dev-log.socket systemd-journald.service"
             dom0.check(f"systemctl stop {journal}", 120)
+            # Nor may xenstored, which nothing ends.
+            dom0.check("! pid=$(cat /run/xenstore.pid 2>/dev/null) || kill -STOP $pid")
             dom0.check("sync; echo s >/proc/sysrq-trigger; echo u >/proc/sysrq-trigger")
             # The kernel does that in the background.
             dom0.check(until("grep -q ' / .* ro[, ]' /proc/self/mounts", 60), 120)

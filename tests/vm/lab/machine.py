@@ -199,7 +199,7 @@ class Dom0:
         # without this module as well.
         accel = "tcg,thread=single" if self._cpus > 1 else "tcg"
         args = ["qemu-system-x86_64", "-accel", accel, "-machine", "q35", "-cpu", "qemu64,+svm,+npt"]
-        size = memory + (1024 if self.xl else 512)
+        size = memory + (1024 if self.xl or self.system else 512)
         args += ["-smp", str(self._cpus), "-m", f"{size}M", "-nodefaults", "-no-reboot"]
         args += ["-display", "none", "-name", f"guest={self.name}"]
         # Native hot-plug, so that ports have slot reset, and AER.
@@ -216,18 +216,14 @@ class Dom0:
         # dom0's devices work behind the IOMMU, or not at all.
         modern = "disable-legacy=on" + ("" if self.flavour == "bare" else ",iommu_platform=on")
         args += self._connections(fds, modern)
-        if self.xl:
-            drive = f"file={IMAGE}/xlroot.ext4,format=raw,if=none,id=lab-root,snapshot=on"
-            args += ["-drive", drive]
-            where = "bus=pcie.0,addr=0x3.{function},multifunction=on"
-            args += ["-device", f"virtio-blk-pci,id=lab-disk,{where.format(function=0)},drive=lab-root,{modern}"]
-            drive = f"file={IMAGE}/guest.ext4,format=raw,if=none,id=lab-guest,readonly=on"
-            args += ["-drive", drive]
-            args += ["-device", f"virtio-blk-pci,id=lab-guest,{where.format(function=1)},drive=lab-guest,{modern}"]
-        if self.system:
-            drive = f"file={self.system.disk},format=raw,if=none,id=lab-root,cache=unsafe"
-            args += ["-drive", drive]
-            args += ["-device", f"virtio-blk-pci,id=lab-disk,bus=pcie.0,addr=0x3,drive=lab-root,{modern}"]
+        if self.xl or self.system:
+            # What dom0's root is on, and the kernel of guests.
+            root = f"file={self.system.disk},cache=unsafe" if self.system else f"file={IMAGE}/xlroot.ext4,snapshot=on"
+            disks = {"lab-disk": root, "lab-guest": f"file={IMAGE}/guest.ext4,readonly=on"}
+            for function, (name, drive) in enumerate(disks.items()):
+                args += ["-drive", f"{drive},format=raw,if=none,id={name}-drive"]
+                where = f"bus=pcie.0,addr=0x3.{function},multifunction=on"
+                args += ["-device", f"virtio-blk-pci,id={name},{where},drive={name}-drive,{modern}"]
         if self.topology.faulty_devices:
             # Such a device's other end may share dom0's memory, which therefore must be a file.
             args += ["-object", f"memory-backend-memfd,id=lab-memory,size={size}M,share=on"]
