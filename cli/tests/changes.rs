@@ -187,8 +187,9 @@ fn a_signal_in_the_middle_of_a_claim_takes_it_back() {
             fifo(&root, "drivers/pciback/new_slot"),
             fifo(&root, "drivers/igb/unbind"),
         );
-        let child = Command::new(PROGRAM)
-            .arg("--root")
+        // What runs the tests in the background has them ignore SIGINT.
+        let child = Command::new("env")
+            .args(["--default-signal", PROGRAM, "--root"])
             .arg(root.path())
             .args(["claim", "0000:02:00.0"])
             .stdout(Stdio::piped())
