@@ -297,12 +297,28 @@ class Guest:
 
 def ramdisk_with(dom0: Dom0, path: str) -> str:
     """Make a ramdisk of guests that has, at its root, a file of dom0 as well; returns its path in dom0."""
-    name = path.rpartition("/")[2]
+    folder, _, name = path.rpartition("/")
+    return _ramdisk(dom0, name, f"cd {folder} && echo {name}")
+
+
+def ramdisk_with_programs(dom0: Dom0, name: str, programs: Iterable[str], files: dict[str, str]) -> str:
+    """Make a ramdisk of guests that has programs of dom0 as well, with their libraries, and these executable
+    files, by their paths; returns its path in dom0."""
+    root = f"/root/{name}"
+    for program in programs:
+        libraries = f"$(ldd $(command -v {program}) | grep -o '/[^ ]*')"
+        dom0.check(f"mkdir -p {root} && cp -L --parents $(command -v {program}) {libraries} {root}")
+    for path, text in files.items():
+        dom0.write(f"{root}{path}", text.encode(), 0o755)
+    return _ramdisk(dom0, name, f"cd {root} && find .")
+
+
+def _ramdisk(dom0: Dom0, name: str, listed: str) -> str:
+    """That of guests, with what a command lists as well. The kernel takes several archives, each at a multiple
+    of 4 bytes."""
     made = f"/root/{name}.initrd"
-    # The kernel takes several archives, each at a multiple of 4 bytes.
     dom0.check(
-        f"cat /guest/initrd >{made} && truncate -s %4 {made}"
-        f" && (cd {path.rpartition('/')[0]} && echo {name} | busybox cpio -o -H newc) >>{made}"
+        f"cat /guest/initrd >{made} && truncate -s %4 {made} && ({listed} | busybox cpio -o -H newc | gzip) >>{made}"
     )
     return made
 

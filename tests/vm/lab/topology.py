@@ -116,6 +116,11 @@ class Topology:
             self.device(driver, f"{name}.{function}", port, addr=f"0x0.{function}", **multi)
         return self
 
+    def user_network(self, name: str) -> dict[str, str]:
+        """A network for a NIC of that name with nobody else on it but QEMU's DHCP server and gateway, 10.0.2.2."""
+        self.args += ["-netdev", f"user,id=user-{name},ipv6=off"]
+        return {"netdev": f"user-{name}"}
+
     def hub(self, name: str) -> dict[str, str]:
         """A place on the one network hub, for a NIC of that name."""
         self.args += ["-netdev", f"hubport,id=hub-{name},hubid=0"]
@@ -236,6 +241,13 @@ def _guest() -> Topology:
     return t
 
 
+def _network() -> Topology:
+    """What guests get: a card that has somebody to talk to, and one that only a bus reset reaches."""
+    t = Topology("network")
+    t.on_port("igb", "igb0", romfile="", **t.user_network("igb0"))
+    return t.on_port("e1000e", "e1000e0", hotplug=False, romfile="")
+
+
 def _vectors() -> Topology:
     """What guests get: controllers whose driver uses every vector that there is, two and one; a card with
     FLR, and one that only a bus reset reaches."""
@@ -299,6 +311,7 @@ TOPOLOGIES = {
         _none,
         _demo,
         _guest,
+        _network,
         _vectors,
         _main,
         _nopin,
