@@ -44,6 +44,7 @@ from typing import Any
 import pytest
 from lab import klog
 from lab.leaks import forget_leaks, leaks_at_last, look_for_leaks
+from lab.libvirt import libvirtd
 from lab.machine import Dom0
 from lab.machine_spec import MachineSpec
 from lab.parts import Parts
@@ -178,6 +179,13 @@ def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
     if found:
         text = "\n  ".join(found)
         pytest.fail(f"unexpected on the console ({shown(machine.log)}):\n  {text}", pytrace=False)
+
+
+@pytest.fixture
+def libvirt(dom0: Dom0) -> Iterator[None]:
+    """Its daemon."""
+    with libvirtd(dom0):
+        yield
 
 
 @pytest.fixture

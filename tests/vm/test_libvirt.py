@@ -1,72 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """The real libvirt with its libxl driver: devices by virsh, and a domain with a managed one."""
 
-import re
-from collections.abc import Iterator
-
 import pytest
 from lab.endpoint import E1000E, IGB, Endpoint
-from lab.guest import CMDLINE, Guest
-from lab.machine import CommandError, Dom0
+from lab.libvirt import VIRSH, LibvirtGuest, node_device
+from lab.machine import Dom0
 from lab.stub import RUST, C, Stub, driver
 from lab.until import until
 
-VIRSH = "virsh --connect xen:///system"
-#: libvirtd does not start unless some CPU model that it knows has no feature which the host lacks. QEMU
-#: emulates no VME, and Xen uses no SEP on AMD processors; that leaves none but this, without its VME.
-CPU_MODEL = "/usr/share/libvirt/cpu_map/x86_486.xml"
 #: In a PVH dom0 the C driver can claim no device that has both FLR and MSI-X.
 CASES = [(RUST, IGB), (RUST, E1000E), pytest.param(C, E1000E, marks=pytest.mark.c_driver)]
-
-
-@pytest.fixture
-def libvirt(dom0: Dom0) -> Iterator[None]:
-    """The monolithic daemon. It needs no configuration, D-Bus, polkit or udevd when root talks to it."""
-    dom0.check(f"sed -i \"/'vme'/d\" {CPU_MODEL}; libvirtd --daemon")
-    # The first answer comes when all of its drivers are up, or have failed.
-    dom0.check(f"{VIRSH} version")
-    yield
-    if dom0.alive:
-        gone = "for i in $(seq 300); do [ -d /proc/$pid ] || exit 0; sleep 0.1; done; exit 1"
-        dom0.check(f"pid=$(cat /run/libvirtd.pid); kill $pid; {gone}", 90)
-
-
-class LibvirtGuest(Guest):
-    """A guest by libvirt, with managed devices; the stub driver is loaded, no device is bound to it."""
-
-    def _make(self) -> None:
-        hostdevs = "".join(
-            "<hostdev mode='subsystem' type='pci' managed='yes'><source>"
-            "<address domain='0x{}' bus='0x{}' slot='0x{}' function='0x{}'/>"
-            "</source></hostdev>".format(*re.split("[:.]", device))
-            for device in self._devices
-        )
-        # Without <acpi/> libxl tells the device model -no-acpi, which QEMU 10 does not know.
-        config = f"""
-            <domain type='xen'>
-              <name>{self.name}</name>
-              <memory unit='MiB'>256</memory>
-              <vcpu>1</vcpu>
-              <os>
-                <type arch='x86_64'>hvm</type>
-                <kernel>/guest/vmlinuz</kernel>
-                <initrd>/guest/initrd</initrd>
-                <cmdline>{CMDLINE} {self._cmdline}</cmdline>
-              </os>
-              <features><acpi/><apic/></features>
-              <on_crash>{self._on_crash}</on_crash>
-              <devices>{hostdevs}<console type='pty'><target type='xen'/></console></devices>
-            </domain>
-        """
-        self.dom0.write(f"/root/{self.name}.xml", config.encode())
-        result = self.dom0.run(f"{VIRSH} create /root/{self.name}.xml", 120)
-        if not result.ok:
-            raise CommandError(f"virsh create: status {result.status}\n{result.out}\n{self.emulator_log()}")
-
-    def destroy(self) -> None:
-        """End it; libvirt then gives managed devices back to their drivers."""
-        self.dom0.check(f"{VIRSH} destroy {self.name}", 120)
-        self.wait_gone()
 
 
 def check_stub(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
@@ -94,6 +37,19 @@ def works_in_dom0(dom0: Dom0, bdf: str) -> None:
     dom0.check(f"n=$(ls {folder}/net); ip addr flush dev $n; ip link set $n down")
 
 
+def works_again(dom0: Dom0, bdf: str) -> None:
+    """A network card that a guest has had, with its driver in dom0 again, works once Xen knows of that.
+
+    After a guest Xen keeps each device in quarantine until told otherwise. xl does that, libvirt does
+    not: in dom0 the card has its driver, but no DMA and no MSI. So this is left to be done by hand.
+    """
+    identity = IGB.in_dom0(dom0)
+    dom0.check(f"xl pci-assignable-remove {bdf}")
+    dom0.check(f"printf {bdf} >/sys/bus/pci/drivers/igb/unbind; printf {bdf} >/sys/bus/pci/drivers_probe")
+    assert IGB.in_dom0(dom0) == identity
+    works_in_dom0(dom0, bdf)
+
+
 @pytest.mark.parametrize(("stub", "endpoint"), CASES, ids=lambda value: value.name)
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
 @pytest.mark.klog_allow("unlocked secondary bus reset")
@@ -101,7 +57,7 @@ def works_in_dom0(dom0: Dom0, bdf: str) -> None:
 def test_nodedev(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
     """`nodedev-detach`, `nodedev-reset` and `nodedev-reattach` of a device that no domain has."""
     identity, bdf = endpoint.in_dom0(dom0), dom0.bdf(endpoint.name)
-    name = "pci_" + re.sub("[:.]", "_", bdf)
+    name = node_device(bdf)
     stub.load(dom0)
     dom0.check(f"{VIRSH} nodedev-detach {name}")
     check_stub(dom0, stub, endpoint)
@@ -132,10 +88,5 @@ def test_managed(dom0: Dom0, stub: Stub) -> None:
     guest.destroy()
     assert IGB.in_dom0(dom0) == identity
     assert driver(dom0, bdf) == IGB.driver
-    # After a guest Xen keeps each device in quarantine until told otherwise. xl does that, libvirt does
-    # not: in dom0 the card has its driver, but no DMA and no MSI. So this is left to be done by hand.
-    dom0.check(f"xl pci-assignable-remove {bdf}")
-    dom0.check(f"printf {bdf} >/sys/bus/pci/drivers/igb/unbind; printf {bdf} >/sys/bus/pci/drivers_probe")
-    assert IGB.in_dom0(dom0) == identity
-    works_in_dom0(dom0, bdf)
+    works_again(dom0, bdf)
     stub.unload(dom0)
