@@ -223,7 +223,10 @@ def test_a_virtual_function(dom0: Dom0) -> None:
 @pytest.mark.dom0("guest", "pv", xl=True)
 def test_a_guest_that_may_turn_on_interrupts(dom0: Dom0) -> None:
     """As Qubes' stub domains do: they have the same frontend, and turn MSI-X on by writing its bit, which
-    `allow_interrupt_control` opens. The end of the guest turns it off."""
+    `allow_interrupt_control` opens. The end of the guest turns it off.
+
+    (QubesOS/qubes-vmm-xen, 0619-libxl-Allow-stubdomain-to-control-interupts-of-PCI-d.patch, commit 4dcfdda96ae5.)
+    """
     bdf = dom0.bdf(E1000E.name)
     RUST.load(dom0)
     dom0.check(f"xl pci-assignable-add {bdf}")
