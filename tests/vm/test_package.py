@@ -318,8 +318,8 @@ def test_as_on_hardware(installed: Installed, cards: dict[str, Card], figure: Ca
         drivers_before = drivers(dom0)
         refused = {
             "ffff:00:00.0": "there is no device",
-            ROOT_DISK: "it holds the root file system",
-            cards["display0"].bdf: "it has the console",
+            ROOT_DISK: "this machine needs it",
+            cards["display0"].bdf: "is the last display",
             "--nonsense": "usage: ",
         }
         for argument, why in refused.items():
