@@ -222,11 +222,23 @@ def discard(_pool: Pool) -> Iterator[None]:
     _pool.drop()
 
 
-@pytest.hookimpl(hookwrapper=True)
+def name_cause(report: pytest.TestReport) -> None:
+    """Have the message say it that the emulator ended the test: by that the test is run again (pyproject.toml).
+
+    That of several errors in one teardown, in which fixtures all meet a machine that is gone, says none of them.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and klog.DELIVERED_TWICE in report.longreprtext:
+        crash.message += f" ({klog.DELIVERED_TWICE})"
+
+
+# Within the hook of pytest-rerunfailures, which reads that.
+@pytest.hookimpl(hookwrapper=True, trylast=True)
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
     """Show the end of the console of a machine whose test failed, and use it no more."""
     outcome = yield
     report = outcome.get_result()
+    name_cause(report)
     machine = getattr(item, "funcargs", {}).get("dom0")
     if report.failed and isinstance(machine, Dom0):
         machine.spoilt = True

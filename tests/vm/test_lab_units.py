@@ -2,6 +2,7 @@
 """The harness's pure parts: reading logs and KTAP. No machine is started."""
 
 import pytest
+from conftest import name_cause
 from lab import klog, ktap
 from lab.leaks import unexpected
 from lab.parts import Parts
@@ -49,6 +50,20 @@ def test_which_tests_are_run_again(pytestconfig: pytest.Config) -> None:
     """Those that the emulator ended, once."""
     assert pytestconfig.getoption("reruns") == 1
     assert pytestconfig.getoption("only_rerun") == [klog.DELIVERED_TWICE]
+
+
+@pytest.mark.parametrize("why", [klog.DELIVERED_TWICE, "another reason"])
+def test_the_cause_among_several_errors(request: pytest.FixtureRequest, why: str) -> None:
+    """Fixtures that all meet a dead machine fail together, with a message that says why none of them did."""
+
+    def teardown() -> None:
+        raise ExceptionGroup("errors while tearing down", [AssertionError("one"), AssertionError(why)])
+
+    call = pytest.CallInfo.from_call(teardown, "teardown")
+    report = pytest.TestReport.from_item_and_call(request.node, call)
+    assert why not in report.longrepr.reprcrash.message
+    name_cause(report)
+    assert (klog.DELIVERED_TWICE in report.longrepr.reprcrash.message) == (why == klog.DELIVERED_TWICE)
 
 
 @pytest.mark.parametrize(
