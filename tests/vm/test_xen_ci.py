@@ -64,7 +64,8 @@ def passes(dom0: Dom0, kind: str) -> None:
     RUST.unload(dom0)
 
 
-@pytest.mark.dom0("network", "pvh", "pv", xl=True, seldom="pvh")
+@pytest.mark.tier("all")
+@pytest.mark.dom0("network", "pvh", "pv", xl=True)
 def test_pci_pv(dom0: Dom0) -> None:
     """The job pci-pv."""
     passes(dom0, "pv")
