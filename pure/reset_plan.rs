@@ -66,7 +66,7 @@ impl Rung {
     }
 
     /// All rungs that a ladder can have, gentlest first.
-    const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Function(Method::DeviceSpecific),
         Self::Function(Method::Acpi),
         Self::Function(Method::Flr),

@@ -136,7 +136,7 @@ proptest! {
         }
     }
 
-    /// Whoever alone blocks a reset is missed: without it the reset would go through.
+    /// A part that lacks the only blocker gives another plan: the reset would go through.
     #[test]
     fn whatever_is_left_out_is_missed(all in unmarked(), tried in tried()) {
         let whole = marked(&all);

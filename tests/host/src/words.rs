@@ -48,16 +48,6 @@ fn quoted(text: &'static str) -> impl Iterator<Item = &'static str> {
     text.split('"').skip(1).step_by(2)
 }
 
-const RUNGS: [Rung; 7] = [
-    Rung::Function(Method::DeviceSpecific),
-    Rung::Function(Method::Acpi),
-    Rung::Function(Method::Flr),
-    Rung::Function(Method::AfFlr),
-    Rung::Slot,
-    Rung::Bus,
-    Rung::Function(Method::Pm),
-];
-
 #[test]
 fn of_states() {
     assert!(table(entry("state")).eq(ResetState::ALL.map(ResetState::name)));
@@ -70,7 +60,7 @@ fn of_rungs_and_what_they_proved() {
     // The last is that of no rung.
     assert!(quoted(entry("reset_plan"))
         .take(7)
-        .eq(RUNGS.map(Rung::name)));
+        .eq(Rung::ALL.map(Rung::name)));
     let proofs = [Proof::Proven, Proof::Disproven, Proof::Unknown];
     assert!(table(entry("last_reset_proof"))
         .take(3)
@@ -87,7 +77,7 @@ fn of_rungs_and_what_they_proved() {
         "cxl_bus",
     ];
     assert!(methods.iter().map(|method| method.name()).eq(words));
-    for rung in RUNGS {
+    for rung in Rung::ALL {
         let log = ADMIN_GUIDE.replace("METHOD", rung.name());
         assert!(log.contains(&format!("| `{}` |", Unproven(rung))), "{rung}");
     }
