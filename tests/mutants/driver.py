@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Break one rule of the driver after the other, and see that VM tests notice.
 
-    driver.py TREE SCRATCH [--only TEXT] [--mutated-only] MAKE-ARGUMENT...
+    driver.py TREE SCRATCH [--only TEXT] [--from N] [--workers N] [--mutated-only] MAKE-ARGUMENT...
 
-Runs in the lab's chroot. SCRATCH is a copy of the sources, in which each mutation of driver.toml is
-made and built for the prepared TREE, with the fault knobs, so that one module serves all tests. Its
-tests must fail then. That they pass without a mutation is tried first.
+Runs in the lab's chroot. SCRATCH has a copy of the sources for each worker, in which each mutation
+of driver.toml is made and built for the prepared TREE, with the fault knobs, so that one module serves
+all tests. Its tests must fail then. That they pass without a mutation is tried first.
 
 Prints a row of a table for each mutation; the status is non-zero if one was not noticed.
 """
@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,6 +99,21 @@ class Lab:
         ]
         return done.returncode, ", ".join(names) or done.stdout[-2000:]
 
+    def try_one(self, mutation: Mutation) -> tuple[str, bool]:
+        """Break the rule, for a while; returns its row of the table, and whether that was noticed."""
+        begun = time.monotonic()
+        mutation.apply(self.scratch)
+        try:
+            why = self.build()
+            status, names = (None, f"**doesn't build**: {why}") if why else self.tests(mutation.tests)
+        finally:
+            mutation.undo(self.scratch)
+        if status == PASSED:
+            names = "**nothing**"
+        elif status is not None and status != FAILED:
+            names = f"**nothing: pytest ended with {status}**: {names}"
+        return f"| {mutation.rule} | {mutation.file} | {names} | {time.monotonic() - begun:.0f} |", status == FAILED
+
 
 def main() -> int:
     """Try all of them."""
@@ -104,36 +121,38 @@ def main() -> int:
     parser.add_argument("tree")
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--only", default="", help="those whose rule or file has this text")
+    parser.add_argument("--from", type=int, default=1, dest="first", help="those from the Nth in the list")
+    parser.add_argument("--workers", type=int, default=2, help="so many at a time")
     parser.add_argument("--mutated-only", action="store_true", help="the tests are known to pass without")
     options, make = parser.parse_known_args()
     table = tomllib.loads((Path(__file__).parent / "driver.toml").read_text())["mutation"]
-    mutations = [Mutation(**row) for row in table]
+    mutations = [Mutation(**row) for row in table][options.first - 1 :]
     chosen = [mutation for mutation in mutations if options.only in mutation.rule + mutation.file]
-    lab = Lab(options.tree, options.scratch, make)
-    lab.mirror()
-    if why := lab.build():
-        sys.exit(f"the driver as it is doesn't build:\n{why}")
+    labs: queue.SimpleQueue[Lab] = queue.SimpleQueue()
+    for number in range(options.workers):
+        lab = Lab(options.tree, options.scratch / str(number), make)
+        lab.mirror()
+        if why := lab.build():
+            sys.exit(f"the driver as it is doesn't build:\n{why}")
+        labs.put(lab)
     if not options.mutated_only:
         together = " or ".join(f"({expression})" for expression in sorted({mutation.tests for mutation in chosen}))
         status, names = lab.tests(together)
         if status != PASSED:
             sys.exit(f"without a mutation: status {status}: {names}")
-    print("| Rule | File | Noticed by | s |\n|---|---|---|---|", flush=True)
-    missed = 0
-    for mutation in chosen:
-        begun = time.monotonic()
-        mutation.apply(lab.scratch)
+
+    def in_a_lab(mutation: Mutation) -> bool:
+        lab = labs.get()
         try:
-            why = lab.build()
-            if why:
-                sys.exit(f"with '{mutation.rule}' broken it doesn't build:\n{why}")
-            status, names = lab.tests(mutation.tests)
+            row, noticed = lab.try_one(mutation)
         finally:
-            mutation.undo(lab.scratch)
-        if status != FAILED:
-            missed += 1
-            names = "**nothing**" if status == PASSED else f"**nothing: pytest ended with {status}**"
-        print(f"| {mutation.rule} | {mutation.file} | {names} | {time.monotonic() - begun:.0f} |", flush=True)
+            labs.put(lab)
+        print(row, flush=True)
+        return noticed
+
+    print("| Rule | File | Noticed by | s |\n|---|---|---|---|", flush=True)
+    with ThreadPoolExecutor(options.workers) as pool:
+        missed = list(pool.map(in_a_lab, chosen)).count(False)
     print(f"{len(chosen)} mutations, {missed} not noticed")
     return 1 if missed else 0
 
