@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -306,6 +307,53 @@ def test_driverctl(installed: Installed, cards: dict[str, Card]) -> None:
         assert is_claimed(dom0)
         dom0.check(f"driverctl unset-override {card}", 120)
         assert drivers(dom0)["e1000e0"] == "e1000e"
+
+
+TESTS = "/usr/libexec/rust-pciback/tests/run"
+
+
+@pytest.mark.parametrize("with_packages", GENERATORS[:1], indirect=True, scope="module")
+def test_as_on_hardware(installed: Installed, cards: dict[str, Card], figure: Callable[[str], None]) -> None:
+    """The checks for real hardware, from the package: what they refuse, that they ask, and their report."""
+    bdfs = [cards[name].bdf for name in NATIVE]
+    with installed.boot(machine()) as dom0:
+        drivers_before = drivers(dom0)
+        refused = {
+            "ffff:00:00.0": "there is no device",
+            ROOT_DISK: "this machine needs it",
+            cards["display0"].bdf: "is the last display",
+            "--nonsense": "usage: ",
+        }
+        for argument, why in refused.items():
+            result = dom0.run(f"cd /root; {TESTS} --yes {argument}", 120)
+            assert result.status == 2
+            assert why in result.out
+        result = dom0.run(f"cd /root; echo n | {TESTS} {bdfs[0]}", 120)
+        assert result.status == 2
+        assert "nothing was done" in result.out
+        dom0.check(f"modprobe rust_pciback && pcibackctl claim --now {bdfs[0]}", 120)
+        result = dom0.run(f"cd /root; {TESTS} --yes {' '.join(bdfs)}", 120)
+        assert result.status == 2
+        assert f"release {bdfs[0]} first" in result.out
+        dom0.check(f"pcibackctl release --now {bdfs[0]}", 120)
+        assert not dom0.run("ls /root/rust-pciback-report.txt").ok
+        mac = dom0.check(f"cat /sys/bus/pci/devices/{bdfs[0]}/net/*/address").strip()
+        output = dom0.check(f"cd /root; {TESTS} --yes {' '.join(bdfs)}", SLOW)
+        report = dom0.check("cat /root/rust-pciback-report.txt")
+        # It was loaded, and is again; all have their drivers.
+        dom0.check("grep -w rust_pciback /proc/modules")
+        assert drivers(dom0) == drivers_before
+    said = re.search(r"^(\d+) passed, 0 failed, (\d+) skipped", output, re.MULTILINE)
+    assert said, report
+    assert int(said[1]) > 300
+    figure(f"as on hardware: {said[0]}")
+    for bdf in bdfs:
+        proven = rf"^{bdf} reset: errno 0, by (flr|slot|bus), proven, \d+ us, Xen told$"
+        assert len(re.findall(proven, report, re.MULTILINE)) == 3
+    assert re.search(r"^\| QEMU .* \| 4\.\S+, PVH dom0 \| ", report, re.MULTILINE)
+    # Nothing that is private, neither as it is nor as lspci writes it.
+    assert mac not in report
+    assert mac.replace(":", "-")[:8] not in report
 
 
 #: Times of the same work, in nanoseconds: the shell is the same in dom0 and here.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# KTAP for shell tests, in the manner of kselftest. POSIX sh, busybox included.
+# KTAP for shell tests, in the manner of kselftest. POSIX sh, busybox and dash included (whose
+# `echo` reads escapes).
 # Source it, say `plan N` (or nothing, and the plan comes at the end), then one of
 # `ok`, `not_ok`, `skip` or `check` for each result, and `finish` as the last act.
 #
@@ -34,7 +35,7 @@ figure() {
 # ok NAME
 ok() {
 	KTAP_COUNT=$((KTAP_COUNT + 1))
-	echo "ok $KTAP_COUNT $1"
+	printf '%s\n' "ok $KTAP_COUNT $1"
 }
 
 # not_ok NAME [WHY]
@@ -42,14 +43,14 @@ not_ok() {
 	KTAP_COUNT=$((KTAP_COUNT + 1))
 	KTAP_FAILED=$((KTAP_FAILED + 1))
 	[ -z "${2:-}" ] || diag "$2"
-	echo "not ok $KTAP_COUNT $1"
+	printf '%s\n' "not ok $KTAP_COUNT $1"
 }
 
 # skip NAME WHY
 skip() {
 	KTAP_COUNT=$((KTAP_COUNT + 1))
 	KTAP_SKIPPED=$((KTAP_SKIPPED + 1))
-	echo "ok $KTAP_COUNT $1 # SKIP $2"
+	printf '%s\n' "ok $KTAP_COUNT $1 # SKIP $2"
 }
 
 # skip_all WHY: nothing here can be tested; ends the script.

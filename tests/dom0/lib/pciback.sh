@@ -59,7 +59,7 @@ is_pvh() {
 # format, so that it can hold any byte.
 write_errno() {
 	# shellcheck disable=SC2059 # the format is what is wanted
-	printf "$2" | "$PBTOOL" write "$1"
+	printf -- "$2" | "$PBTOOL" write "$1"
 }
 
 # drv_errno ATTRIBUTE TEXT: the same for an attribute of the driver.
@@ -99,7 +99,7 @@ works() {
 			[ -n "$(tr -d ' ' <"$(echo "$PCI/$1"/nvme/nvme*/serial)")" ]
 		;;
 	igb | e1000e | e1000 | 8139cp | vmxnet3)
-		wait_for 20 mac_of "$1" && mac_of "$1" | grep -q '^..:..:..:..:..:..$' &&
+		wait_for 20 mac_of "$1" && settle && mac_of "$1" | grep -q '^..:..:..:..:..:..$' &&
 			! mac_of "$1" | grep -q '^00:00:00:00:00:00$'
 		;;
 	virtio-pci) wait_for 20 features_of_virtio "$1" ;;
@@ -128,6 +128,11 @@ hubs_of_xhci() {
 	cat "$PCI/$1"/usb*/speed
 }
 
+# settle: until udev, where there is one, has given network interfaces their names.
+settle() {
+	! command -v udevadm >/dev/null || udevadm settle --timeout=60
+}
+
 mac_of() {
 	cat "$PCI/$1"/net/*/address
 }
@@ -136,7 +141,7 @@ mac_of() {
 identity() {
 	case $(pci_driver "$1") in
 	nvme) wait_for 20 grep -q live "$PCI/$1"/nvme/nvme*/state && cat "$PCI/$1"/nvme/nvme*/serial ;;
-	igb | e1000e | e1000 | 8139cp | vmxnet3) wait_for 20 mac_of "$1" && mac_of "$1" ;;
+	igb | e1000e | e1000 | 8139cp | vmxnet3) wait_for 20 mac_of "$1" && settle && mac_of "$1" ;;
 	virtio-pci) wait_for 20 features_of_virtio "$1" && features_of_virtio "$1" ;;
 	*) pci_driver "$1" ;;
 	esac
