@@ -95,7 +95,10 @@ class LibvirtGuest(Guest):
     def _change(self, how: str, element: str, options: str) -> None:
         path = f"/root/{self.name}-device.xml"
         self.dom0.write(path, element.encode())
-        self.dom0.check(f"{VIRSH} {how}-device {self.name} {path} {options}", 120)
+        result = self.dom0.run(f"{VIRSH} {how}-device {self.name} {path} {options}", 120)
+        if not result.ok:
+            why = self.dom0.run("tail -20 /var/log/libvirt/libxl/libxl-driver.log").out
+            raise CommandError(f"virsh {how}-device: status {result.status}\n{result.out}\n{why}")
 
     def xml(self, options: str = "") -> str:
         """`virsh dumpxml`."""
