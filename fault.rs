@@ -9,13 +9,21 @@
 #![deny(unsafe_code)]
 
 #[cfg(pciback_faults)]
-use crate::kapi::param::string_param;
+use crate::kapi::param::{
+    number_param,
+    string_param, //
+};
 use crate::pure::{
     claim_step::ClaimStep,
     reset_plan::Rung,
     sbdf::Sbdf, //
 };
 use kernel::prelude::*;
+#[cfg(pciback_faults)]
+use kernel::time::{
+    delay::fsleep,
+    Delta, //
+};
 
 #[cfg(pciback_faults)]
 string_param!(
@@ -49,6 +57,14 @@ string_param!(
     "test build: devices of whose resets Xen refuses to hear"
 );
 
+#[cfg(pciback_faults)]
+number_param!(
+    /// See [`planned`].
+    PAUSE_PLANNED,
+    "pause_planned",
+    "test build: milliseconds between the plan of a reset and its locks"
+);
+
 /// Fails where `fail_step` names this step of a claim.
 ///
 /// # Errors
@@ -67,6 +83,17 @@ pub(crate) fn before(step: ClaimStep) -> Result {
 #[cfg(pciback_faults)]
 pub(crate) fn skips(rung: Rung) -> bool {
     SKIP_RESET.value() == rung.name().as_bytes()
+}
+
+/// Waits between the plan of a reset and its locks, for as long as `pause_planned` says, so that a
+/// test can change what was planned on.
+#[cfg(pciback_faults)]
+pub(crate) fn planned() {
+    let millis = PAUSE_PLANNED.value();
+    if millis != 0 {
+        pr_info!("fault: a reset was planned\n");
+        fsleep(Delta::from_millis(millis.into()));
+    }
 }
 
 /// Fails for devices that are to look as if they didn't come back (`lost`, in the form of `hide`).
@@ -108,6 +135,10 @@ fn listed(list: &[u8], sbdf: Sbdf, error: Error) -> Result {
 pub(crate) const fn before(_: ClaimStep) -> Result {
     Ok(())
 }
+
+/// Does nothing: this is not a test build.
+#[cfg(not(pciback_faults))]
+pub(crate) const fn planned() {}
 
 /// Returns `false`: this is not a test build.
 #[cfg(not(pciback_faults))]

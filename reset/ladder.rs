@@ -25,6 +25,7 @@ use crate::{
         record::ResetRecord,
         reservation::Reservation, //
     },
+    fault,
     kapi::{
         log::log_limited,
         pci::{
@@ -133,6 +134,7 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
     {
         return Ok(Step::Ended(Ok(()))); // Another request has reset it.
     }
+    fault::planned();
     let locks = DeviceLocks::new(scope.to_lock().map_err(Failed::at("preparation"))?);
     if !still_so(target, tried, reset, &scope).map_err(Failed::at("second plan"))? {
         return Ok(Step::Changed);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Resets that fail (by knobs of the test build): one function that doesn't come back, one of
-# which Xen refuses to hear. And what the toolstack is then told: the GSI ioctl, and the
-# parameter strict_reset.
+# which Xen refuses to hear; one whose neighbour is released before its locks are taken. And what
+# the toolstack is then told: the GSI ioctl, and the parameter strict_reset.
 #
 # lab: shared pvh
 # lab: shared pv cpus=2
@@ -113,6 +113,25 @@ pair() {
 	is_given "$2" "all is well"
 }
 
+is_planned() {
+	dmesg | grep -q 'fault: a reset was planned'
+}
+
+# released_meanwhile ONE OTHER: once the reset of one is planned, the other is released.
+released_meanwhile() {
+	fault="pause_planned=$((3000 * SLOWER))"
+	again "$1" "$2"
+	dmesg -c >/dev/null
+	reset_errno "$1" >"$tmp/errno" &
+	check "$fault: a reset of $1 is planned" wait_for 10 is_planned
+	sysfs_write "$DRV/unbind" "$2"
+	check "$fault: $2 takes a mark" leave_mark "$2"
+	check "$fault: the reset of $1 hasn't begun" test ! -s "$tmp/errno"
+	wait
+	same "$fault: a reset of $1 would reach $2 now" $EBUSY "$(cat "$tmp/errno")"
+	check "$fault: the hardware of $2 was left alone" bears_mark "$2"
+}
+
 # strict ONE OTHER: devices that were not reset since they were claimed.
 strict() {
 	fault="strict_reset=0"
@@ -165,6 +184,7 @@ for first in $RESET_DEVICES; do
 		[ $# = 2 ] || continue
 		done=y
 		pair "$@"
+		released_meanwhile "$@"
 		strict "$@"
 		for dev; do
 			take_back "$dev"
