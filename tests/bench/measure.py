@@ -16,10 +16,11 @@ from sizes import MODULES
 
 PCI = "/sys/bus/pci/devices"
 DRIVER = "/sys/bus/pci/drivers/pciback"
-#: How many virtual functions are claimed and released.
-COUNTS = (1, 8, 32, 64)
-#: How many are reset.
-RESETS = (1, 8, 32)
+#: How many virtual functions are claimed, reset and released. All that any needs are there each time: the
+#: emulator takes longer for each access that turns decode on or off, the more devices it has.
+COUNTS = (1, 8, 32, 64, 120)
+#: The C driver takes them one after the other, so that more of them say nothing new.
+MOST_OF_C = 64
 #: Endpoints in the PVH dom0.
 ENDPOINTS = 16
 #: What concerns one device is short, and so done more often in each round.
@@ -55,7 +56,7 @@ class Bench:
 
     def load(self, driver: Driver, devices: list[str]) -> dict[str, int]:
         """Load a driver that claims these."""
-        hide = "hide=" + "".join(f"({bdf})" for bdf in devices) if devices else ""
+        hide = "hide=" + "".join(f"({place})" for place in short(devices)) if devices else ""
         return self.watch(f"load {driver.file} '{hide}'")
 
     def unload(self, driver: Driver) -> dict[str, int]:
@@ -97,6 +98,19 @@ def virtual_functions(dom0: Dom0, name: str, count: int) -> list[str]:
     return dom0.check(f"for i in $(seq 0 {count - 1}); do basename $(readlink {pf}/virtfn$i); done").split()
 
 
+def short(devices: list[str]) -> list[str]:
+    """The same, with a wildcard for each whole slot of eight: a module's parameter has 1,024 bytes."""
+    slots: dict[str, list[str]] = {}
+    for bdf in devices:
+        slots.setdefault(bdf.rpartition(".")[0], []).append(bdf)
+    return [place for slot, bdfs in slots.items() for place in ([f"{slot}.*"] if len(bdfs) == 8 else bdfs)]
+
+
+def counts(driver: Driver) -> list[int]:
+    """How many devices are tried with a driver."""
+    return [count for count in COUNTS if driver is RUST or count <= MOST_OF_C]
+
+
 def in_pv(bench: Bench) -> None:
     """Virtual functions in a PV dom0."""
     dom0, samples = bench.dom0, bench.samples
@@ -108,7 +122,7 @@ def in_pv(bench: Bench) -> None:
         for _ in range(REPEAT):
             samples.add("load, nothing to claim", driver.name, bench.load(driver, []))
             samples.add("unload, nothing claimed", driver.name, bench.unload(driver))
-        for count in COUNTS:
+        for count in counts(driver):
             for _ in range(REPEAT if count == 1 else 1):
                 before = bench.blocks()
                 loaded = bench.load(driver, vfs[:count])
@@ -118,8 +132,9 @@ def in_pv(bench: Bench) -> None:
                 samples.add(f"release {count} by rmmod", driver.name, bench.unload(driver))
         one_by_one(bench, driver, vfs[0])
         resets(bench, driver, vfs)
-        memory(bench, driver, vfs)
+        memory(bench, driver, vfs[:MOST_OF_C])
         slots(bench, driver)
+    others(bench, vfs)
     appearing(bench)
 
 
@@ -138,8 +153,8 @@ def one_by_one(bench: Bench, driver: Driver, bdf: str) -> None:
 
 def resets(bench: Bench, driver: Driver, devices: list[str]) -> None:
     """Claimed devices, the C driver's by pci's attribute, one after the other."""
-    bench.load(driver, devices[: max(RESETS)])
-    for count in RESETS:
+    bench.load(driver, devices[: max(counts(driver))])
+    for count in counts(driver):
         if driver is RUST:
             what = f"write '{' '.join(devices[:count])}' {DRIVER}/reset_device"
         else:
@@ -149,6 +164,41 @@ def resets(bench: Bench, driver: Driver, devices: list[str]) -> None:
         for _ in range(REPEAT if count == 1 else 1):
             bench.samples.add(f"reset {count}", driver.name, bench.watch(what))
     bench.unload(driver)
+
+
+def others(bench: Bench, devices: list[str]) -> None:
+    """What others wait for while all devices but one are reset: readers of files, and who binds the last one."""
+    *many, one = devices
+    bench.load(RUST, devices)
+    files = {
+        "state": f"{PCI}/{many[0]}/pciback/state",
+        "gsi": f"{PCI}/{many[0]}/gsi",
+        "slots": f"{DRIVER}/slots",
+    }
+    reads = "".join(f'echo {name} "$(/tests/stopwatch read 1 {file})"\n' for name, file in files.items())
+    alone = bench.dom0.check(reads)
+    bench.dom0.write(
+        "/root/others",
+        f"""/tests/stopwatch write '{" ".join(many)}' {DRIVER}/reset_device >/root/resets &
+pid=$!
+/tests/stopwatch write {one} {DRIVER}/unbind >/dev/null
+echo bind "$(/tests/stopwatch write {one} {DRIVER}/bind)"
+while kill -0 $pid 2>/dev/null; do
+{reads}done
+cat /root/resets
+""".encode(),
+        0o755,
+    )
+    *meanwhile, resets = bench.dom0.check("sh /root/others", 120).splitlines()
+    assert json.loads(resets)["errno"] == 0
+    for when, lines in ((f"while {len(many)} are reset", meanwhile), ("otherwise", alone.splitlines())):
+        worst: dict[str, int] = {}
+        for line in lines:
+            name, _, raw = line.partition(" ")
+            worst[name] = max(worst.get(name, 0), json.loads(raw)["wall_us"])
+        for name, micros in worst.items():
+            bench.samples.note(f"milliseconds at most for {name} {when}", RUST.name, micros / 1000)
+    bench.unload(RUST)
 
 
 def memory(bench: Bench, driver: Driver, devices: list[str]) -> None:
@@ -204,6 +254,13 @@ def in_pvh(bench: Bench) -> None:
     bench.prepare()
     names = [f"{side}.{function}" for side in ("left", "right") for function in range(8)]
     devices = [dom0.bdf(name) for name in names]
+    for _ in range(REPEAT):
+        samples.add("load, nothing to claim (PVH)", RUST.name, bench.load(RUST, []))
+        bench.unload(RUST)
+    # What the PCI core itself takes for them: to enable them, and to save, reset by FLR and restore each.
+    for what, text, file in (("enable", 1, "enable"), ("reset", 1, "reset"), ("disable", 0, "enable")):
+        raw = bench.watch(f"write {text} " + " ".join(f"{PCI}/{bdf}/{file}" for bdf in devices))
+        samples.add(f"{what} {ENDPOINTS} endpoints: pci's own (PVH)", "none", raw)
     # The C driver fails, and leaves the devices such that Xen knows them no more: it comes last.
     for driver in (RUST, C):
         loaded = bench.load(driver, devices)
@@ -221,6 +278,9 @@ def in_pvh(bench: Bench) -> None:
         unloaded = bench.unload(driver)
         if driver is RUST:
             samples.add(f"release {ENDPOINTS} endpoints by rmmod (PVH)", driver.name, unloaded)
+            # Without what happens once in a boot, in the emulator above all.
+            samples.add(f"claim {ENDPOINTS} endpoints once more (PVH)", driver.name, bench.load(driver, devices))
+            bench.unload(driver)
 
 
 def accesses(bench: Bench) -> None:

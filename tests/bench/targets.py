@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from samples import Samples
 
-#: Devices in the targets that are about many.
-MANY = 32
+#: Devices in the targets that are about many, about few and about most.
+MANY, FEW, MOST = 32, 8, 120
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,35 @@ def overlap(samples: Samples, line: str, floor_line: str, floor_driver: str, not
     return Target(f"{line}: at most 1.5 x (one wait + {MANY} x processor time)", value, wall <= limit)
 
 
+def flat(samples: Samples, what: str, floor_line: str, floor_driver: str, nothing: str = "") -> Target:
+    """Most take one wait and what each of few takes of the processor, times 1.25: what each takes doesn't grow
+    with their number. `nothing` as above."""
+    floor = samples.wall(floor_line, floor_driver)
+    base = samples.wall(nothing, "Rust") if nothing else 0
+    base_busy = samples.busy(nothing, "Rust") if nothing else 0
+    each = (samples.busy(what.format(FEW), "Rust") - base_busy) / FEW
+    wall = samples.wall(what.format(MOST), "Rust") - base
+    limit = floor + 1.25 * MOST * each
+    value = f"{wall / 1000:.0f} ms <= {limit / 1000:.0f} ms = {floor / 1000:.0f} + 1.25 x {MOST} x {each / 1000:.1f}"
+    line = what.format(MOST)
+    return Target(
+        f"{line}: at most one wait and 1.25 x what each of {FEW} takes of the processor", value, wall <= limit
+    )
+
+
+def like_pci(samples: Samples) -> Target:
+    """A claim in a PVH dom0 against what the PCI core takes to enable, save, reset and restore the same devices."""
+    own = samples.busy("claim 16 endpoints once more (PVH)", "Rust") - samples.busy(
+        "load, nothing to claim (PVH)", "Rust"
+    )
+    lines = [f"{what} 16 endpoints: pci's own (PVH)" for what in ("enable", "reset")]
+    core = sum(samples.busy(line, "none") for line in lines)
+    value = f"{own / 1000:.0f} ms <= {1.5 * core / 1000:.0f} ms"
+    return Target(
+        "claim 16 endpoints once more (PVH): at most 1.5 x pci's own enable and reset", value, own <= 1.5 * core
+    )
+
+
 def targets(samples: Samples) -> list[Target]:
     """All of them."""
     flr = "one FLR: pci's reset"
@@ -57,6 +86,10 @@ def targets(samples: Samples) -> list[Target]:
         overlap(samples, release, flr, "none", "unload, nothing claimed"),
         overlap(samples, reset, "reset 1", "Rust"),
         faster(samples, reset, 5),
+        flat(samples, "claim {} at load", flr, "none", "load, nothing to claim"),
+        flat(samples, "release {} by rmmod", flr, "none", "unload, nothing claimed"),
+        flat(samples, "reset {}", "reset 1", "Rust"),
+        like_pci(samples),
         no_slower(samples, "claim 1 at load"),
         no_slower(samples, "bind of one"),
         no_slower(samples, "reset 1"),
