@@ -114,7 +114,8 @@ lab_kernel() {
 # stock_kernels: RELEASE=VERSION of those that are in the cache for packages, the newest last.
 stock_kernels() {
 	local link
-	for link in "$LAB_CACHE/kernel/older" "$LAB_CACHE/kernel/current"; do
+	for link in older current 7.3; do
+		link=$LAB_CACHE/kernel/$link
 		[ ! -e "$link/version" ] || echo "$(readlink "$link")=$(cat "$link/version")"
 	done
 }
