@@ -24,6 +24,7 @@ said() {
 is_doubted() {
 	same "$3: $1 is unproven" unproven "$(attr "$1" state)"
 	same "$3: $1 was not reset, says the mark" disproven "$(attr "$1" last_reset_proof)"
+	same "$3: Xen isn't told of $1" none "$(attr "$1" last_reset_xen)"
 	same "$3: $1 may be given with a warning" with-warning "$(attr "$1" assignable)"
 	same "$3: $2 is doubted" 1 "$(attr "$1" unproven_methods | grep -cw "$2")"
 }

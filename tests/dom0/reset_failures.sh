@@ -18,6 +18,7 @@ grep -q skip_reset "$PCIBACK_MODULE" || skip_all "$PCIBACK_MODULE is not a test 
 [ -e /dev/xen/privcmd ] || modprobe xen-privcmd
 
 EPERM=1
+EAGAIN=11
 EDOM=33
 ETIMEDOUT=110
 STRICT=/sys/module/rust_pciback/parameters/strict_reset
@@ -113,13 +114,34 @@ pair() {
 	is_given "$2" "all is well"
 }
 
+planned() {
+	dmesg | grep -c 'fault: a reset was planned'
+}
+
 is_planned() {
-	dmesg | grep -q 'fault: a reset was planned'
+	[ "$(planned)" -gt 0 ]
+}
+
+# together ONE OTHER: the reset of both is asked for twice, once for each.
+together() {
+	# Others wait up to 10 s (PATIENCE in device/reservation.rs).
+	fault="pause_planned=$((2000 + 1200 * SLOWER))"
+	again "$1" "$2"
+	dmesg -c >/dev/null
+	reset_errno "$1" >"$tmp/errno" &
+	check "$fault: a reset of $1 is planned" wait_for 10 is_planned
+	same "$fault: the toolstack is to ask for $1 again" "-$EAGAIN" "$(gsi_of "$1")"
+	same "$fault: and for $2" "-$EAGAIN" "$(gsi_of "$2")"
+	same "$fault: so is a reset of $2, which waits" 0 "$(reset_errno "$2")"
+	wait
+	same "$fault: the reset of $1" 0 "$(cat "$tmp/errno")"
+	same "$fault: one reset was both" 1 "$(planned)"
+	is_fine "$1" "$fault"
+	is_fine "$2" "$fault"
 }
 
 # released_meanwhile ONE OTHER: once the reset of one is planned, the other is released.
 released_meanwhile() {
-	fault="pause_planned=$((3000 * SLOWER))"
 	again "$1" "$2"
 	dmesg -c >/dev/null
 	reset_errno "$1" >"$tmp/errno" &
@@ -184,6 +206,7 @@ for first in $RESET_DEVICES; do
 		[ $# = 2 ] || continue
 		done=y
 		pair "$@"
+		together "$@"
 		released_meanwhile "$@"
 		strict "$@"
 		for dev; do
