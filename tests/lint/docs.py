@@ -22,8 +22,8 @@ from pathlib import Path
 
 #: Of all pages together, as `wc -w` counts, bars of tables included: 20,000 for the driver of HVM
 #: guests, 500 for each thing that has a page of its own since (PV frontends, pcibackctl, kernels, packages,
-#: real hardware), and 250 for the interrupts of PV guests.
-LIMIT = 20_000 + 5 * 500 + 250
+#: real hardware), and 250 each for the interrupts of PV guests and for why one can trust it.
+LIMIT = 20_000 + 5 * 500 + 2 * 250
 
 ABI = "Documentation/ABI/testing/sysfs-driver-pciback"
 #: Files that the driver core makes for each PCI driver.
