@@ -26,13 +26,14 @@ pages() {
 # flat WHAT FROM TO: the same memory is in use as before. $CYCLES leaks of the smallest
 # claimed device (a saved state of 200 bytes and more) would be 10 kB with 50 of them; other
 # parts of the kernel move by less than twice that. A kernel that watches its memory frees
-# late, and says itself what has leaked.
+# late, and says itself what has leaked. In a whole system other programs take memory meanwhile
+# (OTHERS_KB); what is seen there is a leak of more than a tenth of the module at each load.
 flat() {
 	if [ "$SLOWER" -gt 1 ]; then
 		skip "$1" "this kernel looks for leaks itself"
 	else
 		figure "$1: $2 kB before, $3 kB after"
-		check "$1: $2 kB before, $3 kB after" test $(($3 - $2)) -le 24
+		check "$1: $2 kB before, $3 kB after" test $(($3 - $2)) -le "${OTHERS_KB:-24}"
 	fi
 }
 
