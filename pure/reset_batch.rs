@@ -169,6 +169,30 @@ mod tests {
         let parts = parts(&all, &[3, 2, 1]);
         assert!(parts.iter().map(word).eq(["with", "with", "bus"]));
         assert_eq!(parts[0], Part::With(1));
+        assert!(parts.into_iter().map(Part::is_own).eq([false, false, true]));
+    }
+
+    #[test]
+    fn who_is_blocked_leads_nobody() {
+        let foreign = Function {
+            owner: Owner::Driver,
+            ..endpoint(2)
+        };
+        let all = [port(0), below(0, endpoint(1)), below(0, foreign)];
+        assert_eq!(parts(&all, &[1]), [Part::Alone]);
+    }
+
+    /// Else each would wait for the other's reset.
+    #[test]
+    fn in_a_ring_nobody_follows() {
+        let all = [
+            below(1, port(0)),
+            below(0, port(1)),
+            below(0, endpoint(2)),
+            below(1, endpoint(3)),
+        ];
+        let parts = parts(&all, &[2, 3]);
+        assert!(parts.iter().map(word).eq(["bus", "bus"]));
     }
 
     #[test]

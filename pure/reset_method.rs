@@ -172,6 +172,7 @@ mod tests {
         assert!(Listed::new([0; 8]).is_empty());
         assert!(Listed::new([0, 3, 3, 0, 0, 0, 0, 0]).is_empty());
         assert_eq!(function_level([0, 3, 3, 0, 0, 0, 0, 0]), []);
+        assert!(!Listed::new([7, 0, 0, 0, 0, 0, 0, 0]).is_empty());
     }
 
     #[test]
@@ -200,6 +201,9 @@ mod tests {
             let list = Listed::new(numbers);
             let narrowed = list.narrowed(Method::Pm);
             assert!(narrowed.methods().eq([Method::Pm]));
+            let [only, end, rest @ ..] = narrowed.numbers();
+            assert_eq!((only, end), (5, 0));
+            assert_eq!(rest, numbers[..6]);
             assert_eq!(narrowed.widened(), list);
             assert_eq!(list.widened(), list);
         }

@@ -63,6 +63,20 @@ fn the_gentlest_comes_first_and_each_once() {
     assert!(tried.iter().map(Rung::name).eq(words));
 }
 
+/// Not a power-state reset, which comes after that of the bus.
+#[test]
+fn only_what_resets_the_function_alone_and_comes_first_is_its_own() {
+    let all = [port(0), below(0, with(&[PM, FLR], endpoint(1)))];
+    let mut tried = Rungs::default();
+    let mut own = Vec::new();
+    while let Some(reset) = Topology(&all).next(1, tried) {
+        own.push(Topology(&all).is_next_own(1, tried));
+        tried.insert(reset.rung());
+    }
+    assert_eq!(own, [true, false, false]);
+    assert!(!Topology(&all).is_next_own(1, tried), "none is left");
+}
+
 #[test]
 fn a_neighbour_blocks_by_driver_domain_or_absence() {
     let why = |owner| {
@@ -132,6 +146,21 @@ fn bridges_between_are_allowed_and_their_drivers_are_not() {
         "bus"
     );
     assert_eq!(word(plan(&nested(Owner::Driver), 1)), "blocked");
+}
+
+#[test]
+fn who_is_not_reached_does_not_block() {
+    let elsewhere = owned(Owner::Driver, endpoint(2));
+    let all = [
+        port(0),
+        below(0, with(&[FLR], endpoint(1))),
+        elsewhere,
+        port(3),
+        below(3, elsewhere),
+    ];
+    assert_eq!(word(plan(&all, 1)), "flr");
+    let bus = Topology(&all).below(1).unwrap();
+    assert_eq!(Topology(&all).blockers(bus, 1).count(), 0);
 }
 
 #[test]

@@ -152,6 +152,21 @@ fn a_guest_without_a_frontend_is_set_up_and_left_alone() {
     assert_eq!(seen.step(), Step::Close(None));
 }
 
+/// The toolstack has ended the use and removed the frontend's directory: nobody is told.
+#[test]
+fn a_use_ends_while_it_closes_though_the_driver_has_lost_the_directory() {
+    for front in State::ALL {
+        let seen = Seen {
+            bound: false,
+            own: State::Closing,
+            front,
+            online: false,
+            ..NEW
+        };
+        assert_eq!(seen.step(), Step::Close(None), "{front:?}");
+    }
+}
+
 #[test]
 fn a_frontend_that_went_is_the_end_if_the_toolstack_says_so() {
     for own in [State::InitWait, State::Initialised, State::Reconfiguring] {
