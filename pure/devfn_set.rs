@@ -109,6 +109,7 @@ mod tests {
         assert!(!set.overlaps(&one));
         assert!(set.iter().eq([24, 26, 27, 28, 29, 30, 31, 200]));
         assert!(set.overlaps(&DevfnSet::of(Unit::Bus)));
+        assert!(!set.is_empty());
         set.remove(&DevfnSet::of(Unit::Bus));
         assert!(set.is_empty());
         assert_eq!(set.len(), 0);

@@ -155,6 +155,12 @@ fn a_specifier_has_sixteen_cells_at_most() {
     assert_eq!(mapped(&entry, ALL, 3), Ok(Some(spec(MANY, 16, 103))));
     let named = bytes(&[&[MANY], &sixteen[..]].concat());
     assert_eq!(first(&named, wanted), Ok(spec(MANY, 16, 100)));
+    // One more, and there is nothing else wrong.
+    let seventeen: Vec<u32> = (100..117).collect();
+    let entry = [&[0, 0x40], &seventeen[..], &[4]].concat();
+    assert_eq!(mapped(&entry, ALL, 3), Err(MalformedMap));
+    let named = bytes(&[&[0x40], &seventeen[..]].concat());
+    assert_eq!(first(&named, wanted), Err(MalformedMap));
 }
 
 #[test]

@@ -181,8 +181,12 @@ mod tests {
         Error,
         Operation,
         Request,
+        ERROR,
         MOST_VECTORS,
-        REQUEST_WORDS, //
+        REQUEST,
+        REQUEST_WORDS,
+        VALUE,
+        VECTORS, //
     };
     use crate::pure::sbdf::Sbdf;
 
@@ -203,6 +207,23 @@ mod tests {
         request
             .operation
             .map(|_| request.entries.as_slice().to_vec())
+    }
+
+    /// Those of Xen's public header (io/pciif.h).
+    #[test]
+    fn numbers_of_errors_and_places_of_words() {
+        for (error, number) in [
+            (Error::DeviceNotFound, -1),
+            (Error::InvalidOffset, -2),
+            (Error::AccessDenied, -3),
+            (Error::NotImplemented, -4),
+            (Error::Failed, -5),
+        ] {
+            assert_eq!(error.number(), number);
+        }
+        // flags; cmd, err, domain, bus, devfn, offset, size, value, info, msix_entries.
+        assert_eq!((REQUEST, ERROR, VALUE, VECTORS), (1, 2, 8, 10));
+        assert_eq!(REQUEST + REQUEST_WORDS, VECTORS + MOST_VECTORS);
     }
 
     #[test]

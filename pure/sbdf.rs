@@ -109,6 +109,20 @@ mod tests {
     }
 
     #[test]
+    fn ranks_are_in_the_order_of_addresses() {
+        let of = |domain, bus, devfn| Sbdf::new(domain, bus, devfn);
+        assert_eq!(of(0x1234, 0x56, 0xfa).rank(), 0x1234_56fa);
+        let ordered = [of(0, 0, 0xff), of(0, 1, 0), of(0, 0xff, 1), of(1, 0, 0)];
+        assert!(ordered.is_sorted());
+        assert!(ordered.map(Sbdf::rank).is_sorted_by(|one, two| one < two));
+    }
+
+    #[test]
+    fn a_domain_has_all_its_bits() {
+        assert_eq!(Sbdf::new(0x1_0002, 3, 4).domain(), 0x1_0002);
+    }
+
+    #[test]
     fn segments_end_at_sixteen_bits() {
         assert_eq!(Sbdf::new(0xffff, 0, 0).xen_segment(), Some(0xffff));
         assert_eq!(Sbdf::new(0x1_0000, 0, 0).xen_segment(), None);

@@ -107,6 +107,8 @@ mod tests {
         let got = fill(slots(1000), 0, &mut page);
         assert_eq!(got, 4096 / LINE * LINE);
         assert_eq!(page[got - 1], b'\n');
+        let mut exact = [0; 2 * LINE];
+        assert_eq!(fill(slots(3), 0, &mut exact), exact.len());
     }
 
     #[test]
