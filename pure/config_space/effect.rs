@@ -125,3 +125,45 @@ impl Written {
         Ok(latched)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::access::Size,
+        Effect,
+        Error,
+        Latched,
+        Place,
+        Written,
+        COMMAND,
+        COMMAND_INVALIDATE, //
+    };
+
+    #[test]
+    fn what_the_kernel_refuses_is_not_written_to_the_register_either() {
+        let other = Place::new(0x40, Size::from_bytes(2).unwrap()).unwrap();
+        let all = u32::from(u16::MAX);
+        for refuses in [false, true] {
+            let mut written = Written::new(Latched::new(u16::MAX, 0));
+            written.push(Effect::Invalidate(true)).unwrap();
+            for place in [COMMAND, other] {
+                let (mask, value) = (all, all);
+                let update = Effect::Update { place, mask, value };
+                written.push(update).unwrap();
+            }
+            let mut values = Vec::new();
+            let latched = written.carry_out(|effect| match effect {
+                Effect::Invalidate(true) if refuses => Err(Error::Failed),
+                Effect::Update { place, value, .. } => {
+                    values.push((place, value));
+                    Ok(())
+                }
+                _ => Ok(()),
+            });
+            let refused = if refuses { COMMAND_INVALIDATE } else { 0 };
+            let left = !refused;
+            assert_eq!(values, [(COMMAND, u32::from(left)), (other, all)]);
+            assert_eq!(latched.unwrap().command, left);
+        }
+    }
+}
