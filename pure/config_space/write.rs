@@ -216,3 +216,101 @@ impl<D: Device> Decision<'_, D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            access::Size,
+            device::Registers,
+            state::Latched, //
+        },
+        Capabilities,
+        Decision,
+        Device,
+        Effect,
+        Error,
+        Field,
+        Place,
+        PowerState,
+        Rights,
+        Write,
+        Written, //
+    };
+
+    /// A device whose registers all read as this.
+    struct Reads(u32);
+
+    impl Registers for Reads {
+        fn read(&self, _: Place) -> Result<u32, Error> {
+            Ok(self.0)
+        }
+    }
+
+    impl Device for Reads {
+        fn is_enabled(&self) -> bool {
+            true
+        }
+
+        fn is_master(&self) -> bool {
+            false
+        }
+    }
+
+    /// What a write of `value` to a register that reads as `now` causes.
+    fn effects(write: Write, bytes: u32, now: u32, value: u32) -> Vec<Effect> {
+        let place = Place::new(0x40, Size::from_bytes(bytes).unwrap()).unwrap();
+        let decision = Decision {
+            capabilities: &Capabilities::NONE,
+            device: &Reads(now),
+            rights: Rights::default(),
+        };
+        let mut written = Written::new(Latched::new(0, 0));
+        let field = Field::hardware(place, place.size().mask(), write);
+        decision.field(&mut written, field, value).unwrap();
+        let mut effects = Vec::new();
+        let latched = written.carry_out(|effect| {
+            effects.push(effect);
+            Ok(())
+        });
+        latched.unwrap();
+        effects
+    }
+
+    #[test]
+    fn a_self_test_is_started_and_nothing_else_changed() {
+        let written = |now, value| effects(Write::Bist, 1, now, value).len();
+        assert_eq!(written(0x80, 0xc0), 1, "start");
+        assert_eq!(written(0xc0, 0x80), 1, "stop");
+        assert_eq!(written(0x80, 0x80), 1, "the same");
+        assert_eq!(written(0x8f, 0x40), 1, "start, whatever it reads");
+        assert_eq!(written(0x80, 0x81), 0, "another bit");
+        assert_eq!(written(0x80, 0xc1), 0, "start, and another bit");
+    }
+
+    #[test]
+    fn only_what_changes_in_a_power_register_is_written() {
+        let state = |now, value| match effects(Write::Power, 2, now, value)[..] {
+            [Effect::Power(state)] => (None, state),
+            [Effect::Update { mask, value, .. }, Effect::Power(state)] => {
+                (Some((mask, value)), state)
+            }
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!(state(0x0003, 0x0000), (None, PowerState::D0));
+        assert_eq!(state(0x1e00, 0x1e01), (None, PowerState::D1));
+        assert_eq!(
+            state(0x0000, 0x0202),
+            (Some((0x9e00, 0x0200)), PowerState::D2)
+        );
+        assert_eq!(
+            state(0x1e03, 0x0003),
+            (Some((0x9e00, 0x0000)), PowerState::D3Hot)
+        );
+        // Writing a one clears the status.
+        assert_eq!(
+            state(0x8000, 0x8000),
+            (Some((0x9e00, 0x8000)), PowerState::D0)
+        );
+    }
+}
