@@ -140,7 +140,8 @@ together() {
 	is_fine "$2" "$fault"
 }
 
-# released_meanwhile ONE OTHER: once the reset of one is planned, the other is released.
+# released_meanwhile ONE OTHER: once the reset of one is planned, the other is released. With the
+# fault of before.
 released_meanwhile() {
 	again "$1" "$2"
 	dmesg -c >/dev/null
@@ -148,7 +149,7 @@ released_meanwhile() {
 	check "$fault: a reset of $1 is planned" wait_for 10 is_planned
 	sysfs_write "$DRV/unbind" "$2"
 	check "$fault: $2 takes a mark" leave_mark "$2"
-	check "$fault: the reset of $1 hasn't begun" test ! -s "$tmp/errno"
+	check "$fault: the reset of $1 goes on" test ! -s "$tmp/errno"
 	wait
 	same "$fault: a reset of $1 would reach $2 now" $EBUSY "$(cat "$tmp/errno")"
 	check "$fault: the hardware of $2 was left alone" bears_mark "$2"

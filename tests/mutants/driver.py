@@ -20,7 +20,9 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +31,8 @@ REPO = Path(__file__).resolve().parents[2]
 KINDS = ("*.rs", "*.c", "*.h", "Kbuild")
 #: What pytest ends with: https://docs.pytest.org/en/stable/reference/exit-codes.html
 PASSED, FAILED = 0, 1
+#: So much of the first failure is told.
+REASON = 160
 #: The longest that a run of tests may take, in seconds.
 PATIENCE = 7200
 
@@ -42,17 +46,18 @@ class Mutation(NamedTuple):
     new: str
     tests: str
 
-    def apply(self, root: Path) -> None:
-        """Change the file."""
+    @contextmanager
+    def made(self, root: Path) -> Iterator[None]:
+        """The file is changed meanwhile."""
         path = root / self.file
         text = path.read_text()
         if text.count(self.old) != 1:
             sys.exit(f"{self.file} has {text.count(self.old)} times what '{self.rule}' changes")
         path.write_text(text.replace(self.old, self.new))
-
-    def undo(self, root: Path) -> None:
-        """Bring the file back."""
-        (root / self.file).write_text((REPO / self.file).read_text())
+        try:
+            yield
+        finally:
+            path.write_text(text)
 
 
 class Lab:
@@ -79,39 +84,33 @@ class Lab:
         done = subprocess.run(self._make, capture_output=True, text=True, check=False)
         return "" if done.returncode == 0 else done.stdout + done.stderr
 
-    def tests(self, expression: str) -> tuple[int, str]:
-        """Run these VM tests with it, up to the first that fails; returns pytest's status and the names that failed."""
-        command = [sys.executable, "-m", "pytest", "tests/vm", "-o", "addopts=", "-p", "no:cacheprovider", "-x", "-q"]
-        environment = os.environ | {"PCIBACK_MODULES": str(self.scratch), "PCIBACK_TIER": "all"}
-        done = subprocess.run(
-            [*command, "-rfE", "--tb=line", "-k", expression],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPO,
-            env=environment,
-            timeout=PATIENCE,
-        )
-        names = [
-            line.split("::", 1)[1].split(" ")[0]
+    def tests(self, expression: str) -> tuple[int | None, str]:
+        """Run these VM tests with it, up to the first that fails; returns pytest's status, and which failed and why."""
+        command = [sys.executable, "-m", "pytest", "tests/vm", "-x", "-q", "-rfE", "--tb=line", "-k", expression]
+        environment = os.environ | {"PCIBACK_MODULES": str(self.scratch), "PCIBACK_TIER": "all", "COLUMNS": "300"}
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, cwd=REPO, env=environment, timeout=PATIENCE
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"after {PATIENCE} s the tests had not ended"
+        failed = [
+            line.split("::", 1)[1].replace("|", "/")[:REASON]
             for line in done.stdout.splitlines()
             if line.startswith(("FAILED", "ERROR"))
         ]
-        return done.returncode, ", ".join(names) or done.stdout[-2000:]
+        return done.returncode, ", ".join(failed[:1]) or done.stdout[-2000:]
 
     def try_one(self, mutation: Mutation) -> tuple[str, bool]:
         """Break the rule, for a while; returns its row of the table, and whether that was noticed."""
         begun = time.monotonic()
-        mutation.apply(self.scratch)
-        try:
+        with mutation.made(self.scratch):
             why = self.build()
-            status, names = (None, f"**doesn't build**: {why}") if why else self.tests(mutation.tests)
-        finally:
-            mutation.undo(self.scratch)
+            status, names = (None, f"it doesn't build: {why}") if why else self.tests(mutation.tests)
         if status == PASSED:
             names = "**nothing**"
-        elif status is not None and status != FAILED:
-            names = f"**nothing: pytest ended with {status}**: {names}"
+        elif status != FAILED:
+            names = f"**nothing** ({status}): {names}"
         return f"| {mutation.rule} | {mutation.file} | {names} | {time.monotonic() - begun:.0f} |", status == FAILED
 
 

@@ -255,13 +255,14 @@ def test_one_function_of_a_card_goes(dom0: Dom0, card: list[str]) -> None:
     guest = PciBackend(dom0, 7)
     guest.create(one, two)
     guest.wait("state", INITIALISED)
-    dom0.check(f"setpci -s {two} {MARK}=5a COMMAND=7")
+    dom0.check(f"setpci -s {one} {MARK}=5a; setpci -s {two} {MARK}=5a COMMAND=7")
     before = dom0.check(f"od -An -v -tx1 /sys/bus/pci/devices/{two}/config")
     address = dom0.check(f"setpci -s {two} COMMAND=2:2; /tests/pbtool mmio {two} 0 0x5400")
     assert dom0.check(f"printf {one} | /tests/pbtool write {DRIVER}/do_flr") == f"{EBUSY}\n"
     guest.detach(0)
     wait_idle(dom0, one)
     assert shown(dom0, one, "state") == ["used"]
+    assert dom0.check(f"setpci -s {one} {MARK}").strip() != "5a", "it has the configuration of its claim"
     assert shown(dom0, two, "used_by", "state") == ["7", "used"]
     assert dom0.check(f"od -An -v -tx1 /sys/bus/pci/devices/{two}/config") == before
     assert dom0.check(f"/tests/pbtool mmio {two} 0 0x5400") == address

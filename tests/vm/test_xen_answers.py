@@ -123,7 +123,8 @@ def test_a_normal_build_has_no_faults() -> None:
     files = [path for path in root.rglob("*.rs") if path.relative_to(root).parts[0] != "tests"]
     calls = {name for path in files for name in re.findall(r'fault::point\(\s*"([^"]+)"', path.read_text())}
     assert {"pci_enable_device", "read of MSI-X"} <= calls
-    for word in ["fail_call", "fail_errno", "fail_physdev_op", "fail_step", "skip_reset", "storm_limit", "fault: "]:
+    knobs = ["fail_call", "fail_errno", "fail_physdev_op", "fail_step", "skip_reset", "pause_planned"]
+    for word in [*knobs, "xen_accepts", "storm_limit", "fault: "]:
         assert word.encode() not in normal, word
         assert word.encode() in faults, word
     # Names of C functions are also those of imported symbols; the others are nowhere else.
