@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Break one rule of the driver after the other, and see that VM tests notice.
 
-    driver.py TREE SCRATCH [--only TEXT] [--from N] [--workers N] [--mutated-only] MAKE-ARGUMENT...
+    driver.py TREE SCRATCH [--only TEXT] [--from N] [--mutated-only] MAKE-ARGUMENT...
 
 Runs in the lab's chroot. SCRATCH has a copy of the sources for each worker, in which each mutation
 of driver.toml is made and built for the prepared TREE, with the fault knobs, so that one module serves
 all tests. Its tests must fail then. That they pass without a mutation is tried first.
 
-Prints a row of a table for each mutation; the status is non-zero if one was not noticed.
+Prints a row of a table for each mutation; the status is non-zero if one was not noticed. PCIBACK_WORKERS
+(2) at a time.
 """
 
 from __future__ import annotations
@@ -99,19 +100,19 @@ class Lab:
             for line in done.stdout.splitlines()
             if line.startswith(("FAILED", "ERROR"))
         ]
-        return done.returncode, ", ".join(failed[:1]) or done.stdout[-2000:]
+        return done.returncode, failed[0] if failed else done.stdout[-2000:]
 
     def try_one(self, mutation: Mutation) -> tuple[str, bool]:
         """Break the rule, for a while; returns its row of the table, and whether that was noticed."""
         begun = time.monotonic()
         with mutation.made(self.scratch):
             why = self.build()
-            status, names = (None, f"it doesn't build: {why}") if why else self.tests(mutation.tests)
+            status, by = (None, f"it doesn't build: {why}") if why else self.tests(mutation.tests)
         if status == PASSED:
-            names = "**nothing**"
+            by = "**nothing**"
         elif status != FAILED:
-            names = f"**nothing** ({status}): {names}"
-        return f"| {mutation.rule} | {mutation.file} | {names} | {time.monotonic() - begun:.0f} |", status == FAILED
+            by = f"**nothing** ({status}): {by}"
+        return f"| {mutation.rule} | {mutation.file} | {by} | {time.monotonic() - begun:.0f} |", status == FAILED
 
 
 def main() -> int:
@@ -121,14 +122,14 @@ def main() -> int:
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--only", default="", help="those whose rule or file has this text")
     parser.add_argument("--from", type=int, default=1, dest="first", help="those from the Nth in the list")
-    parser.add_argument("--workers", type=int, default=2, help="so many at a time")
     parser.add_argument("--mutated-only", action="store_true", help="the tests are known to pass without")
     options, make = parser.parse_known_args()
     table = tomllib.loads((Path(__file__).parent / "driver.toml").read_text())["mutation"]
     mutations = [Mutation(**row) for row in table][options.first - 1 :]
     chosen = [mutation for mutation in mutations if options.only in mutation.rule + mutation.file]
+    workers = int(os.environ.get("PCIBACK_WORKERS", "2"))
     labs: queue.SimpleQueue[Lab] = queue.SimpleQueue()
-    for number in range(options.workers):
+    for number in range(workers):
         lab = Lab(options.tree, options.scratch / str(number), make)
         lab.mirror()
         if why := lab.build():
@@ -136,9 +137,9 @@ def main() -> int:
         labs.put(lab)
     if not options.mutated_only:
         together = " or ".join(f"({expression})" for expression in sorted({mutation.tests for mutation in chosen}))
-        status, names = lab.tests(together)
+        status, failed = lab.tests(together)
         if status != PASSED:
-            sys.exit(f"without a mutation: status {status}: {names}")
+            sys.exit(f"without a mutation: status {status}: {failed}")
 
     def in_a_lab(mutation: Mutation) -> bool:
         lab = labs.get()
@@ -150,7 +151,7 @@ def main() -> int:
         return noticed
 
     print("| Rule | File | Noticed by | s |\n|---|---|---|---|", flush=True)
-    with ThreadPoolExecutor(options.workers) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         missed = list(pool.map(in_a_lab, chosen)).count(False)
     print(f"{len(chosen)} mutations, {missed} not noticed")
     return 1 if missed else 0

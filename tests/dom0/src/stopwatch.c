@@ -5,7 +5,6 @@
  *   stopwatch load FILE [PARAMETERS]    loads a kernel module
  *   stopwatch unload NAME               unloads one
  *   stopwatch write TEXT FILE...        writes a text to files, one after the other
- *   stopwatch together TEXT FILE...     the same to all at once, from a thread each
  *   stopwatch read TIMES FILE...        opens, reads to the end and closes each file, many times
  *
  * Prints a line of JSON: the microseconds that passed, the microseconds that the processors were
@@ -15,7 +14,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static _Atomic int failure;
-static _Atomic long bytes;
-static int64_t busy, start;
+static int failure;
+static long bytes;
 
 static void failed(void)
 {
@@ -66,13 +63,6 @@ static int64_t busy_us(void)
 	return sum / 1000;
 }
 
-/* From here on it counts. */
-static void begin(void)
-{
-	busy = busy_us();
-	start = now_us();
-}
-
 static void load(const char *file, const char *parameters)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -94,40 +84,6 @@ static void write_one(const char *text, const char *file)
 		close(fd);
 }
 
-/* What a thread writes, once all threads are there. */
-struct one {
-	const char *text, *file;
-	pthread_barrier_t *all;
-};
-
-static void *write_behind_barrier(void *opaque)
-{
-	struct one *one = opaque;
-
-	pthread_barrier_wait(one->all);
-	write_one(one->text, one->file);
-	return NULL;
-}
-
-static void write_together(const char *text, char **files, int count)
-{
-	pthread_t *threads = calloc(count, sizeof(*threads));
-	struct one *ones = calloc(count, sizeof(*ones));
-	pthread_barrier_t all;
-
-	if (!threads || !ones || pthread_barrier_init(&all, NULL, count + 1))
-		abort();
-	for (int i = 0; i < count; i++) {
-		ones[i] = (struct one){ text, files[i], &all };
-		if (pthread_create(&threads[i], NULL, write_behind_barrier, &ones[i]))
-			abort();
-	}
-	begin();
-	pthread_barrier_wait(&all);
-	for (int i = 0; i < count; i++)
-		pthread_join(threads[i], NULL);
-}
-
 static void read_one(const char *file)
 {
 	static char text[1 << 16];
@@ -147,8 +103,8 @@ static void read_one(const char *file)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
+	int64_t busy = busy_us(), start = now_us();
 
-	begin();
 	if (!strcmp(what, "load")) {
 		load(argv[2], argc > 3 ? argv[3] : "");
 	} else if (!strcmp(what, "unload")) {
@@ -157,8 +113,6 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "write")) {
 		for (char **file = argv + 3; *file; file++)
 			write_one(argv[2], *file);
-	} else if (!strcmp(what, "together") && argc > 3) {
-		write_together(argv[2], argv + 3, argc - 3);
 	} else if (!strcmp(what, "read")) {
 		for (long times = atol(argv[2]); times > 0; times--)
 			for (char **file = argv + 3; *file; file++)
@@ -170,6 +124,6 @@ int main(int argc, char **argv)
 	int64_t wall = now_us() - start;
 
 	printf("{\"wall_us\": %lld, \"busy_us\": %lld, \"bytes\": %ld, \"errno\": %d}\n",
-	       (long long)wall, (long long)(busy_us() - busy), (long)bytes, (int)failure);
+	       (long long)wall, (long long)(busy_us() - busy), bytes, failure);
 	return 0;
 }
