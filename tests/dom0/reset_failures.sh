@@ -122,14 +122,19 @@ is_planned() {
 	[ "$(planned)" -gt 0 ]
 }
 
-# together ONE OTHER: the reset of both is asked for twice, once for each.
-together() {
+# planned_reset ONE OTHER: both are claimed anew, and a reset of one is planned, and waits.
+planned_reset() {
 	# Others wait up to 10 s (PATIENCE in device/reservation.rs).
 	fault="pause_planned=$((2000 + 1200 * SLOWER))"
 	again "$1" "$2"
 	dmesg -c >/dev/null
 	reset_errno "$1" >"$tmp/errno" &
 	check "$fault: a reset of $1 is planned" wait_for 10 is_planned
+}
+
+# together ONE OTHER: the reset of both is asked for twice, once for each.
+together() {
+	planned_reset "$1" "$2"
 	same "$fault: the toolstack is to ask for $1 again" "-$EAGAIN" "$(gsi_of "$1")"
 	same "$fault: and for $2" "-$EAGAIN" "$(gsi_of "$2")"
 	same "$fault: so is a reset of $2, which waits" 0 "$(reset_errno "$2")"
@@ -140,13 +145,9 @@ together() {
 	is_fine "$2" "$fault"
 }
 
-# released_meanwhile ONE OTHER: once the reset of one is planned, the other is released. With the
-# fault of before.
+# released_meanwhile ONE OTHER: once the reset of one is planned, the other is released.
 released_meanwhile() {
-	again "$1" "$2"
-	dmesg -c >/dev/null
-	reset_errno "$1" >"$tmp/errno" &
-	check "$fault: a reset of $1 is planned" wait_for 10 is_planned
+	planned_reset "$1" "$2"
 	sysfs_write "$DRV/unbind" "$2"
 	check "$fault: $2 takes a mark" leave_mark "$2"
 	check "$fault: the reset of $1 goes on" test ! -s "$tmp/errno"

@@ -91,6 +91,11 @@ attr() {
 	cat "$PCI/$1/pciback/$2"
 }
 
+# answers BDF: for devices whose native driver is not known here, or that have none.
+answers() {
+	[ "0x$(pci_word "$1" 0)" = "$(cat "$PCI/$1/vendor")" ]
+}
+
 # works BDF: use the device through its native driver, whichever that is.
 works() {
 	case $(pci_driver "$1") in
@@ -107,7 +112,7 @@ works() {
 	ahci) wait_for 20 ports_of_ahci "$1" ;;
 	*)
 		# That it answers is all that can be said of any device.
-		[ -n "${ANY_DRIVER:-}" ] && [ "0x$(pci_word "$1" 0)" = "$(cat "$PCI/$1/vendor")" ] || {
+		[ -n "${ANY_DRIVER:-}" ] && answers "$1" || {
 			echo "$1 has driver '$(pci_driver "$1")', which this test cannot use"
 			return 1
 		}

@@ -204,11 +204,6 @@ has_carrier() {
 	[ "$(cat /sys/class/net/"$1"/carrier)" = 1 ]
 }
 
-# answers BDF: for devices that have no native driver in the lab.
-answers() {
-	[ "0x$(pci_word "$1" 0)" = "$(cat "$PCI/$1/vendor")" ]
-}
-
 # serves BDF: it does DMA and raises interrupts for its native driver, as far as there is one.
 # (In the lab only functions 0 can, see topology.py.)
 serves() {
