@@ -14,6 +14,9 @@ use kernel::ffi::{
 ///
 /// This must be a domain of Xen, and `arg` must point to the argument of `cmd`, valid for reads and
 /// writes.
+// At load the kernel patches one static call of a module after the other, with all processors
+// interrupted for each: one is enough.
+#[inline(never)]
 #[cfg(target_arch = "x86_64")]
 pub(in crate::kapi) unsafe fn raw_physdev_op(cmd: c_int, arg: *mut c_void) -> c_int {
     /// `__HYPERVISOR_physdev_op` (xen/interface/xen.h).
