@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import guests
 import lookups
 import planner
 import report
@@ -72,6 +73,7 @@ def main() -> int:
         software = rounds(args.rounds, "pv", pv_topology, in_pv, samples)
         rounds(args.rounds, "pvh", lambda: "many", in_pvh, samples)
         rounds(1, "pv", lambda: "main", accesses, samples)
+        guests.measure((args.rounds + 1) // 2, samples)
         method = f"{args.rounds} boots of each kind of dom0, the drivers in turn in each"
         about = {
             "software": software,

@@ -26,6 +26,8 @@ ENDPOINTS = 16
 #: What concerns one device is short, and so done more often in each round.
 REPEAT = 5
 READS = 20000
+#: The file by which libxl asks for a reset.
+DO_FLR = "reset 1 by do_flr"
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,8 @@ def resets(bench: Bench, driver: Driver, devices: list[str]) -> None:
             bench.watch(what)  # As above.
         for _ in range(REPEAT if count == 1 else 1):
             bench.samples.add(f"reset {count}", driver.name, bench.watch(what))
+    for _ in range(REPEAT if driver is RUST else 0):
+        bench.samples.add(DO_FLR, RUST.name, bench.watch(f"write {devices[0]} {DRIVER}/do_flr"))
     bench.unload(driver)
 
 

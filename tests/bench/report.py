@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from measure import COUNTS, C
+from measure import COUNTS, RUST, C
 from samples import Samples
 from targets import targets
 
@@ -95,17 +95,40 @@ def insert(path: Path, new: str) -> None:
 
 
 def plot(samples: Samples, path: Path) -> None:
-    """Claim time over the number of devices, both drivers."""
+    """Time over the number of devices, both drivers: claims, resets and releases, each in a plot of its own."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "rust-pciback"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 4.2))
-    for driver, colour in ((C.name, "tab:gray"), ("Rust", "tab:orange")):
-        tried = [count for count in COUNTS if samples.has(f"claim {count} at load", driver)]
-        lines = [f"claim {count} at load" for count in tried]
+    questions = {
+        "claim {} at load": "until insmod returns (hide=)",
+        "reset {}": "until all are reset",
+        "release {} by rmmod": "until rmmod returns",
+    }
+    figure, places = pyplot.subplots(1, len(questions), figsize=(13, 4.2))
+    for axes, (question, label) in zip(places, questions.items(), strict=True):
+        draw(axes, samples, question)
+        floor = samples.wall("one FLR: pci's reset", "none") / 1e6
+        axes.axhline(floor, linestyle=":", color="tab:blue", label="one FLR")
+        axes.set_title(label)
+        axes.set_xlabel("virtual functions of an nvme (PV dom0)")
+        axes.set_xticks(COUNTS)
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0.08)
+        axes.grid(alpha=0.3)
+    places[0].set_ylabel("seconds (median, min - max)")
+    places[0].legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def draw(axes: Any, samples: Samples, question: str) -> None:
+    """A line for each driver."""
+    for driver, colour in ((C.name, "tab:gray"), (RUST.name, "tab:orange")):
+        tried = [count for count in COUNTS if samples.has(question.format(count), driver)]
+        lines = [question.format(count) for count in tried]
         medians = [samples.wall(line, driver) / 1e6 for line in lines]
         spans = [samples.span(line, driver) for line in lines]
         below = [median - low / 1e6 for median, (low, _) in zip(medians, spans, strict=True)]
@@ -114,16 +137,6 @@ def plot(samples: Samples, path: Path) -> None:
         axes.errorbar(tried, medians, [below, above], marker="o", capsize=3, color=colour, label=label)
         for count, median in zip(tried, medians, strict=True):
             side, place = ("right", (-6, 7)) if driver == C.name else ("left", (6, 7))
-            label = f"{median:.2f} s"
-            axes.annotate(label, (count, median), textcoords="offset points", xytext=place, ha=side, fontsize=8)
-    floor = samples.wall("one FLR: pci's reset", "none") / 1e6
-    axes.axhline(floor, linestyle=":", color="tab:blue", label="one FLR")
-    axes.set_xlabel("virtual functions of an nvme, claimed by hide= (PV dom0)")
-    axes.set_ylabel("seconds until insmod returns (median, min - max)")
-    axes.set_xticks(COUNTS)
-    axes.set_ylim(bottom=0)
-    axes.margins(x=0.08)
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+            axes.annotate(
+                f"{median:.2f} s", (count, median), textcoords="offset points", xytext=place, ha=side, fontsize=8
+            )

@@ -24,12 +24,6 @@ def use(guest: Guest, endpoint: Endpoint, identity: str, mode: str) -> None:
     assert endpoint.interrupt_mode(guest, slot) == mode
 
 
-def attach(guest: Guest, endpoint: Endpoint, bdf: str) -> None:
-    """Plug a device into the running guest."""
-    guest.attach(bdf)
-    guest.wait(f"grep -q {endpoint.vendor}{endpoint.device} /proc/bus/pci/devices")
-
-
 def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoint]) -> None:
     """Create, use, attach, use, detach, attach two, use, reboot, use, destroy, give back, use in dom0.
 
@@ -50,7 +44,7 @@ def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoi
         use(guest, first, identity[first], mode)
     if late:
         once = late[0]
-        attach(guest, once, bdf[once])
+        guest.attach(bdf[once])
         with part(f"{once.name}, attached"):
             use(guest, once, identity[once], mode)
         guest.detach(bdf[once])
@@ -59,7 +53,7 @@ def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoi
         with part(f"{once.name}, detached"):
             stub.check_clean(dom0, bdf[once])
     for endpoint in late:
-        attach(guest, endpoint, bdf[endpoint])
+        guest.attach(bdf[endpoint])
     for endpoint in late:
         with part(f"{endpoint.name}, attached with others"):
             use(guest, endpoint, identity[endpoint], mode)

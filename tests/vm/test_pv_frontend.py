@@ -8,17 +8,12 @@ from lab.endpoint import E1000E, IGB, IGBVF, NVME, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
 from lab.pciback import DEVICES, DRIVER, give_back, works_by_msix
+from lab.pv_rates import seen_by_guest
 from lab.stub import RUST, C, Stub, config_space
 from lab.until import until
 
 #: In which the C driver can serve a PV guest. (In a PVH dom0 such a guest takes it down to a BUG.)
 C_IN = ("guest", "pv")
-
-
-def appear(guest: Guest, endpoint: Endpoint) -> str:
-    """Wait until the guest has the device and its driver; returns its address there."""
-    guest.wait(f"grep -q {endpoint.vendor}{endpoint.device} /proc/bus/pci/devices")
-    return endpoint.in_guest(guest)
 
 
 def go(guest: Guest, endpoint: Endpoint) -> None:
@@ -28,7 +23,7 @@ def go(guest: Guest, endpoint: Endpoint) -> None:
 
 def use(guest: Guest, endpoint: Endpoint, identity: str, mode: str) -> None:
     """The guest finds the device, with its native driver, and works with it."""
-    slot = appear(guest, endpoint)
+    slot = endpoint.in_guest(guest)
     assert endpoint.identity(guest, slot) == identity
     assert endpoint.use(guest, slot) > 0, "interrupts arrive"
     assert interrupt_mode(guest, endpoint, slot) == mode
@@ -125,42 +120,12 @@ def test_a_frontend_that_leaves(dom0: Dom0) -> None:
     RUST.unload(dom0)
 
 
-def seen_by_a_guest(dom0: Dom0, stub: Stub) -> tuple[dict[str, float], dict[str, bytes]]:
-    """How many of each a guest gets done in a second: words of the configuration space that it reads through
-    the ring, and interrupts of its disk. And what it reads of both devices, while their drivers use them."""
-    bdf = {endpoint: dom0.bdf(endpoint.name) for endpoint in (NVME, E1000E)}
-    stub.load(dom0)
-    for endpoint in bdf:
-        dom0.check(f"xl pci-assignable-add {bdf[endpoint]}")
-    guest = Guest(dom0, "pv", [bdf[NVME], bdf[E1000E]], kind="pv", cold=False).create()
-    card, disk = E1000E.in_guest(guest), NVME.in_guest(guest)
-    name = guest.check(f"basename $(ls -d /sys/bus/pci/devices/{disk}/nvme/nvme*/nvme*n1)").strip()
-    config = f"dd if=/sys/bus/pci/devices/{card}/config bs=4096 count=1"
-    done: dict[str, float] = {}
-    for what, count, command in (
-        ("words", 20 * 1024, f"i=0; while [ $i -lt 20 ]; do {config}; i=$((i + 1)); done"),
-        ("interrupts", 2000, f"dd if=/dev/{name} bs=512 count=2000 iflag=direct"),
-    ):
-        before = NVME.interrupts(guest, disk)
-        timed = f"a=$(cat /proc/uptime); {{ {command}; }} >/dev/null 2>&1; echo $a; cat /proc/uptime"
-        uptime = guest.check(timed, 300).split()
-        done[what] = count / (float(uptime[2]) - float(uptime[0]))
-        assert what == "words" or NVME.interrupts(guest, disk) - before >= count
-    read = {NVME.name: guest.config_space(disk), E1000E.name: guest.config_space(card)}
-    guest.destroy()
-    for endpoint in bdf:
-        stub.wait_idle(dom0, bdf[endpoint])
-        dom0.check(f"xl pci-assignable-remove -r {bdf[endpoint]}")
-    stub.unload(dom0)
-    return done, read
-
-
 @pytest.mark.c_driver
 @pytest.mark.klog_allow("unlocked secondary bus reset")
 @pytest.mark.dom0("guest", "pv", xl=True)
 def test_next_to_the_c_driver(dom0: Dom0) -> None:
     """A guest reads the same, as fast, and its disk is as fast, in which the driver has no part."""
-    (ours, shown), (theirs, theirs_shown) = seen_by_a_guest(dom0, RUST), seen_by_a_guest(dom0, C)
+    (ours, shown), (theirs, theirs_shown) = seen_by_guest(dom0, RUST), seen_by_guest(dom0, C)
     print(f"\na second: {ours} with this driver, {theirs} with the C driver")
     for what in ours:
         assert ours[what] > theirs[what] * 0.8, "not slower, but for the noise of an emulated machine"
@@ -231,7 +196,7 @@ def test_a_guest_that_may_turn_on_interrupts(dom0: Dom0) -> None:
     RUST.load(dom0)
     dom0.check(f"xl pci-assignable-add {bdf}")
     guest = Guest(dom0, "pv", [bdf], kind="pv", cold=False).create()
-    slot = appear(guest, E1000E)
+    slot = E1000E.in_guest(guest)
     guest.wait_driver(slot, E1000E.driver)
     # (It asks to have MSI-X turned on, and never to have it turned off.)
     guest.check(f"echo {slot} >/sys/bus/pci/drivers/e1000e/unbind")
@@ -266,7 +231,7 @@ def test_a_device_that_dom0_takes_from_its_guest(dom0: Dom0, end: str) -> None:
     RUST.load(dom0)
     dom0.check(f"xl pci-assignable-add {bdf}")
     guest = Guest(dom0, "pv", [bdf], kind="pv", cold=False).create()
-    slot = appear(guest, E1000E)
+    slot = E1000E.in_guest(guest)
     assert E1000E.use(guest, slot) > 0
     assert interrupt_mode(guest, E1000E, slot) == "msi-x"
     assert bound_by(dom0, guest) >= 3, "e1000e uses three vectors"

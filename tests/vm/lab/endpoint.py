@@ -49,6 +49,7 @@ class Endpoint:
 
     def in_guest(self, guest: Guest) -> str:
         """Wait for it in a guest; returns its address there."""
+        guest.wait(f"grep -q {self.vendor}{self.device} /proc/bus/pci/devices")
         slot = guest.slot(self.vendor, self.device)
         guest.wait_driver(slot, self.driver)
         guest.wait(f"{self._there(slot)} >/dev/null 2>&1", 90)
