@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""How many accesses to a device's configuration space its claim, reset and release make, next to the C driver.
+"""What costs time and can be counted exactly: accesses to a device's configuration space, and code.
 
-Each of them leaves a PVH dom0, and there they are most of what a claim takes. The emulator counts them
-exactly, and they are the same each time.
+Each access leaves a PVH dom0, and there they are most of what a claim takes. The emulator counts them, and
+they are the same each time. Loading takes as long as there is code.
 """
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 from lab.config_trace import EXPRESS, capability, lives, registers, without_drivers
 from lab.machine import Dom0
-from lab.paths import DEBUG
+from lab.paths import DEBUG, MODULE, OTHER, REPO, TRIED
 from lab.stub import RUST, C
 
 #: With FLR; e1000e has none.
@@ -27,6 +30,17 @@ GUARANTEES = 5
 PROOF = 3
 #: At a release: the Command register as it was before the claim.
 AS_FOUND = 1
+
+#: How much more than `make bench` has recorded is taken for a mistake.
+GROWTH = 0.05
+
+
+@cache
+def recorded(fact: str, driver: str) -> float:
+    """What `make bench` has counted."""
+    facts = json.loads((REPO / "Documentation" / "performance.json").read_text())["facts"]
+    value: float = facts[fact][driver][0]
+    return value
 
 
 @pytest.fixture
@@ -58,6 +72,12 @@ def test_accesses(dom0: Dom0, free: dict[str, bytes], figure: Callable[[str], No
         ours, theirs = rust[name], c[name]
         assert 0 < len(ours.bind) <= len(theirs.bind), (name, ours.bind.accesses)
         assert 0 < len(ours.reset) <= len(theirs.reset), (name, ours.reset.accesses)
+        for what, trace in vars(ours).items():
+            fact = f"accesses to registers: {what} of {name}"
+            was = recorded(fact, "Rust")
+            # What the kernel makes of its own differs between kernels, and the C driver has that too.
+            more = (len(trace) - was) - (len(vars(theirs)[what]) - recorded(fact, "C"))
+            assert more <= GROWTH * was, (name, what, trace.accesses)
     for name in WITH_FLR:
         ours, theirs = rust[name], c[name]
         most = len(theirs.unbind) + GUARANTEES + registers(free[name]) + PROOF
@@ -67,3 +87,10 @@ def test_accesses(dom0: Dom0, free: dict[str, bytes], figure: Callable[[str], No
     name = "e1000e0"
     most = len(c[name].unbind) + GUARANTEES + registers(free[name]) + AS_FOUND
     assert 0 < len(rust[name].unbind) <= most, rust[name].unbind.accesses
+
+
+@pytest.mark.skipif(OTHER != "" or TRIED != "", reason="recorded for the module as it is, for the usual kernel")
+def test_size() -> None:
+    """The code has not grown unseen: `make bench` records its size."""
+    out = subprocess.run(["size", MODULE], check=True, capture_output=True, text=True).stdout
+    assert int(out.splitlines()[1].split()[0]) <= (1 + GROWTH) * recorded("text (code and constants)", "Rust")
