@@ -241,6 +241,15 @@ def _guest() -> Topology:
     return t
 
 
+def _two_guests() -> Topology:
+    """A disk and a network card for each of two guests."""
+    t = Topology("two-guests")
+    for number in range(2):
+        t.nvme_on_port(f"nvme{number}").on_port("igb", f"igb{number}", romfile="")
+        t.contents[f"disk-nvme{number}"] = NVME_TEXT
+    return t
+
+
 def _network() -> Topology:
     """What guests get: a card that has somebody to talk to, and one that only a bus reset reaches."""
     t = Topology("network")
@@ -311,6 +320,7 @@ TOPOLOGIES = {
         _none,
         _demo,
         _guest,
+        _two_guests,
         _network,
         _vectors,
         _main,
