@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
+from . import counted
 from .agent import Agent, AgentError, Result
 from .console import Console
 from .faulty_device import FaultyDevice
@@ -130,6 +131,7 @@ class Dom0:
             # The console shows errors only while booting, which is faster; what
             # it did not show is in the kernel's buffer.
             self.boot_log = self.console.since() + self.check("dmesg; dmesg -n 7").splitlines()
+            counted.begin(self)
         except Exception as error:
             why = self._qemu_says() or str(error)
             self.stop()
@@ -156,6 +158,8 @@ class Dom0:
 
     def stop(self) -> None:
         """Power off, hard: nothing in there is worth a shutdown."""
+        if self.boot_seconds and self.alive:
+            counted.end(self)
         if hasattr(self, "qmp"):
             self.qmp.close()
         self._qemu.kill()
@@ -262,7 +266,7 @@ class Dom0:
 
     def run(self, command: str, seconds: float = 60, channel: int = 0) -> Result:
         """Run a shell command in dom0."""
-        return self._agents[channel].run(self.prelude + command, seconds)
+        return self._agents[channel].run(counted.PRELUDE + self.prelude + command, seconds)
 
     def check(self, command: str, seconds: float = 60, channel: int = 0) -> str:
         """Run a command that must succeed; returns its output."""
@@ -290,6 +294,7 @@ class Dom0:
             self.put(file, f"/tests/{file.relative_to(DOM0_TESTS)}")
         for file in sorted(DOM0_HELPERS.glob("*")):
             self.put(file, f"/tests/{file.name}")
+        counted.begin_tests(self)
 
     def sync_console(self, text: str, seconds: float = 60) -> int:
         """Put a line into the kernel log and wait until the console shows it.
