@@ -58,7 +58,9 @@ def since(began: float) -> float:
 def end(guest: Guest, given: list[str]) -> float:
     """Destroy it; returns how many seconds of dom0's clock passed until its backend was gone, and its devices reset."""
     dom0 = guest.dom0
-    gone = f"[ ! -e /sys/bus/xen-backend/devices/pci-{guest.domid}-0 ]"
+    # Its place on the bus goes before the driver has let go of it.
+    backend = dom0.check(f"readlink -f /sys/bus/xen-backend/devices/pci-{guest.domid}-0").strip()
+    gone = f"[ ! -e {backend} ]"
     # The C driver resets them before it lets go of its end of the connection, and says nothing of it.
     states = [f"{PCI}/{bdf}/pciback/state" for bdf in given]
     clean = " && ".join(f"{{ [ ! -e {state} ] || grep -qx clean {state}; }}" for state in states)

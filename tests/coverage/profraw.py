@@ -51,10 +51,11 @@ def raw(folder: Path) -> bytes:
 
 
 def main() -> None:
-    """Each folder."""
+    """Each folder of a machine that had the module."""
     folder = Path(sys.argv[1])
     for one in sorted(path.parent for path in folder.glob("*/addresses")):
-        one.with_suffix(".profraw").write_bytes(raw(one))
+        # A name of it has dots.
+        (folder / f"{one.name}.profraw").write_bytes(raw(one))
 
 
 if __name__ == "__main__":

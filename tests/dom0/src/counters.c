@@ -79,7 +79,10 @@ int main(int argc, char **argv)
 		perror("counters");
 		return 2;
 	}
-	addresses = fopen("addresses", "w");
+	/* (Another module of this name has no counters.) */
+	if (access(SECTIONS COUNTERS, F_OK))
+		return 0;
+	addresses = fopen("addresses.new", "w");
 	if (!addresses)
 		return 2;
 	for (i = 2; i < argc; i++) {
@@ -93,5 +96,5 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	return fclose(addresses) != 0;
+	return fclose(addresses) || rename("addresses.new", "addresses");
 }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Which code of the module runs in a dom0: the counters of a build that has them (tools/coverage-driver).
 
-They are read from the kernel's memory before each unloading, and at the machine's end.
+They are read from the kernel's memory before each unloading, and at the machine's end: what unloading runs, and a
+loading that fails, isn't counted.
 """
 
 from __future__ import annotations
@@ -75,4 +76,6 @@ def end(dom0: Machine) -> None:
     folder = Path(FOLDER) / dom0.name
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*SECTIONS, "addresses"):
-        (folder / name).write_bytes(dom0.run(f"cat {IN_DOM0}/{name}", 60).raw)
+        found = dom0.run(f"cat {IN_DOM0}/{name}", 60)
+        assert found.ok, found.out
+        (folder / name).write_bytes(found.raw)

@@ -81,8 +81,10 @@ class Endpoint:
             guest.check(f"ip link set {name} down; ip link set {name} up")
             guest.wait(f'[ "$(cat /sys/class/net/{name}/carrier)" = 1 ]')
             # A neighbour solicitation or so goes out: its DMA works when the card says it was sent.
+            sent = f"cat /sys/class/net/{name}/statistics/tx_packets"
+            until_now = int(guest.check(sent))
             guest.check(f"ping6 -c 1 -W 1 ff02::1%{name}; true")
-            guest.wait(f"[ $(cat /sys/class/net/{name}/statistics/tx_packets) -gt 0 ]")
+            guest.wait(f"[ $({sent}) -gt {until_now} ]")
             late = "timed out" in guest.check("dmesg | grep -i watchdog; true")
             assert not late, guest.check("dmesg | tail -40; cat /proc/interrupts")
         return self.interrupts(guest, slot) - before

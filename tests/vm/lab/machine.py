@@ -158,14 +158,16 @@ class Dom0:
 
     def stop(self) -> None:
         """Power off, hard: nothing in there is worth a shutdown."""
-        if self.boot_seconds and self.alive:
-            counted.end(self)
-        if hasattr(self, "qmp"):
-            self.qmp.close()
-        self._qemu.kill()
-        self._qemu.wait()
-        self.console.join(10)
-        self._dir.cleanup()
+        try:
+            if self.boot_seconds and self.alive:
+                counted.end(self)
+        finally:
+            if hasattr(self, "qmp"):
+                self.qmp.close()
+            self._qemu.kill()
+            self._qemu.wait()
+            self.console.join(10)
+            self._dir.cleanup()
 
     def __enter__(self) -> Dom0:
         return self
