@@ -120,28 +120,13 @@ goes() {
 	done
 }
 
-# mask_of VF: whether the function mask of its MSI-X is set.
-mask_of() {
-	pci_config "$1" "$tmp/config"
-	at=$(file_byte "$tmp/config" 0x34)
-	for _ in $(seq 48); do
-		if [ "$(file_byte "$tmp/config" "$at")" = 17 ]; then # PCI_CAP_ID_MSIX
-			if [ $(($(file_byte "$tmp/config" $((at + 3))) & 0x40)) = 0 ]; then echo open; else echo masked; fi
-			return
-		fi
-		at=$(file_byte "$tmp/config" $((at + 1)))
-	done
-	echo "no MSI-X"
-}
-
 # without_flr PF: with an FLR that does nothing (in the test build), its virtual functions are
-# unproven, by the mask in MSI-X, and there is nothing stronger that is allowed.
+# unproven, and there is nothing stronger that is allowed.
 without_flr() {
 	vf=$(vfs_of "$1" | head -n 1)
 	same "$vf: is claimed, though FLR does nothing" 0 "$(give "$vf")"
 	same "$vf: is unproven" unproven "$(attr "$vf" state)"
 	same "$vf: its mark was still there" disproven "$(attr "$vf" last_reset_proof)"
-	same "$vf: its mark was removed" open "$(mask_of "$vf")"
 	same "$vf: cannot be reset" $EBUSY "$(drv_errno reset_device "$vf")"
 	same "$vf: is unproven" unproven "$(attr "$vf" state)"
 	same "$vf: flr is doubted" flr "$(attr "$vf" unproven_methods)"

@@ -34,6 +34,8 @@ DRIVER = "/sys/bus/pci/drivers/pciback"
 DEVICES = "/sys/bus/pci/devices"
 FINE, EIO, ENXIO, EEXIST, ENODEV, EINVAL, ENOTTY, ETIMEDOUT = "0", "5", "6", "17", "19", "22", "25", "110"
 DECODES, MEMORY = 0x03, 0x02
+#: In the upper byte of MSI-X's control register.
+ENABLE, FUNCTION_MASK = 0x80, 0x40
 
 
 class Fixture:
@@ -263,6 +265,26 @@ def test_msix_hidden_after_a_reset(faulty: Fixture) -> None:
     faulty.faulty_device.after_flr = None
     assert faulty.write("bind") == FINE
     assert faulty.shown("state") == ["clean"]
+
+
+@pytest.mark.dom0("faulty_devices", "pv")
+def test_a_mark_in_msix(faulty: Fixture) -> None:
+    """Of its registers only that of MSI-X takes a mark, as of a real virtual function. It doesn't stay there."""
+    device = faulty.faulty_device
+    with_msix(device)
+    device.writable[MSI_X + 3] = ENABLE | FUNCTION_MASK
+    assert faulty.find_again()
+    device.stuck = {COMMAND + 1, CACHE_LINE, INTERRUPT_LINE}
+    if not faulty.dom0.run(f"test -e {DEVICES}/{faulty.bdf}/pciback").ok:
+        assert faulty.write("bind") == FINE
+    assert faulty.shown("state", "last_reset_method", "last_reset_proof") == ["clean", "flr", "proven"]
+    # Nothing stronger.
+    faulty.dom0.check(f"echo flr >{DEVICES}/{faulty.bdf}/reset_method")
+    device.ignores_flr = True
+    assert faulty.write("reset_device") != FINE
+    assert faulty.shown("state", "last_reset_proof") == ["unproven", "disproven"]
+    assert not device.config[MSI_X + 3] & FUNCTION_MASK
+    device.writable[MSI_X + 3] = 0
 
 
 def self_loop(faulty: FaultyDevice) -> None:
