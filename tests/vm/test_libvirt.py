@@ -95,7 +95,7 @@ def test_managed(dom0: Dom0, stub: Stub) -> None:
 
 
 @pytest.mark.tier("all")
-@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+@pytest.mark.dom0("guest", "pv", xl=True)
 @pytest.mark.usefixtures("libvirt")
 def test_tck(dom0: Dom0) -> None:
     """A device for a running domain in the order of libvirt/libvirt-tck, scripts/domain/250-pci-host-hotplug.t
@@ -104,7 +104,7 @@ def test_tck(dom0: Dom0) -> None:
     What is detached is the element that libvirt has made of that one: of one without `<driver name='xen'/>` it
     says in its log "pci backend driver type 'default' is not supported", and calls the device active from then on,
     whoever's driver it has. (scripts/networks/380-guest-network-hostdev.t needs libvirt's network driver, which
-    this dom0 lacks.)
+    this dom0 lacks. In a PVH dom0 the second time has no MSI-X: Documentation/compatibility.md.)
     """
     identity, bdf = IGB.in_dom0(dom0), dom0.bdf(IGB.name)
     name, element = node_device(bdf), hostdev(bdf, managed=False)
