@@ -82,6 +82,10 @@ stop() {
 	exit 1
 }
 
+# The version of LLVM that rustc has (`rustc -vV`): what it counts is read by the same.
+# shellcheck disable=SC2034 # for those who read this
+LAB_LLVM=19
+
 # Where each kernel other than the usual one can be had; all that the driver is built for.
 LAB_KERNELS=(7.3 sid 7.2-arm64 7.3-arm64)
 # Of these, those that `make test` builds for: not sid, which moves, and which many a mirror has late

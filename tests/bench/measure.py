@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lab import stub
 from lab.config_trace import lives, without_drivers
 from lab.machine import Dom0
+from lab.memory import in_slabs
 from lab.topology import Topology
 from samples import Samples
 from sizes import MODULES
@@ -84,12 +85,6 @@ class Bench:
         found = re.search(r"TB count\s+(\d+)", self.dom0.qmp.human("info jit"))
         assert found
         return int(found[1])
-
-    def slab(self) -> int:
-        """Bytes in use in the kernel's slabs for all purposes."""
-        shrink = "for f in /sys/kernel/slab/*/shrink; do echo 1 >$f; done 2>/dev/null"
-        total = "awk '/^kmalloc-[0-9k]* / { used += $2 * $4 } END { printf \"%d\", used }' /proc/slabinfo"
-        return int(self.dom0.check(f"sync; echo 3 >/proc/sys/vm/drop_caches; {shrink}; {total}", 120))
 
 
 def virtual_functions(dom0: Dom0, name: str, count: int) -> list[str]:
@@ -211,10 +206,10 @@ cat /root/resets
 def memory(bench: Bench, driver: Driver, devices: list[str]) -> None:
     """What a claimed device takes."""
     bench.load(driver, [])
-    before = bench.slab()
+    before = in_slabs(bench.dom0)
     bench.unload(driver)
     bench.load(driver, devices)
-    after = bench.slab()
+    after = in_slabs(bench.dom0)
     bench.unload(driver)
     bench.samples.note("bytes for each claimed device", driver.name, (after - before) / len(devices))
 
@@ -222,11 +217,11 @@ def memory(bench: Bench, driver: Driver, devices: list[str]) -> None:
 def slots(bench: Bench, driver: Driver) -> None:
     """4,096 slots: 16 buses that have no devices."""
     bench.load(driver, [])
-    before = bench.slab()
+    before = in_slabs(bench.dom0)
     raws = [bench.watch(f"write '{bus:x}:*.*' {DRIVER}/new_slot") for bus in range(0x80, 0x90)]
     total = {key: sum(raw[key] for raw in raws) for key in raws[0]}
     bench.samples.add("list 4096 slots: 16 wildcards", driver.name, total)
-    bench.samples.note("bytes for 4096 slots", driver.name, bench.slab() - before)
+    bench.samples.note("bytes for 4096 slots", driver.name, in_slabs(bench.dom0) - before)
     for _ in range(REPEAT):
         raw = bench.watch(f"read 1 {DRIVER}/slots")
         bench.samples.add("read slots", driver.name, raw)

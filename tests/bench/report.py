@@ -108,9 +108,9 @@ def plot(samples: Samples, path: Path) -> None:
         "release {} by rmmod": "until rmmod returns",
     }
     figure, places = pyplot.subplots(1, len(questions), figsize=(13, 4.2))
+    floor = samples.wall("one FLR: pci's reset", "none") / 1e6
     for axes, (question, label) in zip(places, questions.items(), strict=True):
         draw(axes, samples, question)
-        floor = samples.wall("one FLR: pci's reset", "none") / 1e6
         axes.axhline(floor, linestyle=":", color="tab:blue", label="one FLR")
         axes.set_title(label)
         axes.set_xlabel("virtual functions of an nvme (PV dom0)")

@@ -19,6 +19,7 @@ import pytest
 from lab.endpoint import IGB, NVME, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
+from lab.memory import in_slabs
 from lab.paths import DEBUG
 from lab.stub import RUST, config_space
 from lab.until import until
@@ -185,14 +186,12 @@ def nodes(dom0: Dom0, owners: list[Owner]) -> set[str]:
 
 def in_use(dom0: Dom0) -> dict[str, int]:
     """What must not grow: memory of the kernel, interrupts that Xen has for domains."""
-    slabs = "awk '/^kmalloc-[0-9k]* / { used += $2 * $4 } END { printf \"%d\", used }' /proc/slabinfo"
-    shrink = "for f in /sys/kernel/slab/*/shrink; do echo 1 >$f; done 2>/dev/null"
-    memory = dom0.check(f"sync; echo 3 >/proc/sys/vm/drop_caches; {shrink}; {slabs}", 120)
+    memory = in_slabs(dom0)
     said = dom0.check("xl dmesg -c >/dev/null; xl debug-keys i; xl dmesg")
     # Also those that nobody has bound.
     pirqs = len(re.findall(r"^.*(?:in-flight=.*\bd\d+: *\d+\(|PCI-MSI.*unbound)", said, re.MULTILINE))
     pages = dom0.check("awk '/^(VmallocUsed|Percpu|KernelStack):/ { used += $2 } END { print used }' /proc/meminfo")
-    return {"memory": int(memory), "pages": int(pages) << 10, "pirqs": pirqs}
+    return {"memory": memory, "pages": int(pages) << 10, "pirqs": pirqs}
 
 
 @pytest.mark.tier("debug")
@@ -215,8 +214,9 @@ def test_two_guests(dom0: Dom0, figure: Callable[[str], None]) -> None:
         config = 'passthrough = "enabled"' if kind == "hvm" else ""
         guest = Guest(dom0, kind, kind=kind, cold=kind == "hvm", config=config)
         owners.append(Owner(dom0, guest, kind, [], identities))
-    for number, owner in enumerate(owners):
-        owner.begin([DEVICES[number], DEVICES[2 + number]])
+    halves = [DEVICES[number::2] for number in range(2)]
+    for owner, half in zip(owners, halves, strict=True):
+        owner.begin(half)
         owner.begin(owner.end())
     first, listed = in_use(dom0), nodes(dom0, owners)
     mark, began = dom0.console.mark(), time.monotonic()
@@ -226,8 +226,8 @@ def test_two_guests(dom0: Dom0, figure: Callable[[str], None]) -> None:
     # As it was at first: each has two.
     for owner in owners:
         owner.end()
-    for number, owner in enumerate(owners):
-        owner.begin([DEVICES[number], DEVICES[2 + number]])
+    for owner, half in zip(owners, halves, strict=True):
+        owner.begin(half)
     last = in_use(dom0)
     said = [line for line in dom0.console.since(mark) if "pciback" in line]
     steps = plan.done.total()
