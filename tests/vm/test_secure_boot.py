@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import lzma
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from lab import klog
 from lab.machine import Dom0
 from lab.paths import CACHE, DEBUG, MODULE, REPO
 from lab.pciback import DEVICES, claim, give_back, unload
+from lab.stock_module import insert_stock_modules
 from lab.uefi import Signer, UefiDom0
 
 pytestmark = [
@@ -152,10 +152,8 @@ def test_signed_by_the_owner(dom0: Dom0, signers: dict[str, Signer]) -> None:
 def test_sign_for_machine_says_what_is_missing(dom0: Dom0) -> None:
     """Where Secure Boot is on and the owner has no key, installing the package says so."""
     release = dom0.check("uname -r").strip()
-    tree = CACHE / "kernel" / release / "stock"
-    efivarfs = next(tree.glob(f"**/lib/modules/{release}/**/efivarfs.ko.xz"))
-    dom0.write("/root/efivarfs.ko", lzma.decompress(efivarfs.read_bytes()))
-    dom0.check("insmod /root/efivarfs.ko; mount -t efivarfs efivarfs /sys/firmware/efi/efivars")
+    insert_stock_modules(dom0, "efivarfs")
+    dom0.check("mount -t efivarfs efivarfs /sys/firmware/efi/efivars")
     program = "/usr/libexec/rust-pciback/sign-for-machine"
     dom0.put(REPO / "packaging" / "libexec" / "sign-for-machine", program)
     install(dom0, MODULE)

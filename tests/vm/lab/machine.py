@@ -125,8 +125,7 @@ class Dom0:
         self.console = Console(self._qemu.stdout, self.log, self._died)
         try:
             self.qmp = Monitor(pairs[0][0])
-            for agent in self._agents:
-                agent.wait_ready(self.BOOT * (2 if self.system else 1))
+            self._wait_ready()
             self.boot_seconds = time.monotonic() - began
             # The console shows errors only while booting, which is faster; what
             # it did not show is in the kernel's buffer.
@@ -136,6 +135,11 @@ class Dom0:
             why = self._qemu_says() or str(error)
             self.stop()
             raise MachineError(f"{self.name} did not boot: {why}; console: {shown(self.log)}") from error
+
+    def _wait_ready(self) -> None:
+        """Wait until dom0 takes commands."""
+        for agent in self._agents:
+            agent.wait_ready(self.BOOT * (2 if self.system else 1))
 
     def _died(self, why: str) -> None:
         for agent in self._agents:

@@ -241,6 +241,11 @@ def _guest() -> Topology:
     return t
 
 
+def _vfio() -> Topology:
+    """One card, without a driver in dom0."""
+    return Topology("vfio", kernel="lab.drivers=n").on_port("igb", "igb0", romfile="")
+
+
 def _two_guests() -> Topology:
     """A disk and a network card for each of two guests."""
     t = Topology("two-guests")
@@ -321,6 +326,7 @@ TOPOLOGIES = {
         _demo,
         _guest,
         _two_guests,
+        _vfio,
         _network,
         _vectors,
         _main,
