@@ -204,6 +204,6 @@ impl Device for Hardware<'_> {
     }
 
     fn is_master(&self) -> bool {
-        self.locked.is_busmaster()
+        Command::read(self.locked).is_some_and(Command::masters)
     }
 }

@@ -23,7 +23,8 @@ pub(crate) trait Device: Registers {
     /// Returns `true` if the kernel has it enabled (`pci_is_enabled()`).
     fn is_enabled(&self) -> bool;
 
-    /// Returns `true` if the kernel has it as a bus master (`is_busmaster`).
+    /// Returns `true` if it masters the bus now. (What the kernel remembers, `is_busmaster`,
+    /// outlives a reset.)
     fn is_master(&self) -> bool;
 }
 

@@ -38,6 +38,20 @@ def interrupt_mode(guest: Guest, endpoint: Endpoint, slot: str) -> str:
     return mode
 
 
+def turn_mastering_on(dom0: Dom0, guest: Guest, endpoint: Endpoint) -> None:
+    """A guest can, after a reset in dom0 has turned it off."""
+    bdf, slot = dom0.bdf(endpoint.name), endpoint.in_guest(guest)
+    dom0.check(f"setpci -s {bdf} COMMAND=0:4")
+    command = int.from_bytes(guest.config_space(slot)[4:6], "little")
+    assert command & 0x4 == 0
+    low, high = (command | 0x4).to_bytes(2, "little")
+    guest.check(
+        f"printf '\\x{low:02x}\\x{high:02x}' | dd of=/sys/bus/pci/devices/{slot}/config bs=2 seek=2 conv=notrunc"
+    )
+    assert int(dom0.check(f"setpci -s {bdf} COMMAND"), 16) & 0x4
+    assert guest.config_space(slot)[4] & 0x4
+
+
 def life(dom0: Dom0, stub: Stub, first: Endpoint, late: list[Endpoint], cmdline: str = "", mode: str = "msi-x") -> None:
     """Create, use, attach, use, detach, attach again, use, destroy, give back, use in dom0."""
     everything = [first, *late]
@@ -59,6 +73,8 @@ def life(dom0: Dom0, stub: Stub, first: Endpoint, late: list[Endpoint], cmdline:
             stub.wait_idle(dom0, bdf[endpoint])
             stub.check_clean(dom0, bdf[endpoint])
     assert guest.run("! dmesg | grep 'pciback not responding'").ok
+    if stub is RUST:
+        turn_mastering_on(dom0, guest, late[-1])
     guest.destroy()
     for endpoint in everything:
         stub.wait_idle(dom0, bdf[endpoint])
