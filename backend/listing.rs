@@ -4,7 +4,8 @@
 
 use super::{
     export::Export,
-    frontend::Ring, //
+    frontend::Ring,
+    store::DIRECTORY, //
 };
 use crate::{
     kapi::xenbus::store::{
@@ -92,18 +93,25 @@ pub(super) fn look(dir: &CStr, domain: DomId, other_end: Option<&CStr>) -> Resul
     })
 }
 
-/// Removes the directory of a domain that is still gone.
+/// Removes the directory of a domain that is still gone, and the one above, where all of the
+/// domain's are, if it is empty then.
 ///
 /// # Errors
 ///
 /// - As of [`look`].
 pub(super) fn remove(dir: &CStr, domain: DomId) -> Result {
     let home = home(domain)?;
+    let above = decimal(domain.number().into())?;
     transact(|transaction| {
         if transaction.exists(&home, c"")? || !transaction.exists(dir, c"")? {
             return Ok(());
         }
-        transaction.remove(dir, c"")
+        transaction.remove(dir, c"")?;
+        let left = transaction.list(DIRECTORY, &above)?;
+        if left.is_some_and(|names| names.iter().next().is_none()) {
+            transaction.remove(DIRECTORY, &above)?;
+        }
+        Ok(())
     })
 }
 
