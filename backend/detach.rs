@@ -4,10 +4,7 @@
 
 use super::{
     export::Export,
-    give_back::{
-        give_back,
-        Cleaning, //
-    },
+    give_back::Cleaning,
     guest::{
         Guest,
         Uses, //
@@ -88,18 +85,35 @@ impl Guest {
         again.map(drop)
     }
 
-    /// Takes all back, and waits until that is done.
-    pub(super) fn take_all(&self, uses: &mut Uses) {
-        let mut exports = core::mem::take(&mut uses.exports);
-        exports.retain(|export: &mut Export| {
-            let is_ours = export.claimed.begin_leaving(self.domain);
-            if !is_ours {
-                registry::forget_in_use(export.sbdf);
-            }
-            is_ours
-        });
-        give_back(exports, self.domain);
+    /// Takes all back, to be cleaned in the background. Returns `true` if none of the domain's is
+    /// being cleaned any more; else the guest is scheduled when one is clean.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOMEM`: no memory; called again, it goes on.
+    pub(super) fn take_all(&self, uses: &mut Uses) -> Result<bool> {
         uses.refused.clear();
-        self.waits.store(false, Release);
+        if !uses.exports.is_empty() {
+            let cleaning = Cleaning::new(self.domain)?;
+            let mut exports = core::mem::take(&mut uses.exports);
+            exports.retain(|export: &mut Export| {
+                let is_ours = export.claimed.begin_leaving(self.domain);
+                if !is_ours {
+                    registry::forget_in_use(export.sbdf);
+                }
+                is_ours
+            });
+            cleaning.begin(exports);
+            queue::enqueue(cleaning);
+        }
+        // Set before it is asked: whoever gives a device back from here on schedules those who
+        // wait.
+        self.waits.store(true, Release);
+        let all_clean = !registry::all()?.iter().any(|claimed| {
+            let holder = claimed.holder();
+            holder.is_leaving() && holder.domain() == Some(self.domain)
+        });
+        self.waits.store(!all_clean, Release);
+        Ok(all_clean)
     }
 }

@@ -54,8 +54,8 @@ impl WorkItem for Guest {
 
     fn run(this: Arc<Self>) {
         store::listen();
-        // What fails is in the log.
-        if this.reconcile(true) == Ok(true) {
+        // What fails is in the log. Another step has an event of its own.
+        if this.reconcile(true) == Ok(Rest::More) {
             queue::schedule(&this);
         }
     }
@@ -83,6 +83,20 @@ impl BackendDriver for Guest {
     }
 }
 
+/// What remains to be done after a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Nothing, until the next event.
+    Nothing,
+    /// Another step, which may be taken at once.
+    Step,
+    /// What takes long, or can't be done now.
+    More,
+}
+
+/// The most steps that are taken at once. More are there only if a frontend goes on and on.
+const MOST_STEPS: usize = 8;
+
 impl Guest {
     /// Does what has to be done now in this thread, and leaves to the queue what takes long.
     ///
@@ -92,26 +106,30 @@ impl Guest {
     /// - `ENOMEM`: no memory.
     /// - xenstored's errno.
     fn settle(self: &Arc<Self>) -> Result {
-        if self.reconcile(false)? {
-            queue::schedule(self);
+        for _ in 0..MOST_STEPS {
+            match self.reconcile(false)? {
+                Rest::Nothing => return Ok(()),
+                Rest::Step => {}
+                Rest::More => break,
+            }
         }
+        queue::schedule(self);
         Ok(())
     }
 
-    /// Does what has to be done now, including what takes long only if `long`. Returns `true` if
-    /// more remains to be done.
+    /// Takes one step of what has to be done now, including what takes long only if `long`.
     ///
     /// # Errors
     ///
     /// - As for [`settle`](Self::settle), after a line in the log.
-    fn reconcile(&self, long: bool) -> Result<bool> {
+    fn reconcile(&self, long: bool) -> Result<Rest> {
         let mut uses = self.uses.lock();
         if uses.retired {
             // The directory may have come back since: then it is another guest in the table.
             guests::schedule_all();
-            return Ok(false);
+            return Ok(Rest::Nothing);
         }
-        let again = retry(|| self.step(&mut uses, long)).inspect_err(|error| {
+        let rest = retry(|| self.step(&mut uses, long)).inspect_err(|error| {
             // `EAGAIN`: others write all the time. The event of the last write is still to come.
             if *error != EAGAIN {
                 log_limited!(
@@ -127,11 +145,11 @@ impl Guest {
         } else if uses.module.is_none() {
             uses.module = ModuleRef::get();
         }
-        again
+        rest
     }
 
     /// Takes one step, after reading everything anew.
-    fn step(&self, uses: &mut Uses, long: bool) -> Result<bool> {
+    fn step(&self, uses: &mut Uses, long: bool) -> Result<Rest> {
         let other_end = match &*self.device.lock() {
             Some(device) => Some(CString::try_from(device.other_end())?),
             None => None,
@@ -146,14 +164,18 @@ impl Guest {
             Ok(())
         })?;
         let disconnected = seen.keeps_connection() || self.disconnect(long);
-        let mut again = !disconnected;
-        match seen.step() {
+        let mut more = !disconnected;
+        let step = seen.step();
+        match step {
             // A state says that the connection has ended.
             Step::SwitchTo(_) if !disconnected => {}
-            Step::SwitchTo(state) => self.switch(seen.own, state)?,
-            Step::Follow(after) => again |= self.follow(uses, seen.own, after, false, long)?,
+            Step::SwitchTo(state) => {
+                self.switch(seen.own, state)?;
+                return Ok(Rest::Step);
+            }
+            Step::Follow(after) => more |= self.follow(uses, seen.own, after, false, long)?,
             Step::Connect(after) => {
-                again |= self.follow(uses, seen.own, Some(after), true, long)?;
+                more |= self.follow(uses, seen.own, Some(after), true, long)?;
             }
             Step::Close(_) if !seen.exists => {
                 self.take_back(uses, |_| true)?;
@@ -161,19 +183,13 @@ impl Guest {
                 self.waits.store(false, Release);
                 uses.retired = disconnected && uses.exports.is_empty() && guests::retire(self);
             }
-            Step::Close(_) | Step::Remove if !long => again = true,
-            Step::Remove => {
-                self.take_all(uses);
-                listing::remove(&self.node, self.domain)?;
-            }
-            Step::Close(after) => {
-                self.take_all(uses);
-                if let Some(state) = after {
-                    self.switch(seen.own, state)?;
-                }
-            }
+            // While they are cleaned the guest's lock is free, for which others may be waiting.
+            Step::Close(_) | Step::Remove if !self.take_all(uses)? || !disconnected => {}
+            Step::Remove => listing::remove(&self.node, self.domain)?,
+            Step::Close(Some(state)) => self.switch(seen.own, state)?,
+            Step::Close(None) => {}
         }
-        Ok(again)
+        Ok(if more { Rest::More } else { Rest::Nothing })
     }
 
     /// Disconnects from the frontend. Waits for an operation under way, so only if `long`; returns

@@ -282,6 +282,20 @@ def test_the_toolstack_closes(dom0: Dom0, claimed: list[str]) -> None:
 
 
 @IN_PV
+def test_nobody_removes_the_directory(dom0: Dom0, claimed: list[str]) -> None:
+    """The toolstack is gone, like the guest: the backend removes its directory, and the one of the domain."""
+    igb = claimed[0]
+    guest = PciBackend(dom0, 7)
+    guest.create(igb)
+    guest.wait("state", INITIALISED)
+    dom0.check("xenstore-rm /local/domain/7")
+    guest.set(online=0)
+    wait_idle(dom0, igb)
+    wait_until(dom0, "! xenstore-exists /local/domain/0/backend/pci/7")
+    assert shown(dom0, igb, "state") == ["clean"]
+
+
+@IN_PV
 def test_a_guest_is_there_before_the_driver(dom0: Dom0) -> None:
     """The driver is loaded, by hide=, when a guest's devices are listed already; and unbound from
     xenbus's device while they are in use, which they stay."""

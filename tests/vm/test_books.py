@@ -14,6 +14,7 @@ from lab.machine import Dom0
 from lab.parts import Parts
 from lab.toolstack import (
     CLOSED,
+    CLOSING,
     INIT_WAIT,
     INITIALISED,
     PciBackend,
@@ -241,6 +242,26 @@ def test_a_slow_neighbour(dom0: Dom0, slow: tuple[str, str, FaultyDevice]) -> No
     assert dom0.check(f"setpci -s {igb} COMMAND") == command
     dom0.check(f"echo default >/sys/bus/pci/devices/{igb}/reset_method; echo {igb} >/sys/bus/pci/drivers/igb/unbind")
     dom0.check(f"echo {igb} >{DRIVER}/bind")
+
+
+@pytest.mark.dom0("slow", "pvh", xl=True)
+@pytest.mark.klog_allow("not ready")
+def test_nobody_waits_for_the_end_of_another_guest(dom0: Dom0, slow: tuple[str, str, FaultyDevice]) -> None:
+    """A toolstack closes a guest whose device takes long to be cleaned. Meanwhile libxl has another one reset."""
+    bdf, igb, faulty_device = slow
+    guest = PciBackend(dom0, 7)
+    guest.create(bdf)
+    guest.wait("state", INITIALISED)
+    guest.set(online=0, state=CLOSING)
+    wait_shown(dom0, bdf, "assignable", "no")
+    dom0.check(f"echo {igb} >{DRIVER}/do_flr", 20)
+    assert shown(dom0, bdf, "used_by") == ["7"]
+    assert guest.read("state") == str(CLOSING)
+    faulty_device.after_flr = None
+    faulty_device.revive()
+    guest.wait("state", CLOSED)
+    assert shown(dom0, bdf, "used_by", "state") == ["none", "clean"]
+    guest.remove()
 
 
 MARK = "INTERRUPT_LINE"
