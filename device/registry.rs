@@ -93,12 +93,16 @@ pub(crate) fn was_released_in_use(sbdf: Sbdf) -> bool {
         .any(|known| known.listed && known.sbdf == sbdf)
 }
 
-/// Returns `true`, once, if the last device of that address was released while a domain used it.
-pub(crate) fn forget_in_use(sbdf: Sbdf) -> bool {
+/// The same, but also if the toolstack had only asked for its GSI.
+pub(crate) fn was_released_while_held(sbdf: Sbdf) -> bool {
+    let addresses = RELEASED_IN_USE.lock();
+    addresses.iter().any(|known| known.sbdf == sbdf)
+}
+
+/// Forgets that the last device of that address was released while a domain used it.
+pub(crate) fn forget_in_use(sbdf: Sbdf) {
     let mut addresses = RELEASED_IN_USE.lock();
-    let before = addresses.len();
     addresses.retain(|known: &mut Released| known.sbdf != sbdf);
-    addresses.len() != before
 }
 
 /// Enters a device.

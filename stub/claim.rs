@@ -233,11 +233,12 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
                 state,
                 outcome.record,
                 outcome.unproven,
-                registry::forget_in_use(device.sbdf()),
+                registry::was_released_while_held(device.sbdf()),
             ),
             GFP_KERNEL,
         )?;
         registry::enter(claimed.clone())?;
+        registry::forget_in_use(device.sbdf());
         Ok(claimed)
     })?;
 
