@@ -249,7 +249,10 @@ impl Drop for BulkRelease {
         // Without memory the driver core releases them, one after the other.
         if let Ok(all) = registry::all() {
             let release = |claimed: &kernel::sync::Arc<crate::device::claimed::Claimed>| {
-                release_driver(&claimed.device);
+                // By now it may have another driver.
+                if registry::has(claimed) {
+                    release_driver(&claimed.device);
+                }
                 Ok(())
             };
             let _ = for_all(&all, Wait::ToTheEnd, release);
