@@ -67,9 +67,11 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
             targets.push(claimed.clone(), GFP_KERNEL)?;
         }
     }
-    result
-        .and(wait_left(&mut targets, start))
-        .and(reset_together(&targets, start))
+    let left = wait_left(&mut targets, start);
+    if left == Err(ERESTARTSYS) {
+        return left; // Nothing was done yet, so the write can be restarted.
+    }
+    result.and(left).and(reset_together(&targets, start))
 }
 
 /// The longest that a request waits for a guest's use to end, in milliseconds. The kernel gives a
@@ -95,7 +97,6 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
             Ok(()) => !target
                 .reset_since(start)
                 .is_some_and(|record| record.is_clean()),
-            // Nothing was done yet, so the write can be restarted.
             Err(error) if error == ERESTARTSYS => {
                 result = Err(error);
                 false
@@ -118,7 +119,14 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
 pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Time) -> Result {
     let result = match targets.split_first() {
         None => Ok(()),
-        Some((only, [])) => ladder::go_down(only, start),
+        Some((only, [])) => ladder::go_down(only, start).map_err(|error| {
+            // What was done already isn't to be done once more.
+            if error == ERESTARTSYS && only.reset_since(start).is_some() {
+                EINTR
+            } else {
+                error
+            }
+        }),
         Some(_) => reset_many(targets, start),
     };
     for target in targets {
