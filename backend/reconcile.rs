@@ -183,8 +183,9 @@ impl Guest {
                 self.waits.store(false, Release);
                 uses.retired = disconnected && uses.exports.is_empty() && guests::retire(self);
             }
-            // While they are cleaned the guest's lock is free, for which others may be waiting.
-            Step::Close(_) | Step::Remove if !self.take_all(uses)? || !disconnected => {}
+            // While they are cleaned the guest's lock is free, for which others may be waiting. A
+            // frontend that is still connected may ask for what has to wait for that.
+            Step::Close(_) | Step::Remove if !disconnected || !self.take_all(uses)? => {}
             Step::Remove => listing::remove(&self.node, self.domain)?,
             Step::Close(Some(state)) => self.switch(seen.own, state)?,
             Step::Close(None) => {}

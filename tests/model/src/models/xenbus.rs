@@ -70,6 +70,8 @@ enum Backend {
     Lists(Number, Option<Number>, bool, [Option<Number>; MOST]),
     /// It has done it, and has to write so.
     Answers(Number, Number),
+    /// It has taken all back, and looks anew when they are clean.
+    Cleans,
     /// It has taken all back, and has to say so.
     Closes(Number, Number),
 }
@@ -171,9 +173,12 @@ impl World {
             Step::Follow(after) => return Backend::Follows(own, after.map(number), false),
             Step::Connect(after) => return Backend::Follows(own, Some(number(after)), true),
             Step::Close(after) => {
+                let had_some = self.list.iter().any(|entry| entry.is_exported);
                 (0..MOST).for_each(|index| self.take_back(index));
-                if let Some(after) = after {
-                    return Backend::Closes(own, number(after));
+                match after {
+                    _ if had_some => return Backend::Cleans,
+                    Some(after) => return Backend::Closes(own, number(after)),
+                    None => {}
                 }
             }
             Step::Remove => unreachable!("its domain lives"),
@@ -250,6 +255,10 @@ impl World {
             }
             Backend::Answers(from, to) => {
                 next.answer(from, to);
+                Backend::Idle
+            }
+            Backend::Cleans => {
+                next.event = true;
                 Backend::Idle
             }
             Backend::Closes(from, to) => {
