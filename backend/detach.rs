@@ -46,12 +46,8 @@ impl Guest {
         let cleaning = Cleaning::new(self.domain)?;
         for export in core::mem::take(&mut uses.exports) {
             let list = match ends(&export) {
-                true if export.claimed.begin_leaving(self.domain) => &mut ended,
-                true => {
-                    // It was released meanwhile. When it is claimed anew, this guest doesn't count.
-                    registry::forget_in_use(export.sbdf);
-                    continue;
-                }
+                true if self.begin_leaving(&export) => &mut ended,
+                true => continue,
                 false => &mut kept,
             };
             // There is room.
@@ -85,6 +81,16 @@ impl Guest {
         again.map(drop)
     }
 
+    /// Begins to end the use of an export. Returns `false` if it was released meanwhile. When it is
+    /// claimed anew, this guest doesn't count.
+    fn begin_leaving(&self, export: &Export) -> bool {
+        let is_ours = export.claimed.begin_leaving(self.domain);
+        if !is_ours {
+            registry::forget_in_use(export.sbdf);
+        }
+        is_ours
+    }
+
     /// Takes all back, to be cleaned in the background. Returns `true` if none of the domain's is
     /// being cleaned any more; else the guest is scheduled when one is clean.
     ///
@@ -96,13 +102,7 @@ impl Guest {
         if !uses.exports.is_empty() {
             let cleaning = Cleaning::new(self.domain)?;
             let mut exports = core::mem::take(&mut uses.exports);
-            exports.retain(|export: &mut Export| {
-                let is_ours = export.claimed.begin_leaving(self.domain);
-                if !is_ours {
-                    registry::forget_in_use(export.sbdf);
-                }
-                is_ours
-            });
+            exports.retain(|export: &mut Export| self.begin_leaving(export));
             cleaning.begin(exports);
             queue::enqueue(cleaning);
         }

@@ -165,8 +165,7 @@ impl Guest {
         })?;
         let disconnected = seen.keeps_connection() || self.disconnect(long);
         let mut more = !disconnected;
-        let step = seen.step();
-        match step {
+        match seen.step() {
             // A state says that the connection has ended.
             Step::SwitchTo(_) if !disconnected => {}
             Step::SwitchTo(state) => {
