@@ -54,8 +54,7 @@ def dom0(request: pytest.FixtureRequest, alone: None, signers: dict[str, Signer]
     with UefiDom0(signers["owner"], "guest", request.param, name="secure-boot") as machine:
         prepare(machine)
         yield machine
-        bad = klog.unexpected(machine.console.since())
-    assert not bad, "\n  ".join(["unexpected on the console:", *map(str, bad)])
+        klog.check(machine.console.since())
 
 
 def prepare(dom0: Dom0) -> None:

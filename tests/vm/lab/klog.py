@@ -135,6 +135,12 @@ def unexpected(lines: Iterable[str], allowed: Iterable[str] = ()) -> list[Report
     ]
 
 
+def check(lines: Iterable[str]) -> None:
+    """Nothing in them is unexpected; else an `AssertionError` that shows it."""
+    bad = unexpected(lines)
+    assert not bad, "\n  ".join(["unexpected on the console:", *map(str, bad)])
+
+
 def cause_of_death(lines: Iterable[str], last_words: str) -> str:
     """Why a host with this log and these last words died."""
     return DELIVERED_TWICE if any(map(_DELIVERED_TWICE.search, lines)) else last_words
