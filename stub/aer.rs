@@ -147,7 +147,7 @@ pub(super) fn slot_reset(device: &Locked<'_>) -> ErsResult {
 /// # Errors
 ///
 /// - `EIO`, `EINVAL`: the device doesn't take its configuration back.
-/// - `ENODEV`: it is a virtual function that may have been removed.
+/// - `ENODEV`: it may have been removed.
 /// - Xen's errno.
 fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
     let access = ConfigAccess::block(device);

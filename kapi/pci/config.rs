@@ -16,13 +16,8 @@ use kernel::{
     ffi::c_int, //
 };
 
-/// Returns `true` for the offset of a register. The kernel checks how large it may be only.
-fn exists(offset: c_int) -> bool {
-    (0..bindings::PCI_CFG_SPACE_EXP_SIZE as c_int).contains(&offset)
-}
-
-/// Access to the configuration space. What can't be read (the device doesn't answer, is gone, or
-/// has no such offset) is all ones, and what can't be written is lost: so no call fails.
+/// Access to the configuration space. What can't be read (the device doesn't answer, was removed,
+/// or has no such offset) is all ones, and what can't be written is lost: so no call fails.
 ///
 /// # Examples
 ///
@@ -31,11 +26,18 @@ fn exists(offset: c_int) -> bool {
 /// locked.write_u8(bindings::PCI_INTERRUPT_LINE as c_int, line);
 /// ```
 impl Locked<'_> {
+    /// Returns `true` for the offset of a register of a device that is there. The kernel checks how
+    /// large it may be only.
+    fn reaches(&self, offset: c_int) -> bool {
+        let exists = (0..bindings::PCI_CFG_SPACE_EXP_SIZE as c_int).contains(&offset);
+        exists && self.check_there().is_ok()
+    }
+
     /// Reads a register of 8 bits.
     pub(crate) fn read_u8(&self, offset: c_int) -> u8 {
         let mut value = u8::MAX;
-        if exists(offset) {
-            // SAFETY: The device is valid and the offset exists. A failed access leaves all ones.
+        if self.reaches(offset) {
+            // SAFETY: The device is there and the offset exists. A failed access leaves all ones.
             unsafe { bindings::pci_read_config_byte(raw(self.device()), offset, &mut value) };
         }
         value
@@ -44,7 +46,7 @@ impl Locked<'_> {
     /// Reads a register of 16 bits.
     pub(crate) fn read_u16(&self, offset: c_int) -> u16 {
         let mut value = u16::MAX;
-        if exists(offset) {
+        if self.reaches(offset) {
             // SAFETY: As above.
             unsafe { bindings::pci_read_config_word(raw(self.device()), offset, &mut value) };
         }
@@ -54,7 +56,7 @@ impl Locked<'_> {
     /// Reads a register of 32 bits.
     pub(crate) fn read_u32(&self, offset: c_int) -> u32 {
         let mut value = u32::MAX;
-        if exists(offset) {
+        if self.reaches(offset) {
             // SAFETY: As above.
             unsafe { bindings::pci_read_config_dword(raw(self.device()), offset, &mut value) };
         }
@@ -63,8 +65,8 @@ impl Locked<'_> {
 
     /// Writes a register of 8 bits.
     pub(crate) fn write_u8(&self, offset: c_int, value: u8) {
-        if exists(offset) {
-            // SAFETY: The device is valid and the offset exists. The device's lock keeps drivers
+        if self.reaches(offset) {
+            // SAFETY: The device is there and the offset exists. The device's lock keeps drivers
             // from writing at the same time.
             unsafe { bindings::pci_write_config_byte(raw(self.device()), offset, value) };
         }
@@ -72,7 +74,7 @@ impl Locked<'_> {
 
     /// Writes a register of 16 bits.
     pub(crate) fn write_u16(&self, offset: c_int, value: u16) {
-        if exists(offset) {
+        if self.reaches(offset) {
             // SAFETY: As above.
             unsafe { bindings::pci_write_config_word(raw(self.device()), offset, value) };
         }
@@ -80,7 +82,7 @@ impl Locked<'_> {
 
     /// Writes a register of 32 bits.
     pub(crate) fn write_u32(&self, offset: c_int, value: u32) {
-        if exists(offset) {
+        if self.reaches(offset) {
             // SAFETY: As above.
             unsafe { bindings::pci_write_config_dword(raw(self.device()), offset, value) };
         }
@@ -94,8 +96,11 @@ impl Locked<'_> {
 
     /// Reads a register of the PCI Express capability; 0 or all ones where there is none.
     pub(crate) fn read_express(&self, offset: u32) -> u16 {
+        if self.check_there().is_err() {
+            return u16::MAX;
+        }
         let mut value = 0;
-        // SAFETY: The device is valid. A failed read leaves 0 or all ones.
+        // SAFETY: The device is there. A failed read leaves 0 or all ones.
         unsafe {
             bindings::pcie_capability_read_word(raw(self.device()), offset as c_int, &mut value)
         };
@@ -104,8 +109,12 @@ impl Locked<'_> {
 
     /// Writes a register of the PCI Express capability, where the device has it.
     pub(crate) fn write_express(&self, offset: u32, value: u16) {
-        // SAFETY: The device is valid, and its lock is held.
-        unsafe { bindings::pcie_capability_write_word(raw(self.device()), offset as c_int, value) };
+        if self.check_there().is_ok() {
+            // SAFETY: The device is there, and its lock is held.
+            unsafe {
+                bindings::pcie_capability_write_word(raw(self.device()), offset as c_int, value)
+            };
+        }
     }
 
     /// Returns where the ATS capability is, if the device has it.
@@ -132,10 +141,10 @@ impl Locked<'_> {
     /// Returns `true` if the device's list of capabilities lacks the MSI-X that was in it when the
     /// device was found. Of one that doesn't answer nothing is known.
     pub(crate) fn hides_msix(&self) -> bool {
-        if self.msix_capability().is_none() {
+        if self.msix_capability().is_none() || self.check_there().is_err() {
             return false;
         }
-        // SAFETY: The device is valid. The function only reads, and follows no list for ever.
+        // SAFETY: The device is there. The function only reads, and follows no list for ever.
         let at = unsafe {
             bindings::pci_find_capability(raw(self.device()), bindings::PCI_CAP_ID_MSIX as c_int)
         };
@@ -157,9 +166,12 @@ impl Locked<'_> {
     /// Returns `true` if the device decodes memory: it, or the physical function of a virtual one,
     /// which has no such bit.
     pub(crate) fn decodes_memory(&self) -> bool {
+        if self.check_there().is_err() {
+            return false;
+        }
         let mut command = 0;
         let device = self.physical_function().unwrap_or(self.device());
-        // SAFETY: The device is valid; its registers may be read at any time. A failed read leaves
+        // SAFETY: The device is there; its registers may be read at any time. A failed read leaves
         // 0 or all ones, which isn't possible as a value.
         unsafe {
             bindings::pci_read_config_word(

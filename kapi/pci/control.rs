@@ -28,7 +28,10 @@ use kernel::{
 impl Locked<'_> {
     /// Turns bus mastering on or off, which the kernel remembers.
     pub(crate) fn set_master(&self, on: bool) {
-        // SAFETY: The device is valid and its lock is held.
+        if self.check_there().is_err() {
+            return;
+        }
+        // SAFETY: The device is there and its lock is held.
         unsafe {
             if on {
                 bindings::pci_set_master(raw(self.device()));
@@ -43,8 +46,10 @@ impl Locked<'_> {
     /// # Errors
     ///
     /// - `EINVAL`: the device doesn't take the size of a cache line.
+    /// - `ENODEV`: it may have been removed.
     pub(crate) fn set_invalidate(&self, on: bool) -> Result {
-        // SAFETY: The device is valid and its lock is held.
+        self.check_there()?;
+        // SAFETY: The device is there and its lock is held.
         unsafe {
             if on {
                 to_result(bindings::pci_set_mwi(raw(self.device())))
@@ -57,8 +62,10 @@ impl Locked<'_> {
 
     /// Lets the device use its interrupt pin, or not.
     pub(crate) fn set_intx(&self, on: bool) {
-        // SAFETY: The device is valid and its lock is held.
-        unsafe { bindings::pci_intx(raw(self.device()), c_int::from(on)) };
+        if self.check_there().is_ok() {
+            // SAFETY: The device is there and its lock is held.
+            unsafe { bindings::pci_intx(raw(self.device()), c_int::from(on)) };
+        }
     }
 
     /// Returns `true` if the kernel takes the device to be in D0.

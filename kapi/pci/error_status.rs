@@ -35,21 +35,28 @@ impl Locked<'_> {
     /// let (own, physical) = locked.error_signs();
     /// ```
     pub(crate) fn error_signs(&self) -> (Signs, Option<Signs>) {
+        if self.check_there().is_err() {
+            let unknown = Signs {
+                device_status: None,
+                uncorrectable: None,
+            };
+            return (unknown, None);
+        }
         (signs(self.device()), self.physical_function().map(signs))
     }
 
     /// Clears Device Status, so that nobody takes an error of the device's last user for one of the
     /// next. (The kernel does the same to the AER capability when it restores a configuration.)
     pub(crate) fn clear_device_status(&self) {
-        // SAFETY: The device is valid. A device without the register is left alone, and one that
-        // doesn't answer has nothing to clear.
-        unsafe { bindings::pcie_capability_write_word(raw(self.device()), DEVICE_STATUS, ERRORS) };
+        // A device without the register is left alone, and one that doesn't answer has nothing to
+        // clear.
+        self.write_express(bindings::PCI_EXP_DEVSTA, ERRORS);
     }
 }
 
 fn signs(device: &pci::Device) -> Signs {
     let device = raw(device);
-    // SAFETY: The device is valid; the fields are set when it is found.
+    // SAFETY: The device is there; the fields are set when it is found.
     let (express, aer) = unsafe { ((*device).pcie_cap != 0, c_int::from((*device).aer_cap)) };
     let mut status = u16::MAX;
     // SAFETY: The device is valid. A failed read leaves 0 or all ones, hence the look at the

@@ -97,15 +97,21 @@ impl Locked<'_> {
         (!driver.is_null()).then(|| unsafe { Registered::assume(self.device()) })
     }
 
-    /// Checks that the device still has what the kernel's functions use. From a virtual function
-    /// they go to its physical one, and to the bridge above that (`pci_upstream_bridge()`). What
-    /// they use of any other device lives as long as the device.
+    /// Checks that the device wasn't removed, and isn't as long as its lock is held: it has a
+    /// driver, or is a bridge with a bus below it, which is taken away before the bridge is
+    /// (`pci_remove_bus_device()`).
+    ///
+    /// One that was removed lacks what the kernel's functions use. From a virtual function they go
+    /// to its physical one, and to the bridge above that (`pci_upstream_bridge()`). All registers
+    /// are reached by way of the host bridge, which may go with its driver (vmd).
     ///
     /// # Errors
     ///
-    /// - `ENODEV`: it is a virtual function that may have been removed: it has no driver.
+    /// - `ENODEV`: it may have been removed.
     pub(crate) fn check_there(&self) -> Result {
-        if self.device().is_virtual_function() && self.registered().is_none() {
+        // SAFETY: The device is valid. The pointer is not followed.
+        let below = unsafe { (&raw const (*raw(self.device())).subordinate).read_volatile() };
+        if self.registered().is_none() && below.is_null() {
             return Err(ENODEV);
         }
         Ok(())
@@ -121,7 +127,7 @@ impl Locked<'_> {
     /// has none, whether its physical function does). One that may have been removed doesn't.
     pub(crate) fn is_present(&self) -> bool {
         let there = crate::kapi::fault::point("pci_device_is_present").and(self.check_there());
-        // SAFETY: The device is valid, and the physical function of a virtual one is there.
+        // SAFETY: The device is valid and there, and so is the physical function of a virtual one.
         there.is_ok() && unsafe { bindings::pci_device_is_present(raw(self.device())) }
     }
 }

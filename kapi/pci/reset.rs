@@ -102,13 +102,15 @@ impl CfgLocked<'_> {
     ///
     /// - `ETIMEDOUT`: that device didn't come back.
     /// - `EINVAL`: this is no bridge.
+    /// - `ENODEV`: it may have been removed.
     pub(crate) fn reset_secondary_bus(&self) -> Result {
         fault::point("pci_bridge_secondary_bus_reset")?;
         // In any other device the register is another one.
         if self.device().header() != Header::Bridge {
             return Err(EINVAL);
         }
-        // SAFETY: The device is valid, its lock is held, and user space's accesses to its
+        self.check_there()?;
+        // SAFETY: The device is there, its lock is held, and user space's accesses to its
         // configuration space wait, without which the kernel would complain.
         timed_out(unsafe { bindings::pci_bridge_secondary_bus_reset(raw(self.device())) })
     }

@@ -158,10 +158,16 @@ ASSUMPTIONS = (
         (r"driver_match_device\(drv, dev\)\) \{ err = device_driver_attach\(drv, dev\);",),
     ),
     Assumption(
-        "`driver_override` is kstrndup()'s, and changed under its lock",
+        "`driver_override` is memory of kmalloc(), and changed under its lock",
         "drivers/base/dd.c",
         r"int __device_set_driver_override\(",
         (r"new = kstrndup\(", r"scoped_guard\(spinlock, &dev->driver_override\.lock\)", r"kfree\(old\);"),
+    ),
+    Assumption(
+        "a bridge that has a bus below it, under its lock, was not removed",
+        "drivers/pci/remove.c",
+        r"static void pci_remove_bus_device\(",
+        (r"dev->subordinate = NULL;", r"pci_destroy_dev\(dev\);"),
     ),
     Assumption(
         "a device that has a driver, under its lock, was not removed",

@@ -33,16 +33,23 @@ def test_more_than_there_is_room_for(misuse: Dom0) -> None:
 
 
 @pytest.mark.dom0("vfs", "pv")
-def test_locked_after_it_was_removed(misuse: Dom0) -> None:
-    """Nothing leads to the physical function of a virtual one that is gone, whoever has its lock."""
-    vfs = f"/sys/bus/pci/devices/{misuse.bdf('igb0')}/sriov_numvfs"
-    misuse.check(f"echo 1 >{vfs}; printf keep >{DRIVER}/gone; echo 0 >{vfs}; dmesg -c >/dev/null")
+@pytest.mark.parametrize("which", ["physical", "virtual"])
+def test_locked_after_it_was_removed(misuse: Dom0, which: str) -> None:
+    """Nothing leads to the registers of a device that is gone, nor to the physical function of a virtual one,
+    whoever has its lock."""
+    folder = f"/sys/bus/pci/devices/{misuse.bdf('nvme0' if which == 'physical' else 'igb0')}"
+    keep = f"printf $(basename $(readlink -f {{}})) >{DRIVER}/gone"
+    if which == "physical":
+        misuse.check(f"{keep.format(folder)}; echo 1 >{folder}/remove; dmesg -c >/dev/null")
+    else:
+        vfs, vf = f"{folder}/sriov_numvfs", keep.format(f"{folder}/virtfn0")
+        misuse.check(f"echo 1 >{vfs}; {vf}; echo 0 >{vfs}; dmesg -c >/dev/null")
     misuse.check(f"printf look >{DRIVER}/gone; printf drop >{DRIVER}/gone")
     said = misuse.check("dmesg | sed -n 's/.*misuse: //p'").strip()
-    misuse.check("rmmod rust_pciback")
+    misuse.check("rmmod rust_pciback; echo 1 >/sys/bus/pci/rescan")
     assert said == (
         f"physical_function 0, is_present 0, wake -{ENODEV}, save -{ENODEV}, enable -{ENODEV}, memory 0,"
-        f" power -{ENODEV}"
+        f" power -{ENODEV}, vendor ffff"
     )
 
 

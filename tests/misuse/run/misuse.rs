@@ -44,6 +44,7 @@ use crate::{
         xen::DomainOwner, //
     },
     pure::{
+        bdf_grammar::parse_pattern,
         domid::DomId,
         error_recovery::{
             Channel,
@@ -53,8 +54,10 @@ use crate::{
     sysfs, //
 };
 use kernel::{
+    bindings,
     device::Core,
     driver,
+    ffi::c_int,
     pci,
     prelude::*,
     sync::{
@@ -152,12 +155,12 @@ impl LargeShow for Overfull {
 }
 
 crate::kapi::global::global! {
-    /// The virtual function that is kept while it is removed.
+    /// The device that is kept while it is removed.
     static KEPT(KEPT_DEVICE): Mutex<Option<ARef<pci::Device>>> = None;
 }
 
-/// `gone`: "keep" takes a reference to a virtual function, "look" locks that and uses it, "drop"
-/// gives it back.
+/// `gone`: an address takes a reference to that device, "look" locks it and uses it, "drop" gives it
+/// back.
 struct Gone;
 
 impl DriverStore for Gone {
@@ -165,12 +168,15 @@ impl DriverStore for Gone {
 
     fn store(text: &[u8]) -> Result {
         let kept = match text {
-            b"keep" => PciDevices::while_they_change().find(|device| device.is_virtual_function()),
+            b"drop" => None,
             b"look" => {
                 let kept = KEPT.lock().clone();
                 return look(kept.ok_or(ENODEV)?);
             }
-            _ => None,
+            address => {
+                let wanted = parse_pattern(address).map_err(|_| EINVAL)?;
+                PciDevices::while_they_change().find(|device| wanted.covers(device.sbdf()))
+            }
         };
         let before = core::mem::replace(&mut *KEPT.lock(), kept);
         drop(before);
@@ -178,7 +184,7 @@ impl DriverStore for Gone {
     }
 }
 
-/// Asks everything that leads from a virtual function to its physical one.
+/// Asks all that leads to a device's registers, and from a virtual function to its physical one.
 fn look(device: ARef<pci::Device>) -> Result {
     let mut list = KVec::new();
     list.push(device, GFP_KERNEL)?;
@@ -186,7 +192,8 @@ fn look(device: ARef<pci::Device>) -> Result {
     let device = locks.get(0).ok_or(EINVAL)?;
     let errno = |result: Result| result.map_or_else(Error::to_errno, |()| 0);
     pr_info!(
-        "misuse: physical_function {}, is_present {}, wake {}, save {}, enable {}, memory {}, power {}\n",
+        "misuse: physical_function {}, is_present {}, wake {}, save {}, enable {}, memory {}, power {}, \
+         vendor {:x}\n",
         u8::from(device.physical_function().is_some()),
         u8::from(device.is_present()),
         errno(device.wake()),
@@ -198,6 +205,7 @@ fn look(device: ARef<pci::Device>) -> Result {
                 || device.region(bar).is_some()
         })),
         errno(device.set_power_state(0)),
+        device.read_u16(bindings::PCI_VENDOR_ID as c_int),
     );
     Ok(())
 }
