@@ -20,13 +20,36 @@ const EVENTS: u16 = (bindings::PCI_EXP_SLTCTL_HPIE
     | bindings::PCI_EXP_SLTCTL_DLLSCE) as u16;
 const CHANGED: u16 = (bindings::PCI_EXP_SLTSTA_PDC | bindings::PCI_EXP_SLTSTA_DLLSC) as u16;
 
+/// Bits of Link Control that make a port report changes of its bandwidth (sec 7.5.3.7), by the same
+/// interrupt, at which the driver of hot-plug ports looks for its own events.
+const BANDWIDTH: u16 = (bindings::PCI_EXP_LNKCTL_LBMIE | bindings::PCI_EXP_LNKCTL_LABIE) as u16;
+
+/// A hot-plug port that was silenced.
+struct Silenced {
+    /// Its Slot Control before.
+    control: u16,
+    /// Which of [`BANDWIDTH`] it had.
+    bandwidth: u16,
+    /// What was in its slot before.
+    slot: Slot,
+}
+
+/// What is in the slot of a port.
+#[derive(PartialEq, Eq)]
+struct Slot {
+    /// A card is.
+    occupied: bool,
+    /// The link to it is up; `false` from a port that can't say.
+    link: bool,
+}
+
 /// A configuration that is in the kernel's own place for it, and must be restored.
 #[must_use]
 pub(crate) struct BridgeState {
     /// The Command register as it was, unless nobody answered.
     command: Option<Command>,
-    /// Slot Control of a hot-plug port that was silenced.
-    slot_control: Option<u16>,
+    /// For a hot-plug port that was silenced.
+    silenced: Option<Silenced>,
 }
 
 impl CfgLocked<'_> {
@@ -39,7 +62,7 @@ impl CfgLocked<'_> {
     /// # Errors
     ///
     /// - `EIO`: the device doesn't answer, and nothing was saved before.
-    /// - `ENODEV`: it may have been removed.
+    /// - `ENODEV`: it may have been removed, or is a bridge for which there was no bus number.
     /// - The errno of `pci_save_state()`; the device is as it was.
     pub(crate) fn save_bridge(&self) -> Result<BridgeState> {
         self.check_there()?;
@@ -47,13 +70,13 @@ impl CfgLocked<'_> {
         if command.is_none() {
             let state = BridgeState {
                 command: None,
-                slot_control: None,
+                silenced: None,
             };
             return self.has_saved_state().then_some(state).ok_or(EIO);
         }
         let state = BridgeState {
             command,
-            slot_control: self.silence(),
+            silenced: self.silence(),
         };
         let save = || {
             fault::point("pci_save_state of a bridge")?;
@@ -92,12 +115,11 @@ impl CfgLocked<'_> {
     /// # Errors
     ///
     /// - `EIO`: the bridge doesn't answer.
-    /// - `ENODEV`: never of a bridge: a virtual function was removed.
+    /// - `ENODEV`: it may have been removed.
     pub(crate) fn restore_bridge(&self) -> Result {
         // Xen's vPCI doesn't know of the reset, and ignores writes to the BARs of what it believes
         // to decode.
         Command::QUIET.write(self);
-        // A bridge is never a virtual function, which alone may have gone.
         self.restore_state()?;
         let command = Command::read(self).ok_or(EIO)?;
         // A driver of a device below may have enabled bus mastering since (`pci_enable_bridge()`).
@@ -110,13 +132,18 @@ impl CfgLocked<'_> {
         Ok(())
     }
 
-    /// Turns the events of a hot-plug port on again, drops those meanwhile, and leaves a saved
-    /// configuration behind as the port's driver did.
+    /// Turns the events of a hot-plug port on again, and leaves a saved configuration behind as the
+    /// port's driver did. Events meanwhile are those of the reset, and dropped, unless the slot
+    /// isn't as it was: then its driver is to look, as after its own resets
+    /// (`pciehp_ignore_link_change()`, which also sees that another card is there).
     pub(crate) fn resume_bridge(&self, state: BridgeState) {
-        if let Some(control) = state.slot_control {
-            // Written as ones to be cleared.
-            self.write_express(bindings::PCI_EXP_SLTSTA, CHANGED);
-            self.write_express(bindings::PCI_EXP_SLTCTL, control);
+        if let Some(before) = state.silenced {
+            if self.slot() == before.slot {
+                // Written as ones to be cleared.
+                self.write_express(bindings::PCI_EXP_SLTSTA, CHANGED);
+            }
+            self.write_express(bindings::PCI_EXP_SLTCTL, before.control);
+            self.set_express(bindings::PCI_EXP_LNKCTL, before.bandwidth);
         }
         if Command::read(self).is_some() {
             // An error leaves things as without it.
@@ -124,8 +151,17 @@ impl CfgLocked<'_> {
         }
     }
 
-    /// Silences a hot-plug port; returns its Slot Control as it was.
-    fn silence(&self) -> Option<u16> {
+    /// Reads what is in the slot.
+    fn slot(&self) -> Slot {
+        let has = |register, bit| u32::from(self.read_express(register)) & bit != 0;
+        Slot {
+            occupied: has(bindings::PCI_EXP_SLTSTA, bindings::PCI_EXP_SLTSTA_PDS),
+            link: has(bindings::PCI_EXP_LNKSTA, bindings::PCI_EXP_LNKSTA_DLLLA),
+        }
+    }
+
+    /// Silences a hot-plug port; returns what it was before.
+    fn silence(&self) -> Option<Silenced> {
         if !self.is_hotplug_port() {
             return None;
         }
@@ -133,7 +169,13 @@ impl CfgLocked<'_> {
         if control & EVENTS == 0 || control == u16::MAX {
             return None;
         }
+        let silenced = Silenced {
+            control,
+            bandwidth: self.read_express(bindings::PCI_EXP_LNKCTL) & BANDWIDTH,
+            slot: self.slot(),
+        };
         self.write_express(bindings::PCI_EXP_SLTCTL, control & !EVENTS);
-        Some(control)
+        self.clear_express(bindings::PCI_EXP_LNKCTL, BANDWIDTH);
+        Some(silenced)
     }
 }

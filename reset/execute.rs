@@ -210,6 +210,7 @@ fn execute_seen(
     let mut bridges = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
     let mut prepared = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
     let mut findings = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
+    let mut to_resume = KVec::with_capacity(members.len(), GFP_KERNEL).map_err(no_memory)?;
 
     for member in members {
         append(&mut awake, RuntimePm::new(member.device.device()));
@@ -249,8 +250,12 @@ fn execute_seen(
         };
         let patience = (patience - back.elapsed()).max(Delta::ZERO);
         let is_back = result.is_ok() && how.is_waited_for();
-        let finding = finish(member, prepared, patience, is_back, result);
+        let finding = finish(member, prepared, patience, is_back, result, &mut to_resume);
         append(&mut findings, finding.map(|proof| proof.after(how.rung())));
+    }
+    // What is below them is back, or won't come.
+    for (bridge, state) in to_resume {
+        bridge.resume_bridge(state);
     }
     Ok(Done {
         micros: elapsed.as_micros_ceil(),
@@ -307,13 +312,15 @@ fn prepare(member: &Member<'_>, bridge: Option<BridgeState>) -> Prepared {
     Prepared::Ours(quiet, canaries)
 }
 
-/// Waits for a member, unless the kernel has done so, checks its canaries and restores it.
-fn finish(
-    member: &Member<'_>,
+/// Waits for a member, unless the kernel has done so, checks its canaries and restores it. A bridge
+/// is put to those whose events are `to_resume`.
+fn finish<'a, 'b>(
+    member: &'b Member<'a>,
     prepared: Prepared,
     patience: Delta,
     is_back: bool,
     result: Result,
+    to_resume: &mut KVec<(&'b CfgLocked<'a>, BridgeState)>,
 ) -> Result<Proof, Failed> {
     let device = &member.device;
     let answer = device.wait_until_ready(patience, is_back);
@@ -338,7 +345,7 @@ fn finish(
         (Prepared::Bridge(state), _) => {
             device.restore_saved_bridge(&state);
             fsleep(settling(device.device()));
-            device.resume_bridge(state);
+            append(to_resume, (device, state));
             came_back.map_err(Failed::at("return"))?;
             Ok(Proof::Unknown)
         }

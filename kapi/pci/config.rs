@@ -117,6 +117,31 @@ impl Locked<'_> {
         }
     }
 
+    /// Sets bits of a register of the PCI Express capability, where the device has it. Others may
+    /// change other bits of it at the same time.
+    pub(crate) fn set_express(&self, offset: u32, bits: u16) {
+        self.change_express(offset, 0, bits);
+    }
+
+    /// Clears such bits.
+    pub(crate) fn clear_express(&self, offset: u32, bits: u16) {
+        self.change_express(offset, bits, 0);
+    }
+
+    fn change_express(&self, offset: u32, clear: u16, set: u16) {
+        if self.check_there().is_ok() {
+            // SAFETY: The device is there, and its lock is held.
+            unsafe {
+                bindings::pcie_capability_clear_and_set_word_locked(
+                    raw(self.device()),
+                    offset as c_int,
+                    clear,
+                    set,
+                )
+            };
+        }
+    }
+
     /// Returns where the ATS capability is, if the device has it.
     pub(crate) fn ats_capability(&self) -> Option<c_int> {
         // SAFETY: The device is valid; the field is set when it is found.
