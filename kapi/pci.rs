@@ -25,7 +25,8 @@ mod unlocked;
 pub(crate) use self::{
     driver_override::{
         override_driver,
-        withdraw_override, //
+        withdraw_override,
+        Override, //
     },
     drivers::{
         attach,

@@ -23,6 +23,7 @@ use crate::{
             withdraw_override,
             DeviceExt,
             Header,
+            Override,
             Registered,
             Unlocked, //
         },
@@ -40,6 +41,15 @@ struct Reserved {
     device: ARef<pci::Device>,
     /// The listed address for which it was.
     listed: Sbdf,
+    /// What keeps others away.
+    by: Override,
+}
+
+impl Reserved {
+    /// Ends the reservation.
+    fn end(self) {
+        withdraw_override(&self.device, NAME, self.by);
+    }
 }
 
 global! {
@@ -85,7 +95,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         let reserved = RESERVED.lock().take();
         for one in reserved.into_iter().flatten() {
-            withdraw_override(&one.device, NAME);
+            one.end();
         }
     }
 }
@@ -116,7 +126,7 @@ impl BusListener for HotplugWatcher {
     }
 }
 
-/// Reserves a device.
+/// Reserves a device, unless it has a `driver_override`, as vfio sets one for virtual functions.
 ///
 /// # Errors
 ///
@@ -131,9 +141,15 @@ fn reserve(device: &pci::Device, listed: Sbdf) -> Result {
         return Ok(());
     }
     reserved.reserve(1, GFP_KERNEL)?;
-    override_driver(device, NAME)?;
+    let Some(by) = override_driver(device, NAME)? else {
+        dev_info!(
+            device,
+            "listed, but it has a driver_override already, which stays\n"
+        );
+        return Ok(());
+    };
     let device = device.into();
-    reserved.push_within_capacity(Reserved { device, listed })?;
+    reserved.push_within_capacity(Reserved { device, listed, by })?;
     Ok(())
 }
 
@@ -148,14 +164,14 @@ fn take(fits: impl Fn(&Reserved) -> bool) -> Option<Reserved> {
 /// Ends the reservation of a device that was claimed. After its release any driver may have it.
 pub(super) fn end_reserve(device: &pci::Device) {
     if let Some(one) = take(|one| one.device.is(device)) {
-        withdraw_override(&one.device, NAME);
+        one.end();
     }
 }
 
 /// Ends the reservations of devices whose slots are no longer listed.
 pub(crate) fn release_unlisted() {
     while let Some(one) = take(|one| !slots::contains(one.listed)) {
-        withdraw_override(&one.device, NAME);
+        one.end();
     }
 }
 

@@ -3,7 +3,7 @@
 //! The `driver_override` of a device: the only driver that it may have.
 //!
 //! UPSTREAM(driver-override): device_match_driver_override() is an inline function, and nothing
-//! takes an override back.
+//! sets an override where there is none, or takes one's own back.
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h)
 
@@ -14,45 +14,76 @@ use super::{
 use crate::kapi::fault;
 use kernel::{
     bindings,
-    error::to_result,
     ffi::c_char,
     pci,
     prelude::*, //
 };
 
-/// Sets the device's `driver_override`, so that no driver of another name takes it.
+/// An override that was set here: where its text is. That of the same text from user space is
+/// elsewhere, also later: the kernel keeps memory of another size elsewhere.
+pub(crate) struct Override(*const c_char);
+
+/// The memory of a text: more than user space's takes that is as short.
+const ROOM: usize = 64;
+
+// SAFETY: The pointer is compared, not followed.
+unsafe impl Send for Override {}
+
+/// Sets the device's `driver_override`, so that no driver of another name takes it. One that it has
+/// already stays: `None`.
 ///
 /// # Errors
 ///
 /// - `ENOMEM`: no memory.
+/// - `EINVAL`: the name is too long.
 ///
 /// # Examples
 ///
 /// ```ignore
-/// override_driver(device, c"pciback")?;
-/// withdraw_override(device, c"pciback");
+/// if let Some(ours) = override_driver(device, c"pciback")? {
+///     withdraw_override(device, c"pciback", ours);
+/// }
 /// ```
-pub(crate) fn override_driver(device: &pci::Device, driver: &CStr) -> Result {
-    fault::point("__device_set_driver_override")?;
-    let text = driver.to_bytes();
-    // SAFETY: The device is valid, and the text, of that length, is copied.
-    to_result(unsafe {
-        bindings::__device_set_driver_override(raw_dev(device), text.as_ptr().cast(), text.len())
-    })
+pub(crate) fn override_driver(device: &pci::Device, driver: &CStr) -> Result<Option<Override>> {
+    let mut room = [0; ROOM];
+    let name = driver.to_bytes_with_nul();
+    room.get_mut(..name.len())
+        .ok_or(EINVAL)?
+        .copy_from_slice(name);
+    fault::point("kmemdup")?;
+    // SAFETY: So much is copied. It is a C string.
+    let text = unsafe {
+        bindings::kmemdup_noprof(room.as_ptr().cast(), ROOM, bindings::GFP_KERNEL).cast::<c_char>()
+    };
+    if text.is_null() {
+        return Err(ENOMEM);
+    }
+    let set = with_override(device, |name| {
+        let free = name.is_null();
+        if free {
+            *name = text;
+        }
+        free
+    });
+    if !set {
+        // SAFETY: Made above, and nobody else has found it.
+        unsafe { bindings::kfree(text.cast()) };
+    }
+    Ok(set.then_some(Override(text)))
 }
 
-/// Clears the device's `driver_override` if it still names `driver`. What user space writes at the
-/// same time stays.
-pub(crate) fn withdraw_override(device: &pci::Device, driver: &CStr) {
+/// Clears the device's `driver_override` if it is still `ours`, which names `driver`. What user
+/// space writes, before or at the same time, stays.
+pub(crate) fn withdraw_override(device: &pci::Device, driver: &CStr, ours: Override) {
     let withdrawn = with_override(device, |name| {
         // SAFETY: The lock is held.
-        if !unsafe { is_name(*name, driver) } {
+        if !core::ptr::eq(*name, ours.0) || !unsafe { is_name(*name, driver) } {
             return core::ptr::null();
         }
         core::mem::replace(name, core::ptr::null())
     });
-    // SAFETY: Null, or a string that kstrndup() made (`__device_set_driver_override()`) and that
-    // nobody else finds any more. Freed with the lock given back.
+    // SAFETY: Null, or memory of kmemdup() that nobody else finds any more. Freed with the lock
+    // given back.
     unsafe { bindings::kfree(withdrawn.cast()) };
 }
 

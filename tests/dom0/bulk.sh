@@ -152,7 +152,12 @@ refused() {
 		same "$vf: no other driver gets it" pciback "$(override "$vf")"
 		same "$vf: not even by force" $ENODEV "$(write_errno "/sys/bus/pci/drivers/igbvf/bind" "$vf")"
 	done
+	# The administrator sets the same for one, which then isn't the driver's to take away.
+	first=$(echo "$refused" | head -n 1)
+	sysfs_write "$PCI/$first/driver_override" pciback
 	printf %s "$IGB" >"$DRV/remove_slot"
+	same "$first: what the administrator set stays" pciback "$(override "$first")"
+	printf '\n' >"$PCI/$first/driver_override"
 	for vf in $refused; do
 		same "$vf: not listed any more, any driver may have it" "(null)" "$(override "$vf")"
 		same "$vf: such as its own" 0 "$(write_errno "/sys/bus/pci/drivers/igbvf/bind" "$vf")"

@@ -23,34 +23,55 @@ fn shown(device: &Device) -> Option<CString> {
     unsafe { bindings::driver_override_show(raw_dev(device)) }
 }
 
-/// What user space writes stays, whenever it comes.
+/// User space writes.
+fn written(device: &Device, text: &CStr) {
+    let bytes = text.to_bytes();
+    // SAFETY: The device is there, and the text is that long.
+    let done = unsafe {
+        bindings::__device_set_driver_override(raw_dev(device), bytes.as_ptr().cast(), bytes.len())
+    };
+    assert_eq!(done, 0);
+}
+
+/// What user space writes stays, whenever it comes, also if it is the same.
 #[test]
 fn what_user_space_writes_stays() {
-    hold(World::default(), || {
-        let device = Device::new(Sbdf::new(0, 0, 0));
-        override_driver(&device, OURS).expect("memory");
-        let user = spawn({
-            let device = device.clone();
-            move || override_driver(&device, THEIRS).expect("memory")
+    for theirs in [THEIRS, OURS] {
+        hold(World::default(), move || {
+            let device = Device::new(Sbdf::new(0, 0, 0));
+            let user = spawn({
+                let device = device.clone();
+                move || written(&device, theirs)
+            });
+            if let Some(ours) = override_driver(&device, OURS).expect("memory") {
+                withdraw_override(&device, OURS, ours);
+            }
+            user.join().expect("no failure");
+            assert_eq!(shown(&device).as_deref(), Some(theirs));
         });
-        withdraw_override(&device, OURS);
-        user.join().expect("no failure");
-        assert_eq!(shown(&device).as_deref(), Some(THEIRS));
-    });
+    }
 }
 
 /// Only once, and nothing is freed twice.
 #[test]
-fn two_withdraw_it() {
+fn one_is_set_and_withdrawn() {
     hold(World::default(), || {
         let device = Device::new(Sbdf::new(0, 0, 0));
-        override_driver(&device, OURS).expect("memory");
+        let set_and_withdraw = |device: &Device| {
+            let ours = override_driver(device, OURS).expect("memory");
+            let set = ours.is_some();
+            if let Some(ours) = ours {
+                assert_eq!(shown(device).as_deref(), Some(OURS));
+                withdraw_override(device, OURS, ours);
+            }
+            set
+        };
         let other = spawn({
             let device = device.clone();
-            move || withdraw_override(&device, OURS)
+            move || set_and_withdraw(&device)
         });
-        withdraw_override(&device, OURS);
-        other.join().expect("no failure");
+        let first = set_and_withdraw(&device);
+        assert!(first | other.join().expect("no failure"));
         assert_eq!(shown(&device), None);
     });
 }

@@ -140,6 +140,19 @@ pub(crate) unsafe fn __device_set_driver_override(
     0
 }
 
+pub(crate) const GFP_KERNEL: u32 = 0;
+
+/// # Safety
+///
+/// The memory must be a C string.
+pub(crate) unsafe fn kmemdup_noprof(text: *const c_void, _: usize, _: u32) -> *mut c_void {
+    // SAFETY: By the caller's promise.
+    let new = unsafe { CStr::from_ptr(text.cast()) }.to_owned();
+    let at = new.as_ptr().cast_mut();
+    STRINGS.with_borrow_mut(|list| list.push((new, false)));
+    at.cast()
+}
+
 /// # Safety
 ///
 /// The memory must be that of a string here, or null.
