@@ -63,8 +63,8 @@ impl BackendQueue {
             GFP_KERNEL,
         )?;
         *QUEUE.lock() = Some(Running {
-            queue: OwnQueue::freezable(c"rust_pciback_backend")?,
-            operations: Arc::new(OwnQueue::freezable(c"rust_pciback_operations")?, GFP_KERNEL)?,
+            queue: OwnQueue::new(c"rust_pciback_backend", 0)?,
+            operations: Arc::new(OwnQueue::new(c"rust_pciback_operations", 0)?, GFP_KERNEL)?,
             scanner,
         });
         Ok(Self(()))

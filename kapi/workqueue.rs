@@ -48,13 +48,15 @@ unsafe impl Sync for OwnQueue {}
 
 impl OwnQueue {
     /// Makes a queue of whose work so many run at the same time, while the
-    /// rest waits for its turn; 0 stands for the kernel's usual limit (`WQ_DFL_ACTIVE`).
+    /// rest waits for its turn; 0 stands for the kernel's usual limit (`WQ_DFL_ACTIVE`). It stands
+    /// still while the system sleeps: what is under way ends before that.
     ///
     /// # Errors
     ///
     /// - `ENOMEM`: no memory.
     pub(crate) fn new(name: &'static CStr, most: u16) -> Result<Self> {
-        Self::with_flags(name, bindings::wq_flags_WQ_UNBOUND, most)
+        let flags = bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_FREEZABLE;
+        Self::with_flags(name, flags, most)
     }
 
     /// Makes a queue whose work runs on the processor that queues it.
@@ -64,16 +66,6 @@ impl OwnQueue {
     /// - `ENOMEM`: no memory.
     pub(crate) fn of_each_processor(name: &'static CStr) -> Result<Self> {
         Self::with_flags(name, bindings::wq_flags_WQ_PERCPU, 0)
-    }
-
-    /// Makes a queue that stands still while the system sleeps.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOMEM`: no memory.
-    pub(crate) fn freezable(name: &'static CStr) -> Result<Self> {
-        let flags = bindings::wq_flags_WQ_UNBOUND | bindings::wq_flags_WQ_FREEZABLE;
-        Self::with_flags(name, flags, 0)
     }
 
     fn with_flags(name: &'static CStr, flags: bindings::wq_flags, most: u16) -> Result<Self> {

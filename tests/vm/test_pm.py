@@ -2,11 +2,12 @@
 """Suspend of dom0 with claimed devices."""
 
 import pytest
+from lab.faulty_device import FaultyDevice
 from lab.machine import Dom0
 from lab.pciback import DRIVER, claim, give_back, load, unload
 from lab.toolstack import INITIALISED, PciBackend, shown, wait_idle, wait_until
 
-EBUSY = 16
+EINTR, EBUSY = 4, 16
 NAMES = ("igb0", "nvme0", "e1000e0")
 #: All devices go to sleep, and the kernel waits a second instead of the processors' and firmware's sleep.
 #: (The next stage, `platform`, unbalances an interrupt of the kernel's own under Xen.)
@@ -74,6 +75,36 @@ def test_a_guests_device_keeps_dom0_awake(dom0: Dom0) -> None:
     dom0.check("printf freeze | /tests/pbtool write /sys/power/state | grep -qx 0; echo none >/sys/power/pm_test", 120)
     unload(dom0)
     give_back(dom0, bdf)
+
+
+@pytest.mark.dom0("faulty_devices", "pv")
+def test_a_reset_is_over_before_dom0_sleeps(dom0: Dom0) -> None:
+    """A worker is frozen: the kernel waits for its reset, in vain as long as the device isn't back."""
+    names = ("faulty0", "faulty1")
+    one, other = (dom0.faulty_devices[name] for name in names)
+    bdfs = [dom0.bdf(name) for name in names]
+    load(dom0)
+    claim(dom0, *bdfs)
+    other.after_flr = FaultyDevice.die
+    resets = one.resets, other.resets
+    sleep = "printf freeze | /tests/pbtool write /sys/power/state"
+    dom0.check("echo freezer >/sys/power/pm_test; echo 2000 >/sys/power/pm_freeze_timeout; dmesg -c >/dev/null")
+    # This thread resets the first; that of a worker, the other.
+    dom0.check(f"printf '{' '.join(bdfs)}' | /tests/pbtool write {DRIVER}/reset_device >/root/errno &")
+    waits = "grep -qs pci_dev_wait $(grep -ls kworker /proc/[0-9]*/comm | sed s/comm/stack/)"
+    wait_until(dom0, waits)
+    assert (one.resets, other.resets) == (resets[0] + 1, resets[1] + 1)
+    assert dom0.check(sleep) == f"{EBUSY}\n"
+    said = dom0.check("dmesg")
+    assert "0 tasks refusing to freeze, wq_busy=1" in said
+    assert "workqueue rust_pciback:" in said
+    other.revive()
+    wait_until(dom0, f"! {waits} && [ -s /root/errno ]")
+    assert dom0.check("cat /root/errno") == f"{EINTR}\n"
+    assert dom0.check(sleep) == "0\n"
+    dom0.check("echo none >/sys/power/pm_test; echo 20000 >/sys/power/pm_freeze_timeout")
+    other.heal()
+    unload(dom0)
 
 
 @pytest.mark.dom0("main", "pv", xl=True)

@@ -70,17 +70,14 @@ pub(crate) struct OwnQueue {
 }
 
 impl OwnQueue {
-    /// In a world with few workers it has one, however many are asked for.
-    pub(crate) fn new(_: &'static CStr, _: u16) -> Result<Self> {
-        Self::make(false, world().few_workers)
+    /// It is freezable. In a world with few workers it has one, however many are asked for; 0 asks
+    /// for more than there ever is work.
+    pub(crate) fn new(_: &'static CStr, most: u16) -> Result<Self> {
+        Self::make(true, most != 0 && world().few_workers)
     }
 
     pub(crate) fn of_each_processor(_: &'static CStr) -> Result<Self> {
         Self::make(false, false)
-    }
-
-    pub(crate) fn freezable(_: &'static CStr) -> Result<Self> {
-        Self::make(true, false)
     }
 
     fn make(freezable: bool, single: bool) -> Result<Self> {
@@ -122,12 +119,16 @@ impl OwnQueue {
     }
 
     fn start<F: FnOnce() + Send + 'static>(&self, work: F) {
-        let handle = match &self.turns {
-            Some(turns) => {
-                let turns = turns.clone();
-                spawn(move || turns.take(work))
+        let (turns, freezable) = (self.turns.clone(), self.freezable);
+        let work = move || {
+            if freezable {
+                while_thawed(work)
+            } else {
+                work()
             }
-            None if self.freezable => spawn(move || while_thawed(work)),
+        };
+        let handle = match turns {
+            Some(turns) => spawn(move || turns.take(work)),
             None => spawn(work),
         };
         self.work.lock().push(handle);
