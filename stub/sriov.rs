@@ -3,7 +3,8 @@
 //! Releasing virtual functions when their physical function loses its driver.
 //!
 //! Some drivers remove their virtual functions when they are unbound; others leave them, although
-//! they no longer work. Either way a claimed one that no guest uses is released.
+//! they no longer work. Either way a claimed one is released, but one of the latter not while a
+//! guest has it or is about to get it.
 
 use crate::{
     device::{
@@ -21,6 +22,7 @@ use crate::{
             Unlocked, //
         },
     },
+    pure::device_state::Holder, //
 };
 use kernel::{
     pci,
@@ -58,19 +60,30 @@ impl BusListener for PhysicalFunctions {
     }
 }
 
-/// Releases a virtual function in the background, if no guest uses it.
+/// Releases a virtual function in the background, if nobody holds it.
 fn release_later(claimed: Arc<Claimed>) {
-    if let Some(domain) = claimed.holder().domain() {
-        dev_warn!(
-            &claimed.device,
-            "its physical function is unbound from its driver while domain {domain} uses this one\n"
-        );
-        return;
+    match claimed.holder() {
+        Holder::Nobody => {}
+        Holder::Gone => return,
+        Holder::Assigned => {
+            dev_warn!(
+                &claimed.device,
+                "its physical function is unbound from its driver while this one is given to a guest\n"
+            );
+            return;
+        }
+        Holder::Domain(domain) | Holder::Leaving(domain) | Holder::Cleaning(domain) => {
+            dev_warn!(
+                &claimed.device,
+                "its physical function is unbound from its driver while domain {domain} uses this one\n"
+            );
+            return;
+        }
     }
     let device = claimed.device.clone();
     let release = move || {
-        // By now it may have been removed, or a guest may use it.
-        if registry::has(&claimed) && claimed.holder().domain().is_none() {
+        // By now it may have been removed, or a guest may have it.
+        if registry::has(&claimed) && claimed.holder() == Holder::Nobody {
             release_driver(&claimed.device);
         }
     };

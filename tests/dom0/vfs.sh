@@ -73,6 +73,20 @@ in_pv() {
 	same "$1: keeps its driver" "$driver" "$(pci_driver "$1")"
 }
 
+# with_given PF VF: its driver goes while a virtual function is being given to a guest, which stays
+# claimed, if its physical function leaves it there.
+with_given() {
+	dmesg -c >/dev/null
+	"$PBTOOL" gsi "$2" >/dev/null
+	check "$1: its driver goes" pci_unbind "$1"
+	if [ -e "$PCI/$2" ]; then
+		check "$1: the others are released" wait_for 20 given_claimed
+		same "$2: is being given to a guest, so it stays" pciback "$(pci_driver "$2")"
+		same "$2: a line says so" 1 "$(dmesg | grep -c "pciback $2: its physical function is unbound .* given to a guest")"
+		sysfs_write "$DRV/unbind" "$2"
+	fi
+}
+
 # claimed_now: how many of the virtual functions are claimed.
 claimed_now() {
 	count=0
@@ -80,6 +94,10 @@ claimed_now() {
 		[ "$(pci_driver "$vf" 2>/dev/null)" != pciback ] || count=$((count + 1))
 	done
 	echo $count
+}
+
+given_claimed() {
+	[ "$(claimed_now)" = 1 ]
 }
 
 none_claimed() {
@@ -105,8 +123,7 @@ goes() {
 		give "$vf" >/dev/null
 	done
 	same "$1: its virtual functions are claimed" "$many" "$(claimed_now)"
-	dmesg -c >/dev/null
-	check "$1: its driver goes" pci_unbind "$1"
+	with_given "$1" "$(echo "$vfs" | head -n 1)"
 	check "$1: none is claimed any more" wait_for 20 none_claimed
 	wait_for 20 all_logged "$many"
 	same "$1: a line for each" "$many" "$(logged)"
