@@ -65,13 +65,27 @@ number_param!(
     "test build: milliseconds between the plan of a reset and its locks"
 );
 
-/// Fails where `fail_step` names this step of a claim.
+#[cfg(pciback_faults)]
+number_param!(
+    /// See [`before`].
+    PAUSE_CLAIM,
+    "pause_claim",
+    "test build: milliseconds between the reset of a claim and its end"
+);
+
+/// Fails where `fail_step` names this step of a claim; before the last one, waits for as long as
+/// `pause_claim` says.
 ///
 /// # Errors
 ///
 /// - `EDOM`: an errno that no real step returns.
 #[cfg(pciback_faults)]
 pub(crate) fn before(step: ClaimStep) -> Result {
+    let millis = PAUSE_CLAIM.value();
+    if millis != 0 && matches!(step, ClaimStep::Record) {
+        pr_info!("fault: a claim pauses\n");
+        fsleep(Delta::from_millis(millis.into()));
+    }
     if FAIL_STEP.value() == step.name().as_bytes() {
         return Err(EDOM);
     }

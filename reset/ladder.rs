@@ -7,7 +7,10 @@
 //! carried out.
 
 use super::{
-    blockers,
+    blockers::{
+        self,
+        Blockers, //
+    },
     execute::{
         Done,
         Failed, //
@@ -22,15 +25,19 @@ use super::{
 use crate::{
     device::{
         claimed::Claimed,
+        intx,
         record::ResetRecord,
-        reservation::Reservation, //
+        reservation::Reservation,
+        NAME, //
     },
     fault,
     kapi::{
         log::log_limited,
         pci::{
+            DeviceLock,
             DeviceLocks,
-            Locked, //
+            Locked,
+            Unlocked, //
         },
     },
     pure::{
@@ -39,7 +46,8 @@ use crate::{
             Plan,
             Rung,
             Rungs,
-            Unproven, //
+            Unproven,
+            Why, //
         },
         reset_state::ResetState,
         time::Time,
@@ -122,6 +130,7 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
             return Ok(Step::NoWay(Plan::Nothing, snapshot));
         }
         Plan::Reset(reset) => reset,
+        plan if wait_for_claims(target, plan, &snapshot) => return Ok(Step::Changed),
         plan => return Ok(Step::NoWay(plan, snapshot)),
     };
     let scope = ResetScope::of(&snapshot, reset).map_err(Failed::at("preparation"))?;
@@ -143,6 +152,30 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
     // With the locks still held: once a native driver has the device, Xen must not be told to
     // forget what it knows of it.
     conclude(target, reset.rung(), &scope, &locks, outcome)
+}
+
+/// Waits until what blocks a reset is claimed, or released, if that is under way: then it has this
+/// driver, which hasn't claimed it. Returns `true` if it was.
+fn wait_for_claims(target: &Claimed, plan: Plan, snapshot: &Snapshot) -> bool {
+    let Plan::Blocked(reset) = plan else {
+        return false;
+    };
+    let mut waited = false;
+    for blocker in Blockers::new(snapshot, reset, &target.device).iter() {
+        let device = match blocker.why {
+            Why::Driver => snapshot.device(blocker.index),
+            _ => None,
+        };
+        let has_ours = |device: &pci::Device| {
+            let name = device.driver_name();
+            name.is_some_and(|name| &*name == NAME)
+        };
+        if let Some(device) = device.filter(|device| has_ours(device)) {
+            drop(DeviceLock::new(device));
+            waited = true;
+        }
+    }
+    waited
 }
 
 /// Returns the index of the device if it is still claimed as it was.
@@ -209,6 +242,7 @@ fn conclude(
             }
         };
         let Some(claimed) = claimed else { continue };
+        intx::see_to_pin(claimed, &locked);
         if record.state == ResetState::Unproven {
             claimed.disprove(rung);
             log_limited!(dev_warn, device, "{}\n", Unproven(rung));

@@ -156,6 +156,26 @@ released_meanwhile() {
 	check "$fault: the hardware of $2 was left alone" bears_mark "$2"
 }
 
+claim_pauses() {
+	dmesg | grep -q 'fault: a claim pauses'
+}
+
+# claimed_meanwhile ONE OTHER: a reset of one is asked for while the other is being claimed: it has
+# this driver then, but isn't claimed yet.
+claimed_meanwhile() {
+	fault="pause_claim=$((1000 + 500 * SLOWER))"
+	again "$1" "$2"
+	sysfs_write "$DRV/unbind" "$2"
+	dmesg -c >/dev/null
+	drv_errno bind "$2" >"$tmp/errno" &
+	check "$fault: $2 is being claimed" wait_for 10 claim_pauses
+	same "$fault: a reset of $1 waits for that" 0 "$(reset_errno "$1")"
+	wait
+	same "$fault: $2 is claimed" 0 "$(cat "$tmp/errno")"
+	is_fine "$1" "$fault"
+	is_fine "$2" "$fault"
+}
+
 # strict ONE OTHER: devices that were not reset since they were claimed.
 strict() {
 	fault="strict_reset=0"
@@ -210,6 +230,7 @@ for first in $RESET_DEVICES; do
 		pair "$@"
 		together "$@"
 		released_meanwhile "$@"
+		claimed_meanwhile "$@"
 		strict "$@"
 		for dev; do
 			take_back "$dev"

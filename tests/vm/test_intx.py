@@ -122,6 +122,9 @@ def test_a_storm(dom0: Dom0, irq: str) -> None:
     guest.check(f"dd if={disk} of=/dev/null bs=512 iflag=direct >/dev/null 2>&1 &")
     dom0.check(until(f"dmesg | grep -q '{told}'", 60), 90)
     assert int(dom0.check(f"setpci -s {bdf} COMMAND"), 16) & 0x400, "INTx Disable is set"
+    # A reset, which the administrator may have done under the guest, doesn't turn it on.
+    dom0.check(f"echo {bdf} >/sys/bus/pci/drivers/pciback/reset_device")
+    assert int(dom0.check(f"setpci -s {bdf} COMMAND"), 16) & 0x400, "INTx Disable is set after a reset"
     card_works(dom0, irq)
     guest.destroy()
     RUST.wait_idle(dom0, bdf)
