@@ -81,10 +81,8 @@ number_param!(
 /// - `EDOM`: an errno that no real step returns.
 #[cfg(pciback_faults)]
 pub(crate) fn before(step: ClaimStep) -> Result {
-    let millis = PAUSE_CLAIM.value();
-    if millis != 0 && matches!(step, ClaimStep::Record) {
-        pr_info!("fault: a claim pauses\n");
-        fsleep(Delta::from_millis(millis.into()));
+    if matches!(step, ClaimStep::Record) {
+        pause(PAUSE_CLAIM.value(), "a claim pauses");
     }
     if FAIL_STEP.value() == step.name().as_bytes() {
         return Err(EDOM);
@@ -103,9 +101,14 @@ pub(crate) fn skips(rung: Rung) -> bool {
 /// test can change what was planned on.
 #[cfg(pciback_faults)]
 pub(crate) fn planned() {
-    let millis = PAUSE_PLANNED.value();
+    pause(PAUSE_PLANNED.value(), "a reset was planned");
+}
+
+/// Waits so many milliseconds, unless they are 0, and says so before.
+#[cfg(pciback_faults)]
+fn pause(millis: u32, why: &str) {
     if millis != 0 {
-        pr_info!("fault: a reset was planned\n");
+        pr_info!("fault: {why}\n");
         fsleep(Delta::from_millis(millis.into()));
     }
 }

@@ -162,15 +162,13 @@ fn wait_for_claims(target: &Claimed, plan: Plan, snapshot: &Snapshot) -> bool {
     };
     let mut waited = false;
     for blocker in Blockers::new(snapshot, reset, &target.device).iter() {
-        let device = match blocker.why {
-            Why::Driver => snapshot.device(blocker.index),
-            _ => None,
+        if blocker.why != Why::Driver {
+            continue;
+        }
+        let Some(device) = snapshot.device(blocker.index) else {
+            continue;
         };
-        let has_ours = |device: &pci::Device| {
-            let name = device.driver_name();
-            name.is_some_and(|name| &*name == NAME)
-        };
-        if let Some(device) = device.filter(|device| has_ours(device)) {
+        if device.driver_name().is_some_and(|name| &*name == NAME) {
             drop(DeviceLock::new(device));
             waited = true;
         }
