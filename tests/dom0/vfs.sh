@@ -80,7 +80,7 @@ with_given() {
 	"$PBTOOL" gsi "$2" >/dev/null
 	check "$1: its driver goes" pci_unbind "$1"
 	if [ -e "$PCI/$2" ]; then
-		check "$1: the others are released" wait_for 20 given_claimed
+		check "$1: the others are released" wait_for 20 claimed_are 1
 		same "$2: is being given to a guest, so it stays" pciback "$(pci_driver "$2")"
 		same "$2: a line says so" 1 "$(dmesg | grep -c "pciback $2: its physical function is unbound .* given to a guest")"
 		sysfs_write "$DRV/unbind" "$2"
@@ -96,12 +96,9 @@ claimed_now() {
 	echo $count
 }
 
-given_claimed() {
-	[ "$(claimed_now)" = 1 ]
-}
-
-none_claimed() {
-	[ "$(claimed_now)" = 0 ]
+# claimed_are COUNT
+claimed_are() {
+	[ "$(claimed_now)" = "$1" ]
 }
 
 # logged: how many releases the log names.
@@ -124,7 +121,7 @@ goes() {
 	done
 	same "$1: its virtual functions are claimed" "$many" "$(claimed_now)"
 	with_given "$1" "$(echo "$vfs" | head -n 1)"
-	check "$1: none is claimed any more" wait_for 20 none_claimed
+	check "$1: none is claimed any more" wait_for 20 claimed_are 0
 	wait_for 20 all_logged "$many"
 	same "$1: a line for each" "$many" "$(logged)"
 	for vf in $vfs; do

@@ -38,12 +38,12 @@ def test_locked_after_it_was_removed(misuse: Dom0, which: str) -> None:
     """Nothing leads to the registers of a device that is gone, nor to the physical function of a virtual one,
     whoever has its lock."""
     folder = f"/sys/bus/pci/devices/{misuse.bdf('nvme0' if which == 'physical' else 'igb0')}"
-    keep = f"printf $(basename $(readlink -f {{}})) >{DRIVER}/gone"
     if which == "physical":
-        misuse.check(f"{keep.format(folder)}; echo 1 >{folder}/remove; dmesg -c >/dev/null")
+        device, remove = folder, f"echo 1 >{folder}/remove"
     else:
-        vfs, vf = f"{folder}/sriov_numvfs", keep.format(f"{folder}/virtfn0")
-        misuse.check(f"echo 1 >{vfs}; {vf}; echo 0 >{vfs}; dmesg -c >/dev/null")
+        device, remove = f"{folder}/virtfn0", f"echo 0 >{folder}/sriov_numvfs"
+        misuse.check(f"echo 1 >{folder}/sriov_numvfs")
+    misuse.check(f"printf $(basename $(readlink -f {device})) >{DRIVER}/gone; {remove}; dmesg -c >/dev/null")
     misuse.check(f"printf look >{DRIVER}/gone; printf drop >{DRIVER}/gone")
     said = misuse.check("dmesg | sed -n 's/.*misuse: //p'").strip()
     misuse.check("rmmod rust_pciback; echo 1 >/sys/bus/pci/rescan")
