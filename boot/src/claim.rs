@@ -7,6 +7,10 @@ use crate::{
         bdf_grammar::Pattern,
         sbdf::Sbdf, //
     },
+    log::{
+        Log,
+        REPORT, //
+    },
     machine::{
         self,
         decide,
@@ -14,6 +18,7 @@ use crate::{
     },
     rules::{
         options::words,
+        refusal::Refusal,
         wanted::Decided, //
     },
 };
@@ -39,44 +44,8 @@ const C_MODULE: &str = "xen-pciback";
 /// The longest string that a parameter takes (`param_set_charp()` in kernel/params.c).
 const LONGEST: usize = 1024;
 
-/// What the lines of a boot are kept in.
-const REPORT: &str = "run/rust-pciback";
-
-/// What is told, to whom it can be told.
-struct Log(Vec<String>);
-
-impl Log {
-    /// Says something that went wrong. The kernel's log is where somebody looks who sees no
-    /// initramfs, and shows it on the console.
-    fn error(&mut self, text: &str) {
-        eprintln!("rust-pciback: {text}");
-        self.to_kernel(3, text);
-        self.0.push(text.to_string());
-    }
-
-    /// Says what was done.
-    fn note(&mut self, text: &str) {
-        self.to_kernel(6, text);
-        self.0.push(text.to_string());
-    }
-
-    fn to_kernel(&self, level: u8, text: &str) {
-        if let Ok(mut kmsg) = fs::OpenOptions::new().write(true).open("/dev/kmsg") {
-            // One write is one line. Without this log there still is the other.
-            let _ = kmsg.write_all(format!("<{level}>rust-pciback: {text}\n").as_bytes());
-        }
-    }
-
-    /// Says what will be done and what won't.
-    fn plan(&mut self, decided: &Decided) {
-        for line in decided.lines() {
-            match line.starts_with("claim ") {
-                true => self.note(&line),
-                false => self.error(&line),
-            }
-        }
-    }
-}
+/// Why nothing is claimed where the administrator asks for that.
+const BLACKLISTED: &str = "rust_pciback is in module_blacklist= on the kernel command line";
 
 /// Loads the driver and claims what is to be claimed, for the initramfs and the start of the
 /// system. Does nothing where nothing is wanted, and without Xen.
@@ -85,11 +54,21 @@ pub(crate) fn claim(root: &Path) -> ExitCode {
     if !xen.is_ok_and(|kind| kind.trim() == "xen") {
         return ExitCode::SUCCESS;
     }
-    let mut log = Log(Vec::new());
+    let mut log = Log::new(root);
+    let report = root.join(REPORT);
     let done = match decide(root, "") {
         Ok(decided) if decided.is_empty() => return ExitCode::SUCCESS,
-        Ok(decided) => {
-            log.plan(&decided);
+        Ok(_) if machine::is_blacklisted(root, MODULE) => {
+            log.error(&format!("nothing is claimed: {BLACKLISTED}"));
+            true
+        }
+        Ok(mut decided) => {
+            // What the initramfs has claimed is out of use, so that other rules would hold now.
+            let is_claimed = |refusal: &Refusal| {
+                machine::driver(root, refusal.address).as_deref() == Some(DRIVER)
+            };
+            decided.plan.refusals.retain(|refusal| !is_claimed(refusal));
+            log.decided(&decided, &fs::read_to_string(&report).unwrap_or_default());
             claim_all(root, &decided, &mut log)
         }
         Err(error) => {
@@ -97,7 +76,8 @@ pub(crate) fn claim(root: &Path) -> ExitCode {
             false
         }
     };
-    keep_report(root, &log);
+    // Without it nothing is lost but the report.
+    let _ = log.keep(&report);
     // What was refused is told. It is no failure: the system goes on without.
     match done {
         true => ExitCode::SUCCESS,
@@ -131,17 +111,19 @@ pub(crate) fn load_xen_pciback(root: &Path, options: &str) -> ExitCode {
     if is_loaded(root) {
         return ExitCode::SUCCESS;
     }
-    match machine::absent_module(root, MODULE) {
-        None => load(root, options),
-        Some(release) => load_with(root, options, |_, decided, log| {
-            log.error(&format!(
-                "{C_MODULE}, the C driver, is loaded: there is no module {MODULE} for {release}: \
-                 install the package rust-pciback-modules-{release}"
-            ));
-            let given = words(options);
-            modprobe(C_MODULE, &given, &decided.plan.listed, log)
-        }),
-    }
+    let why = match machine::absent_module(root, MODULE) {
+        _ if machine::is_blacklisted(root, MODULE) => BLACKLISTED.to_string(),
+        None => return load(root, options),
+        Some(release) => format!(
+            "there is no module {MODULE} for {release}: install the package \
+             rust-pciback-modules-{release}"
+        ),
+    };
+    load_with(root, options, |_, decided, log| {
+        log.error(&format!("{C_MODULE}, the C driver, is loaded: {why}"));
+        let given = words(options);
+        modprobe(C_MODULE, &given, &decided.plan.listed, log)
+    })
 }
 
 /// Decides, and loads a module for that.
@@ -150,10 +132,10 @@ fn load_with(
     options: &str,
     insert: impl FnOnce(&Path, &Decided, &mut Log) -> bool,
 ) -> ExitCode {
-    let mut log = Log(Vec::new());
+    let mut log = Log::new(root);
     let loaded = match decide(root, options) {
         Ok(decided) => {
-            log.plan(&decided);
+            log.decided(&decided, "");
             insert(root, &decided, &mut log)
         }
         Err(error) => {
@@ -173,6 +155,10 @@ fn is_loaded(root: &Path) -> bool {
 
 /// Inserts the module.
 fn insert(root: &Path, decided: &Decided, log: &mut Log) -> bool {
+    if machine::is_blacklisted(root, MODULE) {
+        log.error(&format!("the driver was not loaded: {BLACKLISTED}"));
+        return false;
+    }
     // modprobe only has riddles for it: "Unknown symbol in module".
     if let Some(release) = machine::absent_module(root, MODULE) {
         log.error(&format!(
@@ -203,6 +189,8 @@ fn modprobe(module: &str, given: &[String], listed: &[Pattern], log: &mut Log) -
         }
     }
     let mut modprobe = Command::new("modprobe");
+    // The shell that this was begun from may only know what users run.
+    modprobe.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     modprobe.args(["--ignore-install", module]).args(given);
     // Behind all others, and so the one that counts.
     modprobe.arg(hide);
@@ -263,14 +251,6 @@ fn bind(root: &Path, address: Sbdf) -> io::Result<()> {
         })
 }
 
-/// Keeps what was told for who comes later (`pcibackctl doctor`).
-fn keep_report(root: &Path, log: &Log) {
-    let folder = root.join(REPORT);
-    let text = log.0.join("\n") + "\n";
-    // Without it nothing is lost but the report.
-    let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("report"), text));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,6 +296,40 @@ mod tests {
                 assert_eq!(written(&system, &format!("{native}/bind")), ADDRESS);
             }
         }
+    }
+
+    #[test]
+    fn what_the_initramfs_did_is_neither_told_nor_judged_again() {
+        let system = system(None, "");
+        system.file("sys/hypervisor/type", "xen\n");
+        system.file("sys/module/rust_pciback/initstate", "live\n");
+        let report = "claim 0000:01:00.0 /etc/rust-pciback/devices.d/disk.conf\n";
+        system.file(REPORT, report);
+        let store = "etc/rust-pciback/devices.d";
+        system.file(&format!("{store}/disk.conf"), "address=01:00.0\n");
+        system.file(&format!("{store}/none.conf"), "address=02:00.0\n");
+        let path = "sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0";
+        system.link(&format!("{path}/driver"), "../drivers/pciback");
+        let refused = "refuse 0000:02:00.0 /etc/rust-pciback/devices.d/none.conf: there is no device at this address\n";
+        for _ in 0..2 {
+            // The record of what holds root is in the initramfs only.
+            assert_eq!(claim(&system.0), ExitCode::SUCCESS);
+            let now = fs::read_to_string(system.0.join(REPORT)).unwrap();
+            assert_eq!(now, format!("{report}{refused}"));
+        }
+    }
+
+    #[test]
+    fn a_module_that_is_blacklisted_is_not_asked_for() {
+        let system = system(None, "");
+        system.file("sys/hypervisor/type", "xen\n");
+        system.file("proc/cmdline", "module_blacklist=rust_pciback\n");
+        system.file("etc/rust-pciback/devices.d/disk.conf", "address=01:00.0\n");
+        assert_eq!(claim(&system.0), ExitCode::SUCCESS);
+        let report = fs::read_to_string(system.0.join(REPORT)).unwrap();
+        assert_eq!(report, format!("nothing is claimed: {BLACKLISTED}\n"));
+        assert_eq!(load(&system.0, ""), ExitCode::from(1));
+        assert_eq!(written(&system, "pciback/new_slot"), "");
     }
 
     #[test]

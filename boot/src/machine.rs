@@ -13,6 +13,7 @@ use crate::{
             Place, //
         },
         in_use,
+        options::words,
         record::Record,
         tree::Tree,
         wanted::{
@@ -60,6 +61,8 @@ fn device(link: &Path) -> Option<Device> {
         place: Place::of_sysfs(&link.canonicalize().ok()?)?,
         class: number("class")?.to_be_bytes()[1],
         boot_vga: fs::read_to_string(link.join("boot_vga")).is_ok_and(|text| text.trim() == "1"),
+        // pci_bridge_attrs_are_visible() in drivers/pci/pci-sysfs.c.
+        is_bridge: link.join("secondary_bus_number").exists(),
     })
 }
 
@@ -115,23 +118,55 @@ pub(crate) fn is_anything_wanted(root: &Path) -> bool {
     !decided.is_empty()
 }
 
-/// Reads everything and decides. `arguments` is what modprobe was told.
+/// Reads everything and decides what to claim now. `arguments` is what modprobe was told.
 ///
 /// # Errors
 ///
 /// - Those of reading the folder of all devices.
 pub(crate) fn decide(root: &Path, arguments: &str) -> io::Result<Decided> {
+    decide_by(root, arguments, Record::at_boot)
+}
+
+/// Decides as the initramfs will that is made now.
+///
+/// # Errors
+///
+/// - Those of reading the folder of all devices.
+pub(crate) fn decide_for_next_boot(root: &Path) -> io::Result<Decided> {
+    decide_by(root, "", |record| record)
+}
+
+/// Decides; `known` is what counts of the devices in use where no initramfs has a record of them.
+fn decide_by(
+    root: &Path,
+    arguments: &str,
+    known: impl FnOnce(Record) -> Record,
+) -> io::Result<Decided> {
     let machine = read(root)?;
     let record = match Root(root).read(RECORD) {
         Some(text) => Record::parse(&text),
-        None => in_use(root, &machine).at_boot(),
+        None => known(in_use(root, &machine)),
     };
     Ok(gather(&Root(root), arguments).decide(&machine, &record))
+}
+
+/// Returns `true` if the kernel's command line keeps a module from being loaded
+/// (`module_blacklist=` in kernel/module/main.c).
+pub(crate) fn is_blacklisted(root: &Path, module: &str) -> bool {
+    let line = Root(root).read("/proc/cmdline").unwrap_or_default();
+    let words = words(&line);
+    let lists = words
+        .iter()
+        .filter_map(|word| word.strip_prefix("module_blacklist="));
+    lists
+        .flat_map(|list| list.split(','))
+        .any(|name| name.replace('-', "_") == module)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::in_use_tests::System;
 
     #[test]
     fn a_module_is_found_in_the_list_of_depmod() {
@@ -143,5 +178,36 @@ mod tests {
             assert!(has_module(&format!("{list}{file}:\n"), "rust_pciback"));
         }
         assert!(!has_module("", "rust_pciback"));
+    }
+
+    /// What the module has no parameter for would keep it from being loaded.
+    #[test]
+    fn the_module_is_told_what_it_knows() {
+        let system = System::new();
+        system.device(1, "0x010802\n");
+        let decided = decide(&system.0, "permissive=1 verbose_request=1").unwrap();
+        let names = decided.parameters.iter().map(|given| given.name.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["permissive"]);
+        let faults = decided.faults.iter().map(|fault| fault.why.as_str());
+        let expected = ["verbose_request is an option of xen-pciback only"];
+        assert_eq!(faults.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_command_line_can_keep_a_module_out() {
+        let system = System::new();
+        for (line, expected) in [
+            ("quiet", false),
+            ("module_blacklist=igb,rust_pcibacks", false),
+            ("quiet module_blacklist=igb,rust_pciback\n", true),
+            ("module_blacklist=rust-pciback", true),
+        ] {
+            system.file("proc/cmdline", line);
+            assert_eq!(
+                is_blacklisted(&system.0, "rust_pciback"),
+                expected,
+                "{line}"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod claim;
 #[cfg(test)]
 mod in_use_tests;
+mod log;
 mod machine;
 mod root;
 // Some of it is for pcibackctl only.
@@ -27,6 +28,10 @@ mod driver {
 
 use std::{
     env,
+    io::{
+        self,
+        Write, //
+    },
     path::{
         Path,
         PathBuf, //
@@ -76,7 +81,7 @@ fn main() -> ExitCode {
 
 /// Prints what would be claimed; fails where something that is wanted would not be.
 fn print_plan(root: &Path) -> ExitCode {
-    let decided = match machine::decide(root, "") {
+    let decided = match machine::decide_for_next_boot(root) {
         Ok(decided) => decided,
         Err(error) => {
             eprintln!("pciback-boot: cannot read the devices of this machine: {error}");
@@ -84,7 +89,8 @@ fn print_plan(root: &Path) -> ExitCode {
         }
     };
     for line in decided.lines() {
-        println!("{line}");
+        // Who reads it may have seen enough.
+        let _ = writeln!(io::stdout(), "{line}");
     }
     match decided.is_fulfilled() {
         true => ExitCode::SUCCESS,

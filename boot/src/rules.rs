@@ -5,11 +5,13 @@
 //! be refused.
 
 pub(crate) mod device;
+pub(crate) mod forbidden;
 pub(crate) mod identity;
 pub(crate) mod in_use;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod record;
+pub(crate) mod refusal;
 pub(crate) mod store;
 pub(crate) mod tree;
 pub(crate) mod wanted;

@@ -21,6 +21,8 @@ pub(crate) struct Device {
     pub(crate) class: u8,
     /// Firmware had its console there.
     pub(crate) boot_vga: bool,
+    /// It leads to another bus.
+    pub(crate) is_bridge: bool,
 }
 
 impl Device {

@@ -62,6 +62,12 @@ impl Place {
         (way.len() > 1).then(|| Self(way.join("/")))
     }
 
+    /// Returns `true` if the way leads through the function of another one.
+    pub(crate) fn is_below(&self, other: &Self) -> bool {
+        let rest = self.0.strip_prefix(&other.0);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// Parses the written form.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/');

@@ -94,10 +94,10 @@ pub(crate) fn of_arguments(text: &str) -> Vec<Given> {
     words(text).iter().map(|word| Given::of(word)).collect()
 }
 
-/// Returns `true` for a parameter of the C driver alone. The first is an attribute of each device
-/// here, the second has nothing to set: requests are told in the log as debugging messages.
+/// Returns `true` for a parameter of the C driver alone: here requests are told in the log as
+/// debugging messages.
 pub(crate) fn is_of_c_driver_only(name: &str) -> bool {
-    matches!(name, "permissive" | "verbose_request")
+    name == "verbose_request"
 }
 
 #[cfg(test)]
