@@ -19,12 +19,10 @@ pub(crate) use self::host::{
 use crate::{
     boot::rules::{
         device::Device as Function,
-        plan::{
-            objections,
-            Plan,
-            Why, //
-        },
+        forbidden::objections,
+        plan::Plan,
         record::Record,
+        refusal::Why,
         wanted::Fault, //
     },
     boot_store::{
@@ -169,7 +167,11 @@ impl Need {
             Why::PerhapsRoot => Some(Self::PerhapsRoot),
             Why::Gpu => Some(Self::OnlyDisplay),
             Why::Network => Some(Self::OnlyNetwork),
-            Why::Root | Why::Absent(_) | Why::OtherId { .. } | Why::OtherAddress(_) => None,
+            Why::Root
+            | Why::Absent(_)
+            | Why::OtherId { .. }
+            | Why::OtherAddress(_)
+            | Why::Bridge => None,
         }
     }
 }

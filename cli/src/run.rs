@@ -80,9 +80,9 @@ pub(crate) fn carry_out(
 }
 
 /// Returns `true` for a step that may have done something when it fails: some of several devices
-/// were claimed, or a file is there that isn't on the disk yet.
+/// were claimed, a file is there that isn't on the disk yet, or one initramfs of several was made.
 fn may_be_done_partly(step: &Step) -> bool {
-    step.path.ends_with("/probe") || matches!(step.act, Act::Keep(_))
+    step.path.ends_with("/probe") || matches!(step.act, Act::Keep(_) | Act::Run)
 }
 
 /// Takes back what the steps before `failed` did, last first, and where that one was done partly,
@@ -90,6 +90,8 @@ fn may_be_done_partly(step: &Step) -> bool {
 /// back.
 fn take_back(host: &Host, steps: &[Step], failed: usize, partly: bool) -> Vec<(String, io::Error)> {
     let mut left = Vec::new();
+    let broken = steps.get(failed).filter(|_| partly);
+    let was_probed = broken.is_some_and(|step| step.path.ends_with("/probe"));
     let done = steps.iter().take(failed + usize::from(partly));
     for (path, act) in done.rev().flat_map(|step| &step.undo) {
         let Err(error) = perform(host, path, act) else {
@@ -98,14 +100,23 @@ fn take_back(host: &Host, steps: &[Step], failed: usize, partly: bool) -> Vec<(S
         let is_gone = error.kind() == io::ErrorKind::NotFound;
         // Of those that were not claimed there is nothing to take back, nor of a driver that didn't
         // come, or of a file that isn't there.
-        let is_nothing = (partly && path.ends_with("/pciback/unbind"))
+        let is_nothing = (was_probed && path.ends_with("/pciback/unbind"))
             || (is_gone && path.ends_with("/driver/unbind"))
             || (is_gone && *act == Act::Remove);
         if !is_nothing {
             left.push((path.clone(), error));
         }
     }
+    // A program that makes something of these files may have done it in part.
+    if let Some(step) = broken.filter(|step| step.act == Act::Run) {
+        left.extend(run_again(host, step));
+    }
     left
+}
+
+fn run_again(host: &Host, step: &Step) -> Option<(String, io::Error)> {
+    let error = perform(host, &step.path, &step.act).err()?;
+    Some((step.path.clone(), error))
 }
 
 fn perform(host: &Host, path: &str, act: &Act) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! What there is to say of one device, and the list of them.
 
 use crate::{
-    boot::rules::plan::Refusal,
+    boot::rules::refusal::Refusal,
     boot_store::By,
     driver::pure::reset_plan::Rung,
     machine::{

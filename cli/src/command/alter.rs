@@ -25,7 +25,8 @@ use crate::{
             Account, //
         },
         Device,
-        Machine, //
+        Machine,
+        DRIVER_DIR, //
     },
     planner::Hierarchy,
     progress::Progress,
@@ -56,8 +57,9 @@ pub(crate) struct Changes {
     pub(crate) steps: Vec<Step>,
     /// The devices as they are now; empty for a dry run.
     pub(crate) devices: Vec<After>,
-    /// Of `reset`: what failed, null if nothing did. Of others, which are taken back when something
-    /// fails, that is a document of its own.
+    /// What failed of `reset`, or of a `release` after which a device is claimed again; null if
+    /// nothing did. Of others, which are taken back when something fails, that is a document of its
+    /// own.
     pub(crate) error: Option<Failure>,
 }
 
@@ -179,6 +181,9 @@ impl Context {
             .iter()
             .map(|device| self.after(command, &now, device));
         changes.devices = after.collect();
+        if command == "release" {
+            changes.error = claimed_again(&now, &changes);
+        }
         if let Some(broken) = broken {
             changes.not_reset_after(broken.begun);
             changes.error = Some(broken.failure);
@@ -324,6 +329,28 @@ impl Changes {
             }
         }
     }
+}
+
+/// Returns what to say of the first device that should have been released and is claimed.
+fn claimed_again(now: &Machine, changes: &Changes) -> Option<Failure> {
+    let released: BTreeSet<&str> = changes
+        .steps
+        .iter()
+        .filter(|step| step.path.ends_with("/drivers_probe"))
+        .map(|step| step.device.as_str())
+        .collect();
+    let mut devices = now.devices.iter();
+    let device = devices.find(|device| {
+        device.claimed.is_some() && released.contains(device.sbdf.to_string().as_str())
+    })?;
+    let (cause, mend) = match change::listed_above(now, device) {
+        Some(sbdf) => (
+            format!("the driver claimed it again, as {sbdf} above it is listed"),
+            format!("echo {sbdf} >{DRIVER_DIR}/remove_slot, then release it again"),
+        ),
+        None => ("somebody claimed it again".to_string(), String::new()),
+    };
+    Some(Failure::new(Code::Failed, cause, mend).of(device.sbdf.to_string()))
 }
 
 fn when(arguments: &ChangeArguments) -> When {

@@ -22,9 +22,9 @@ use super::{
 use crate::{
     boot::rules::{
         device::Device as Function,
+        forbidden::objections,
         identity::Id,
         in_use,
-        plan::objections,
         wanted, //
     },
     boot_store,
@@ -112,6 +112,7 @@ fn function(files: &dyn Files, device: &Device) -> Option<Function> {
         place: boot_store::place(device)?,
         class,
         boot_vga: class == Function::DISPLAY && boot_vga().as_deref() == Some("1"),
+        is_bridge: !device.is_endpoint(),
     })
 }
 

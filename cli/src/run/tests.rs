@@ -75,6 +75,22 @@ fn a_step_that_fails_when_a_signal_came_says_both() {
 }
 
 #[test]
+fn a_program_that_failed_runs_again_when_its_files_are_as_before() {
+    let root = folder(&[]);
+    let kept = "/etc/devices.d/0000:01:00.0.conf";
+    let mut keep = write(kept, "", &[]);
+    keep.act = Act::Keep("address=0000:01:00.0\n".to_string());
+    keep.undo = vec![(kept.to_string(), Act::Remove)];
+    let mut run = write("/update-initrd", "", &[]);
+    run.act = Act::Run;
+    let failed = carry_out(&Host::new(root.path()), &[keep, run], || None, |_| ()).unwrap_err();
+    assert!(!root.path().join(&kept[1..]).exists());
+    // It can't be run in another root, so it has failed both times.
+    let left: Vec<&str> = failed.left.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!((failed.step, left), (1, vec!["/update-initrd"]));
+}
+
+#[test]
 fn what_is_kept_is_for_all_to_read_and_leaves_nothing_when_it_fails() {
     let root = folder(&[]);
     let place = root.path().join("etc/devices.d/0000:01:00.0.conf");
