@@ -31,6 +31,7 @@ pub(crate) mod messages;
 pub(crate) mod msix;
 pub(crate) mod ordered_log;
 pub(crate) mod pm;
+mod power;
 mod ready;
 pub(crate) mod record;
 pub(crate) mod registry;

@@ -5,6 +5,7 @@
 use super::{
     export::{
         export,
+        Export,
         NotExported, //
     },
     guest::{
@@ -54,7 +55,7 @@ impl Guest {
             let _ = list.push_within_capacity(export);
         }
         uses.exports = kept;
-        let outcome = self.export(uses, entry);
+        let outcome = self.export(uses, entry, old.first());
         if !matches!(
             outcome,
             Ok(AttachOutcome::Exported | AttachOutcome::Refused(..))
@@ -67,18 +68,23 @@ impl Guest {
         outcome
     }
 
-    /// Exports one device.
+    /// Exports one device; `before`: the export of it that this replaces.
     ///
     /// # Errors
     ///
     /// - `ENOMEM`: no memory.
     /// - xenstored's errno.
-    pub(super) fn export(&self, uses: &mut Uses, entry: &ListedDevice) -> Result<AttachOutcome> {
+    pub(super) fn export(
+        &self,
+        uses: &mut Uses,
+        entry: &ListedDevice,
+        before: Option<&Export>,
+    ) -> Result<AttachOutcome> {
         let Some(sbdf) = entry.device else {
             return Ok(AttachOutcome::Refused(EINVAL, "no device address"));
         };
         uses.exports.reserve(1, GFP_KERNEL)?;
-        let export = match export(sbdf, self.domain, &uses.exports) {
+        let export = match export(sbdf, self.domain, &uses.exports, before) {
             Ok(export) => export,
             Err(NotExported::Refused(error, why)) => return Ok(AttachOutcome::Refused(error, why)),
             Err(NotExported::Later { retry }) => return Ok(AttachOutcome::Later { retry }),
@@ -95,7 +101,7 @@ impl Guest {
         dev_info!(&export.claimed.device, "used by domain {}\n", self.domain);
         if let Some(why) = export.withheld {
             if let Ok(text) = refused(entry, why) {
-                self.complain(EPERM, &text);
+                self.complain_or_log(EPERM, &text);
             }
         }
         // There is room.

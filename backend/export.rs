@@ -143,7 +143,8 @@ fn model() -> Model {
 }
 
 /// Exports a device: from here on the domain uses it. Sleeps while the device is being reset on
-/// behalf of a neighbour, for ten seconds at most.
+/// behalf of a neighbour, for ten seconds at most. `before`: the domain's export of it before it
+/// was claimed anew; the guest, which isn't told, goes on seeing it at the same place.
 ///
 /// # Errors
 ///
@@ -152,18 +153,25 @@ fn model() -> Model {
 /// - `UsedBy`: another domain uses it.
 /// - `Later`: it is being reset or cleaned; or the system is about to sleep.
 /// - `Failed`, `ENOMEM`: no memory.
-pub(super) fn export(sbdf: Sbdf, domain: DomId, others: &[Export]) -> Result<Export, NotExported> {
+pub(super) fn export(
+    sbdf: Sbdf,
+    domain: DomId,
+    others: &[Export],
+    before: Option<&Export>,
+) -> Result<Export, NotExported> {
     let not_claimed = || NotExported::Refused(ENODEV, "it is not claimed by pciback");
     let claimed = registry::find(sbdf).ok_or_else(not_claimed)?;
     if !claimed.is_endpoint() {
         return Err(NotExported::Refused(EPERM, "it is a bridge"));
     }
-    let placed = place(
-        model(),
-        others.iter().filter_map(|export| export.placed.as_ref()),
-        sbdf,
-        claimed.device.is_virtual_function(),
-    );
+    let placed = before.and_then(|before| before.placed).or_else(|| {
+        place(
+            model(),
+            others.iter().filter_map(|export| export.placed.as_ref()),
+            sbdf,
+            claimed.device.is_virtual_function(),
+        )
+    });
     // Whoever ends a use schedules the guests that wait.
     if claimed.holder().is_leaving() {
         return Err(NotExported::Later { retry: false });

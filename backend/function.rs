@@ -17,12 +17,13 @@ use crate::{
             Hardware, //
         },
         intx,
+        registry,
         sender::{
             self,
             Sender, //
-        },
+        }, //
     },
-    hypercall::pirq,
+    hypercall::pirq::GsiPirq,
     kapi::{
         log::log_limited,
         pci::{
@@ -39,6 +40,7 @@ use crate::{
             Rights,
             Unfit, //
         },
+        device_state::Holder,
         domid::DomId,
         pciif::{
             self,
@@ -77,6 +79,8 @@ struct State {
     guest_use: GuestUse,
     /// A write was ignored, and the administrator told of it.
     warned: bool,
+    /// The guest's PIRQ of the device's GSI.
+    line: Option<GsiPirq>,
 }
 
 impl State {
@@ -88,7 +92,7 @@ impl State {
                 log_limited!(
                     dev_warn,
                     &claimed.device,
-                    "quirks: the field at {:x} has rules already, isn't aligned, or is one too many\n",
+                    "quirks: field at {:#x} ignored: it overlaps another, isn't aligned, or is one too many\n",
                     field.offset
                 );
             }
@@ -118,7 +122,8 @@ impl PvFunction {
         };
         let identity = hardware.identity();
         space.describe(&identity, &hardware).map_err(errno)?;
-        let begun = space.begin(interrupt_line(claimed, domain), &hardware);
+        let (number, line) = interrupt_line(claimed, domain).unzip();
+        let begun = space.begin(number.unwrap_or(0), &hardware);
         let latched = begun
             .and_then(|begun| begun.carry_out(|effect| hardware.act(effect)))
             .map_err(|_| ENODEV)?;
@@ -134,6 +139,7 @@ impl PvFunction {
                     latched,
                     guest_use,
                     warned: false,
+                    line,
                 }),
             }),
             GFP_KERNEL,
@@ -195,7 +201,14 @@ impl PvFunction {
     /// more. What a reset doesn't undo is undone.
     pub(super) fn end(&self) {
         let lock = DeviceLock::new(&self.claimed.device);
-        self.state.lock().ended = true;
+        let line = {
+            let mut state = self.state.lock();
+            state.ended = true;
+            state.line.take()
+        };
+        if let Some(line) = line.filter(|_| shares_line(&self.claimed, self.domain)) {
+            line.leave();
+        }
         // Another driver may have the device by now: its release has done the same.
         if !self.claimed.is_claimed() {
             return;
@@ -261,17 +274,18 @@ impl PvFunction {
     }
 }
 
-/// Returns the guest's PIRQ of the device's GSI, which the Interrupt Line register says: 0 if there
-/// is none, or none that the register has room for.
-fn interrupt_line(claimed: &Claimed, domain: DomId) -> u8 {
-    let Some(gsi) = claimed.interrupts.gsi else {
-        return 0;
-    };
-    let pirq = pirq::of_gsi(claimed.dom0, domain, gsi.number);
-    let line = pirq.and_then(|pirq| u8::try_from(pirq).map_err(|_| ERANGE));
-    line.unwrap_or_else(|error| {
+/// Returns the guest's PIRQ of the device's GSI, which the Interrupt Line register says; `None` if
+/// there is none, or none that the register has room for.
+fn interrupt_line(claimed: &Claimed, domain: DomId) -> Option<(u8, GsiPirq)> {
+    let gsi = claimed.interrupts.gsi?;
+    let found = GsiPirq::of(claimed.dom0, domain, gsi.number);
+    let line = found.and_then(|line| match u8::try_from(line.number()) {
+        Ok(number) => Ok((number, line)),
+        Err(_) => Err(ERANGE),
+    });
+    line.inspect_err(|error| {
         // Of a domain that has ended there is nothing to say.
-        if error != ESRCH {
+        if *error != ESRCH {
             log_limited!(
                 dev_warn,
                 &claimed.device,
@@ -279,6 +293,17 @@ fn interrupt_line(claimed: &Claimed, domain: DomId) -> u8 {
                 error.to_errno()
             );
         }
-        0
     })
+    .ok()
+}
+
+/// Returns `true` if a domain has another device with the same GSI, or nobody can tell.
+fn shares_line(claimed: &Arc<Claimed>, domain: DomId) -> bool {
+    let gsi = |claimed: &Claimed| claimed.interrupts.gsi.map(|gsi| gsi.number);
+    let shares = |other: &Arc<Claimed>| {
+        gsi(other) == gsi(claimed)
+            && other.holder() == Holder::Domain(domain)
+            && !Arc::ptr_eq(other, claimed)
+    };
+    registry::all().map_or(true, |all| all.iter().any(shares))
 }

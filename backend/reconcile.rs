@@ -233,7 +233,7 @@ impl Guest {
                 Some(export) if registry::find(export.sbdf).is_none() => continue,
                 Some(_) => self.export_anew(uses, &entry)?,
                 None if Fate::of(entry.state, false) != Fate::Export => continue,
-                None => self.export(uses, &entry)?,
+                None => self.export(uses, &entry, None)?,
             };
             match outcome {
                 AttachOutcome::Exported => {}

@@ -41,15 +41,18 @@ impl Guest {
         let refusal = (entry.device, error.to_errno());
         if !uses.refused.contains(&refusal) && uses.refused.len() < MOST_REFUSED {
             uses.refused.push(refusal, GFP_KERNEL)?;
-            let text = core::str::from_utf8(text.to_bytes()).unwrap_or("");
-            log_limited!(
-                pr_warn,
-                "domain {}: {text} ({})\n",
-                self.domain,
-                error.to_errno()
-            );
+            self.log(error, &text);
         }
         Ok(())
+    }
+
+    /// Complains to the toolstack, where xenbus has the directory, and in the log.
+    pub(super) fn complain_or_log(&self, error: Error, text: &CStr) {
+        if self.is_bound() {
+            self.complain(error, text);
+        } else {
+            self.log(error, text);
+        }
     }
 
     /// Complains to the toolstack, and in the log.
@@ -58,6 +61,16 @@ impl Guest {
             device.error(error, text);
             Ok(())
         });
+    }
+
+    fn log(&self, error: Error, text: &CStr) {
+        let text = core::str::from_utf8(text.to_bytes()).unwrap_or("");
+        log_limited!(
+            pr_warn,
+            "domain {}: {text} ({})\n",
+            self.domain,
+            error.to_errno()
+        );
     }
 }
 

@@ -43,6 +43,11 @@ impl From<Error> for NotListed {
     }
 }
 
+/// The longest that anybody waits for a guest's use to end, in milliseconds. The kernel gives a
+/// device a minute to come back from a reset (`PCIE_RESET_READY_POLL_MS`, drivers/pci/pci.h); then
+/// the next rung is tried, and the next.
+const LEAVING_PATIENCE: u32 = 200_000;
+
 impl Claimed {
     /// The toolstack asks for the device's GSI, see `DeviceState::assign`. Doesn't sleep.
     ///
@@ -119,10 +124,10 @@ impl Claimed {
     ///
     /// # Errors
     ///
-    /// - `EAGAIN`: it takes more than `patience` milliseconds.
+    /// - `EAGAIN`: it takes too long.
     /// - `ERESTARTSYS`: a signal came first.
-    pub(crate) fn wait_left(&self, patience: u32) -> Result {
-        self.wait(msecs_to_jiffies(patience), |state| {
+    pub(crate) fn wait_left(&self) -> Result {
+        self.wait(msecs_to_jiffies(LEAVING_PATIENCE), |state| {
             !state.holder(clock::now()).is_leaving()
         })
         .map(drop)

@@ -8,8 +8,7 @@ use crate::{
         pci::{
             Assigned,
             DeviceExt,
-            Locked,
-            Unlocked, //
+            Locked, //
         },
     },
     pure::base_address::{
@@ -56,8 +55,12 @@ impl Bars {
 
 /// Reads a register: all ones from a device that doesn't answer.
 fn read(locked: &Locked<'_>, bar: u8) -> u32 {
+    locked.read_u32(offset(bar))
+}
+
+fn offset(bar: u8) -> c_int {
     let offset = c_int::from(bar).saturating_mul(4);
-    locked.read_u32(offset.saturating_add(bindings::PCI_BASE_ADDRESS_0 as c_int))
+    offset.saturating_add(bindings::PCI_BASE_ADDRESS_0 as c_int)
 }
 
 /// Returns `true` if the registers hold what the kernel gave to the device
@@ -87,11 +90,26 @@ impl Locked<'_> {
         // Of a device that a driver has let go of the kernel doesn't know the state, and waking it
         // up takes more than a look.
         let in_d0 = |control| u32::from(control) & bindings::PCI_PM_CTRL_STATE_MASK == 0;
-        if !self.is_awake() && !self.device().pm_control().is_some_and(in_d0) {
+        if !self.is_awake() && !self.pm_control().is_some_and(in_d0) {
             self.wake()?;
         }
         fault::point("address registers")?;
         self.has_addresses().then_some(()).ok_or(EIO)
+    }
+
+    /// Writes the addresses that the kernel gave to the device, which must decode nothing, into its
+    /// registers.
+    pub(super) fn write_addresses(&self) {
+        for bar in (0u8..).take(COUNT) {
+            let Some(Assigned { space, address }) = self.assigned(bar) else {
+                continue;
+            };
+            // CAST: The lower half; bits that say the kind are read-only.
+            self.write_u32(offset(bar), address as u32);
+            if space == Space::Memory64 {
+                self.write_u32(offset(bar.saturating_add(1)), (address >> 32) as u32);
+            }
+        }
     }
 
     /// Returns `true` if the device, which is awake, has the addresses that the kernel gave it.

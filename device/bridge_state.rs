@@ -13,11 +13,18 @@ use kernel::{
     prelude::*, //
 };
 
-/// Bits of Slot Control that make a port report cards that come and go and links that go up and
-/// down (PCIe r6.0 sec 7.5.3.10), and the status of the latter two (sec 7.5.3.11).
-const EVENTS: u16 = (bindings::PCI_EXP_SLTCTL_HPIE
+/// Bits of Slot Control that make a port report events: buttons, faults, latches, cards that come
+/// and go, commands that are done, links that go up and down (PCIe r6.0 sec 7.5.3.10). Not Hot-Plug
+/// Interrupt Enable: pciehp keeps the last value that it wrote, made of what it read, and takes no
+/// interrupt while that bit is missing there.
+const EVENTS: u16 = (bindings::PCI_EXP_SLTCTL_ABPE
+    | bindings::PCI_EXP_SLTCTL_PFDE
+    | bindings::PCI_EXP_SLTCTL_MRLSCE
     | bindings::PCI_EXP_SLTCTL_PDCE
+    | bindings::PCI_EXP_SLTCTL_CCIE
     | bindings::PCI_EXP_SLTCTL_DLLSCE) as u16;
+
+/// The status of cards that came or went, and of links that went up or down (sec 7.5.3.11).
 const CHANGED: u16 = (bindings::PCI_EXP_SLTSTA_PDC | bindings::PCI_EXP_SLTSTA_DLLSC) as u16;
 
 /// Bits of Link Control that make a port report changes of its bandwidth (sec 7.5.3.7), by the same
@@ -26,8 +33,8 @@ const BANDWIDTH: u16 = (bindings::PCI_EXP_LNKCTL_LBMIE | bindings::PCI_EXP_LNKCT
 
 /// A hot-plug port that was silenced.
 struct Silenced {
-    /// Its Slot Control before.
-    control: u16,
+    /// Which of [`EVENTS`] it had.
+    events: u16,
     /// Which of [`BANDWIDTH`] it had.
     bandwidth: u16,
     /// What was in its slot before.
@@ -134,21 +141,25 @@ impl CfgLocked<'_> {
 
     /// Turns the events of a hot-plug port on again, and leaves a saved configuration behind as the
     /// port's driver did. Events meanwhile are those of the reset, and dropped, unless the slot
-    /// isn't as it was: then its driver is to look, as after its own resets
-    /// (`pciehp_ignore_link_change()`, which also sees that another card is there).
+    /// isn't as it was: then its driver gets them, if the port still has them. (After its own
+    /// resets `pciehp_ignore_link_change()` makes one up, and sees that another card is there.) A
+    /// port that doesn't answer stays as it is.
     pub(crate) fn resume_bridge(&self, state: BridgeState) {
+        if Command::read(self).is_none() {
+            return;
+        }
         if let Some(before) = state.silenced {
             if self.slot() == before.slot {
                 // Written as ones to be cleared.
                 self.write_express(bindings::PCI_EXP_SLTSTA, CHANGED);
             }
-            self.write_express(bindings::PCI_EXP_SLTCTL, before.control);
-            self.set_express(bindings::PCI_EXP_LNKCTL, before.bandwidth);
+            self.set_express(bindings::PCI_EXP_SLTCTL, before.events);
+            if before.bandwidth != 0 {
+                self.set_express(bindings::PCI_EXP_LNKCTL, before.bandwidth);
+            }
         }
-        if Command::read(self).is_some() {
-            // An error leaves things as without it.
-            let _ = self.save_state();
-        }
+        // An error leaves things as without it.
+        let _ = self.save_state();
     }
 
     /// Reads what is in the slot.
@@ -170,12 +181,14 @@ impl CfgLocked<'_> {
             return None;
         }
         let silenced = Silenced {
-            control,
+            events: control & EVENTS,
             bandwidth: self.read_express(bindings::PCI_EXP_LNKCTL) & BANDWIDTH,
             slot: self.slot(),
         };
-        self.write_express(bindings::PCI_EXP_SLTCTL, control & !EVENTS);
-        self.clear_express(bindings::PCI_EXP_LNKCTL, BANDWIDTH);
+        self.clear_express(bindings::PCI_EXP_SLTCTL, EVENTS);
+        if silenced.bandwidth != 0 {
+            self.clear_express(bindings::PCI_EXP_LNKCTL, BANDWIDTH);
+        }
         Some(silenced)
     }
 }

@@ -18,7 +18,8 @@ use crate::{
         clock,
         pci::{
             DeviceExt,
-            Header, //
+            Header,
+            Locked, //
         },
         xen::{
             self,
@@ -114,15 +115,16 @@ pub(super) struct Books {
 
 impl Claimed {
     /// Collects what a claim found out. `in_use`: the device was released while a domain used it.
-    pub(crate) fn new(
-        device: &pci::Device,
+    pub(crate) fn new<'a>(
+        locked: &'a Locked<'a>,
         dom0: Dom0,
         interrupts: Interrupts,
         saved: SavedState,
         last: ResetRecord,
         unproven: Rungs,
         in_use: bool,
-    ) -> impl PinInit<Self> + use<'_> {
+    ) -> impl PinInit<Self> + use<'a> {
+        let device = locked.device();
         let sbdf = device.sbdf();
         let books = Books {
             state: DeviceState::claimed(last.state, in_use, clock::now()),
@@ -135,7 +137,7 @@ impl Claimed {
             sbdf,
             dom0,
             interrupts,
-            was_offered_method: was_offered_method(device),
+            was_offered_method: was_offered_method(locked),
             saved,
             books <- kernel::new_spinlock!(books),
             ended <- kernel::new_condvar!(),

@@ -6,15 +6,19 @@
 use super::{
     claimed::Claimed,
     command::Command,
-    intx, //
+    intx,
+    power, //
 };
 use crate::{
-    kapi::pci::{
-        DeviceExt,
-        Header,
-        Locked,
-        Region,
-        Unlocked, //
+    kapi::{
+        log::log_limited,
+        pci::{
+            DeviceExt,
+            Header,
+            Locked,
+            Region,
+            Unlocked, //
+        },
     },
     pure::config_space::{
         Device,
@@ -24,13 +28,15 @@ use crate::{
         Identity,
         Layout,
         Place,
-        PowerState,
         Registers,
         Resource,
         Size, //
     },
 };
-use kernel::ffi::c_int;
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
 
 /// A device that a guest uses, while its lock is held.
 pub(crate) struct Hardware<'a> {
@@ -46,7 +52,7 @@ pub(crate) struct GuestUse {
     /// The guest has the device enabled. (For the kernel none is: the claim only leaves it
     /// decoding.)
     enabled: bool,
-    /// It didn't go to a power state. The kernel logs that, so it is asked no more.
+    /// It didn't go to a power state, and is told no more.
     is_stuck: bool,
 }
 
@@ -147,20 +153,16 @@ impl<'a> Hardware<'a> {
                 locked.set_intx(on && intx::is_allowed(self.claimed));
                 Ok(())
             }
+            Effect::Power(_) if self.guest_use.is_stuck => Err(Error::Failed),
             Effect::Power(state) => {
-                let number = match state {
-                    PowerState::D0 => 0,
-                    PowerState::D1 => 1,
-                    PowerState::D2 => 2,
-                    PowerState::D3Hot => 3,
-                };
-                if self.guest_use.is_stuck || !locked.has_power_state(number) {
-                    return Err(Error::Failed);
-                }
-                let result = locked.set_power_state(number);
-                if state == PowerState::D0 {
-                    self.claimed.saved.restore_decode(locked);
-                }
+                let result = power::set(self.claimed, locked, state).inspect_err(|error| {
+                    log_limited!(
+                        dev_warn,
+                        locked.device(),
+                        "doesn't go to the power state that its guest asks for ({})\n",
+                        error.to_errno()
+                    );
+                });
                 self.guest_use.is_stuck = result.is_err();
                 result.map_err(|_| Error::Failed)
             }

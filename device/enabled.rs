@@ -61,7 +61,10 @@ impl Enabled {
             command.write(locked);
         } else {
             Command::QUIET.write(locked);
-            dev_err!(locked.device(), "has lost its addresses: left disabled\n");
+            dev_err!(
+                locked.device(),
+                "has lost its addresses, left disabled: remove it and rescan\n"
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         listed_methods,
         DeviceExt,
         Header,
+        Locked,
         PciDevices,
         Unlocked, //
     },
@@ -22,14 +23,15 @@ use kernel::{
 /// Returns `true` if the kernel offered any reset method when it found the device, as far as the
 /// device shows it. (It doesn't show `device_specific` and `acpi`; if they were the only ones, the
 /// answer is `false`.)
-pub(crate) fn was_offered_method(device: &pci::Device) -> bool {
+pub(crate) fn was_offered_method(locked: &Locked<'_>) -> bool {
+    let device = locked.device();
     // Emptying the list clears its first entry only (reset_method_store()).
     let rest = listed_methods(device).numbers().into_iter().skip(1);
     rest.into_iter().any(|number| number != 0)
         || offers_bus(device)
         || offers_flr(device)
-        || offers_af_flr(device)
-        || offers_pm(device)
+        || offers_af_flr(locked)
+        || offers_pm(locked)
 }
 
 /// Returns `true` if the kernel would reset the bus for this device alone, as
@@ -57,17 +59,19 @@ fn offers_flr(device: &pci::Device) -> bool {
 }
 
 /// As `pci_af_flr()` decides it.
-fn offers_af_flr(device: &pci::Device) -> bool {
+fn offers_af_flr(locked: &Locked<'_>) -> bool {
     let wanted = (bindings::PCI_AF_CAP_TP | bindings::PCI_AF_CAP_FLR) as u8;
-    device.af_capabilities() & wanted == wanted
+    let device = locked.device();
+    locked.af_capabilities() & wanted == wanted
         && !device.has_flag(bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_FLR_RESET)
 }
 
 /// As `pci_pm_reset()` decides it. A device that doesn't answer reads as all ones, and is offered
 /// nothing.
-fn offers_pm(device: &pci::Device) -> bool {
+fn offers_pm(locked: &Locked<'_>) -> bool {
+    let device = locked.device();
     !device.has_flag(bindings::pci_dev_flags_PCI_DEV_FLAGS_NO_PM_RESET)
-        && device
+        && locked
             .pm_control()
             .is_some_and(|control| u32::from(control) & bindings::PCI_PM_CTRL_NO_SOFT_RESET == 0)
 }

@@ -99,6 +99,17 @@ impl SavedState {
         }
     }
 
+    /// Writes the BARs of a device that has lost them, and turns decode on as
+    /// [`restore_decode`](Self::restore_decode) does.
+    pub(crate) fn restore_addresses(&self, locked: &Locked<'_>) {
+        if let (Some(now), false) = (Command::read(locked), locked.has_addresses()) {
+            // Xen's vPCI ignores writes to the BARs of a device that it believes to decode.
+            now.with_decode_of(Command::QUIET).write(locked);
+            locked.write_addresses();
+        }
+        self.restore_decode(locked);
+    }
+
     fn write_back(&self, locked: &Locked<'_>, quiet: &Quiet) -> Result {
         self.stored.load(locked)?;
         {

@@ -14,7 +14,8 @@ use super::{
         Messages,
         Sent, //
     },
-    msix::MsixTable, //
+    msix::MsixTable,
+    power, //
 };
 use crate::{
     hypercall::{
@@ -79,7 +80,7 @@ pub(crate) fn end(claimed: &Claimed, locked: &Locked<'_>) {
     };
     let ended = core::mem::replace(&mut *messages, none);
     if ended.user.is_some() && locked.is_present() {
-        wake(claimed, locked);
+        power::wake(claimed, locked);
         // (A PVH dom0 that has the device back already, from Xen, can't: vPCI drops what clears a
         // bit that it never saw set. There the reset does it.)
         set_control(locked, locked.msi_capability(), MSI_ENABLE, 0);
@@ -174,8 +175,9 @@ impl Sender<'_> {
             Sent::Msi { .. } => (locked.msi_capability(), MSI_ENABLE),
             Sent::Msix { .. } => (locked.msix_capability(), MSIX_ENABLE),
         };
+        // One that sleeps takes no writes to its table.
         if !locked.is_awake() {
-            wake(self.claimed, locked);
+            power::wake(self.claimed, locked);
         }
         set_control(locked, capability, enable, 0);
         messages.sent = Sent::Nothing;
@@ -235,20 +237,13 @@ impl Sender<'_> {
             log_limited!(
                 dev_warn,
                 &self.claimed.device,
-                "domain {}: it gets no messages ({})\n",
+                "domain {}: MSI or MSI-X not enabled ({})\n",
                 self.domain,
                 error.to_errno()
             );
         }
         pciif::Error::Failed
     }
-}
-
-/// Wakes the device, as far as that can be: one that sleeps takes no writes to its table.
-fn wake(claimed: &Claimed, locked: &Locked<'_>) {
-    // Where it doesn't wake, the reset will tell.
-    let _ = locked.wake();
-    claimed.saved.restore_decode(locked);
 }
 
 /// Reads the Message Control register of a capability, if the device has that, and answers.

@@ -131,7 +131,7 @@ impl Slots {
                 Ok(pattern) => add(core::iter::once(pattern))?,
                 Err(malformed) => {
                     pr_err!(
-                        "hide= is not a list of (device addresses) at byte {}\n",
+                        "hide= is malformed at byte {}, expected (device address)\n",
                         malformed.at
                     );
                     return Err(EINVAL);

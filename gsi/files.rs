@@ -128,7 +128,7 @@ pub(crate) fn add(device: Registered<'_>) {
     let added = NumberFile::new(device, c"gsi", gsi.number)
         .and_then(|file| files.try_create_and_insert(key(&device), file, GFP_KERNEL));
     if let Err(error) = added {
-        dev_warn!(device, "no gsi file: {}\n", error.to_errno());
+        dev_warn!(device, "gsi file not created ({})\n", error.to_errno());
     }
 }
 

@@ -20,7 +20,10 @@ use crate::{
             MapPirq,
             UnmapPirq, //
         },
-        xen::Dom0, //
+        xen::{
+            Dom0,
+            Dom0Kind, //
+        },
     },
     pure::{
         domid::DomId,
@@ -96,28 +99,95 @@ impl GuestPirq {
     }
 }
 
-/// Returns the PIRQ by which a guest gets a GSI. The toolstack maps it before it lists a device: in
-/// a PV dom0 to the GSI's own number, in a PVH dom0 to a free one. Xen answers for what is mapped,
-/// and maps what isn't, until the domain ends.
+/// The PIRQ by which a guest gets a GSI; dropping it takes it from the guest.
 ///
-/// # Errors
-///
-/// - `EINVAL`: there is no such GSI.
-/// - Xen's errno: `EPERM` for a GSI that isn't dom0's, `ESRCH` when there is no such domain,
-///   `ENOSPC` when the guest has no PIRQ left, `ENOMEM`.
-/// - `ENOSYS`: Xen is too old.
-pub(crate) fn of_gsi(dom0: Dom0, domain: DomId, gsi: u32) -> Result<i32> {
-    let mut map = MapPirq {
-        domid: domain.number(),
-        kind: MapPirq::GSI,
-        index: i32::try_from(gsi).map_err(|_| EINVAL)?,
-        pirq: -1,
-        bus: 0,
-        devfn: 0,
-        entry_nr: 0,
-        table_base: 0,
-    };
-    ask(dom0, &mut map)
+/// The toolstack maps it before it lists a device: in a PV dom0 to the GSI's own number, in a PVH
+/// dom0 to a free one, for which Xen is asked. Xen answers for what is mapped, and maps what isn't:
+/// also what the toolstack has unmapped meanwhile.
+pub(crate) struct GsiPirq {
+    number: i32,
+    /// In a PVH dom0: who has it.
+    mapped: Option<Mapped>,
+}
+
+/// A GSI that a domain has.
+struct Mapped {
+    dom0: Dom0,
+    domain: DomId,
+    gsi: i32,
+}
+
+impl GsiPirq {
+    /// Finds it.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: there is no such GSI.
+    /// - Xen's errno: `EPERM` for a GSI that isn't dom0's, `ESRCH` when there is no such domain,
+    ///   `ENOSPC` when the guest has no PIRQ left, `ENOMEM`.
+    /// - `ENOSYS`: Xen is too old.
+    pub(crate) fn of(dom0: Dom0, domain: DomId, gsi: u32) -> Result<Self> {
+        let gsi = i32::try_from(gsi).map_err(|_| EINVAL)?;
+        if dom0.kind() == Dom0Kind::Pv {
+            return Ok(Self {
+                number: gsi,
+                mapped: None,
+            });
+        }
+        let mapped = Mapped { dom0, domain, gsi };
+        Ok(Self {
+            number: mapped.map()?,
+            mapped: Some(mapped),
+        })
+    }
+
+    /// Returns its number.
+    pub(crate) const fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// Leaves it to the guest, for another device with the same GSI.
+    pub(crate) fn leave(mut self) {
+        self.mapped = None;
+    }
+}
+
+impl Drop for GsiPirq {
+    fn drop(&mut self) {
+        let Some(mapped) = self.mapped.take() else {
+            return;
+        };
+        // Its number may be another interrupt's by now, if the toolstack has unmapped it.
+        if let Ok(number) = mapped.map() {
+            let Mapped { dom0, domain, .. } = mapped;
+            drop(GuestPirq {
+                dom0,
+                domain,
+                number,
+            });
+        }
+    }
+}
+
+impl Mapped {
+    /// Has Xen map it, if it isn't mapped; returns the PIRQ.
+    ///
+    /// # Errors
+    ///
+    /// - As for [`GsiPirq::of`].
+    fn map(&self) -> Result<i32> {
+        let mut map = MapPirq {
+            domid: self.domain.number(),
+            kind: MapPirq::GSI,
+            index: self.gsi,
+            pirq: -1,
+            bus: 0,
+            devfn: 0,
+            entry_nr: 0,
+            table_base: 0,
+        };
+        ask(self.dom0, &mut map)
+    }
 }
 
 /// Has Xen map a PIRQ; returns its number.

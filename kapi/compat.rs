@@ -39,7 +39,7 @@ pub(crate) const PASSTHROUGH_CAN_BE_OFF: bool = cfg!(target_arch = "aarch64");
 pub(crate) fn tell_if_untested() {
     if cfg!(pciback_untested) {
         pr_warn!(
-            "untested on Linux {}: it builds, and all that can be checked was\n",
+            "untested on Linux {}: it builds, but nobody has run it there\n",
             option_env!("KERNELRELEASE").unwrap_or("of this version")
         );
     }

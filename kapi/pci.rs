@@ -13,6 +13,7 @@ mod driver_override;
 mod drivers;
 mod error_status;
 mod lock;
+mod power;
 mod registered;
 mod reset;
 mod resource;

@@ -223,7 +223,7 @@ fn execute_seen(
         device.wake().map_err(Failed::at("wake to D0"))?;
     }
     if !undisturbed() {
-        return Err(Failed::at("recheck")(EAGAIN));
+        return Err(Failed::at("planning while devices come and go")(EAGAIN));
     }
     save_bridges(members, &mut bridges).map_err(Failed::at("save"))?;
 
@@ -338,7 +338,7 @@ fn finish<'a, 'b>(
                 }
                 _ => {}
             }
-            came_back.map_err(Failed::at("return"))?;
+            came_back.map_err(Failed::at("ready check"))?;
             restored.map_err(Failed::at("restore"))?;
             Ok(proof)
         }
@@ -346,7 +346,7 @@ fn finish<'a, 'b>(
             device.restore_saved_bridge(&state);
             fsleep(settling(device.device()));
             append(to_resume, (device, state));
-            came_back.map_err(Failed::at("return"))?;
+            came_back.map_err(Failed::at("ready check"))?;
             Ok(Proof::Unknown)
         }
         (Prepared::Ours(..), None) => Err(Failed::at("restore")(EINVAL)),

@@ -109,7 +109,7 @@ pub(crate) fn done(device: &CfgLocked<'_>) {
         .restore(device, under_way.quiet.after_reset(None));
     intx::see_to_pin(&claimed, device);
     let record = match restored {
-        _ if !came_back => failed(&claimed, guess.by, "return", ETIMEDOUT),
+        _ if !came_back => failed(&claimed, guess.by, "ready check", ETIMEDOUT),
         Err(error) => failed(&claimed, guess.by, "restore", error),
         Ok(()) => notify(device, &claimed, guess, proof, micros),
     };
@@ -168,7 +168,7 @@ fn conclude(claimed: &Claimed, guess: Guess, record: ResetRecord) {
         state => log_limited!(
             dev_warn,
             device,
-            "reset by the kernel, by {}: {}; for more, write its address to reset_device\n",
+            "reset by the kernel, by {}: {}; for a better reset, write its address to reset_device\n",
             guess.by,
             state.name()
         ),

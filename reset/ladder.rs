@@ -77,7 +77,8 @@ enum Step {
 }
 
 /// Resets the device by the gentlest method that works. A slot or bus reset that another request
-/// has carried out since `start` isn't repeated.
+/// has carried out since `start` isn't repeated. Nothing more is done when the reset isn't
+/// `still_wanted`; that is asked with the device reserved, so that no guest can get it then.
 ///
 /// # Errors
 ///
@@ -87,12 +88,17 @@ enum Step {
 /// - `EBUSY`: a method is there, but would reach somebody else's device.
 /// - `EAGAIN`: another reset is under way for too long, or the hierarchy keeps changing.
 /// - `EIO`, `ETIMEDOUT`, Xen's errno, others: the last step that failed.
-pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
+pub(crate) fn go_down(
+    target: &Arc<Claimed>,
+    start: Time,
+    still_wanted: impl Fn(&Claimed) -> bool,
+) -> Result {
     let mut tried = Rungs::default();
     let mut failure: Option<Error> = None;
     let mut tries = 0usize;
     loop {
-        let next = step(target, tried, failure.is_some(), start).map_err(|failed| {
+        let next = step(target, tried, failure.is_some(), start, &still_wanted);
+        let next = next.map_err(|failed| {
             if failed.error != ERESTARTSYS {
                 log_failure(&target.device, None, &failed);
             }
@@ -110,7 +116,7 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
             Step::Changed => {
                 tries = tries.saturating_add(1);
                 if tries == TRIES {
-                    log_failure(&target.device, None, &Failed::at("recheck")(EAGAIN));
+                    log_failure(&target.device, None, &Failed::at("planning while devices come and go")(EAGAIN));
                     return Err(EAGAIN);
                 }
             }
@@ -120,7 +126,13 @@ pub(crate) fn go_down(target: &Arc<Claimed>, start: Time) -> Result {
 
 /// Plans, locks and carries out the next rung. After one that `failed`, a weak one is left out: the
 /// device would look cleaner than it is.
-fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Result<Step, Failed> {
+fn step(
+    target: &Arc<Claimed>,
+    tried: Rungs,
+    failed: bool,
+    start: Time,
+    still_wanted: &impl Fn(&Claimed) -> bool,
+) -> Result<Step, Failed> {
     let snapshot = Snapshot::around(&target.device, tried).map_err(Failed::at("snapshot"))?;
     let Some(index) = index_of(&snapshot, target) else {
         return Ok(Step::Ended(Err(blockers::not_claimed(target.sbdf))));
@@ -134,7 +146,10 @@ fn step(target: &Arc<Claimed>, tried: Rungs, failed: bool, start: Time) -> Resul
         plan => return Ok(Step::NoWay(plan, snapshot)),
     };
     let scope = ResetScope::of(&snapshot, reset).map_err(Failed::at("preparation"))?;
-    let _reserved = Reservation::take(scope.ours()).map_err(Failed::at("reservation"))?;
+    let _reserved = Reservation::take(scope.ours()).map_err(Failed::at("waiting for another reset"))?;
+    if !still_wanted(target) {
+        return Ok(Step::Ended(Ok(())));
+    }
     let shared = matches!(reset, Reset::Below { .. });
     if shared
         && target

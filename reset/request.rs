@@ -19,6 +19,7 @@ use crate::{
     kapi::clock,
     pure::{
         bdf_grammar::Pattern,
+        device_state::Holder,
         reset_batch::{
             divide,
             Task, //
@@ -74,11 +75,6 @@ pub(crate) fn reset_devices(patterns: impl Iterator<Item = Pattern> + Clone) -> 
     result.and(left).and(reset_together(&targets, start))
 }
 
-/// The longest that a request waits for a guest's use to end, in milliseconds. The kernel gives a
-/// device a minute to come back from a reset (`PCIE_RESET_READY_POLL_MS`, drivers/pci/pci.h); then
-/// the next rung is tried, and the next.
-const LEAVING_PATIENCE: u32 = 200_000;
-
 /// Waits for devices that are being cleaned after their last guests: whoever asks for a reset now
 /// is about to give them to the next guest. Those that are clean afterwards are removed from
 /// `targets`, and so are those for which it takes too long.
@@ -93,7 +89,7 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
         if !target.holder().is_leaving() {
             return true;
         }
-        match target.wait_left(LEAVING_PATIENCE) {
+        match target.wait_left() {
             Ok(()) => !target
                 .reset_since(start)
                 .is_some_and(|record| record.is_clean()),
@@ -119,7 +115,7 @@ fn wait_left(targets: &mut KVec<Arc<Claimed>>, start: Time) -> Result {
 pub(crate) fn reset_together(targets: &[Arc<Claimed>], start: Time) -> Result {
     let result = match targets.split_first() {
         None => Ok(()),
-        Some((only, [])) => ladder::go_down(only, start).map_err(|error| {
+        Some((only, [])) => ladder::go_down(only, start, |_| true).map_err(|error| {
             // What was done already isn't to be done once more.
             if error == ERESTARTSYS && only.reset_since(start).is_some() {
                 EINTR
@@ -182,7 +178,7 @@ fn reset_many(targets: &[Arc<Claimed>], start: Time) -> Result {
 /// - `ENOMEM`: no memory; nothing was done.
 /// - `EINTR`: a signal came; the resets go on.
 fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
-    let reset = move |target: &Arc<Claimed>| ladder::go_down(target, start);
+    let reset = move |target: &Arc<Claimed>| ladder::go_down(target, start, |_| true);
     match workers::for_all(targets, Wait::Interruptibly, reset) {
         // A restarted write would reset everything again.
         Err(error) if error == ERESTARTSYS => Err(EINTR),
@@ -190,8 +186,9 @@ fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
     }
 }
 
-/// Resets a claimed device in the background, if it is `still_wanted` when its turn comes.
-/// What comes of it is in the device's record and, when it fails, in the log.
+/// Resets a claimed device in the background, if it is `still_wanted` when its turn comes, and as
+/// long as nobody holds it. What comes of it is in the device's record and, when it fails, in the
+/// log.
 ///
 /// # Errors
 ///
@@ -199,12 +196,17 @@ fn at_the_same_time(targets: &[Arc<Claimed>], start: Time) -> Result {
 /// - `ENODEV`: the module goes.
 pub(crate) fn reset_later(
     target: Arc<Claimed>,
-    still_wanted: impl FnOnce(&Arc<Claimed>) -> bool + Send + 'static,
+    still_wanted: impl FnOnce(&Claimed) -> bool + Send + 'static,
 ) -> Result {
     workers::spawn(move || {
         if still_wanted(&target) {
             // The result is recorded and logged.
-            let _ = ladder::go_down(&target, clock::now());
+            let _ = ladder::go_down(&target, clock::now(), is_free);
         }
     })
+}
+
+/// Returns `true` if nobody holds a device.
+fn is_free(claimed: &Claimed) -> bool {
+    claimed.holder() == Holder::Nobody
 }

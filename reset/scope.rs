@@ -157,7 +157,7 @@ impl ResetScope {
         reset: Reset,
         target: &Claimed,
     ) -> Result<(Rung, Done), Failed> {
-        let gone = || Failed::at("recheck")(ENODEV);
+        let gone = || Failed::at("planning while devices come and go")(ENODEV);
         let mut members = KVec::with_capacity(self.members.len(), GFP_KERNEL)
             .map_err(|_| Failed::at("preparation")(ENOMEM))?;
         for (device, claimed) in self.locked_members(locks) {

@@ -100,7 +100,7 @@ fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
         "PCI Express error ({}): {}\n",
         channel.name(),
         if loser.is_some() {
-            "taken from its guest"
+            "failed until its guest gives it back"
         } else {
             "recovering"
         }
@@ -193,10 +193,8 @@ pub(super) fn resume(device: &Locked<'_>) {
 /// it.
 fn reset_after(claimed: Arc<Claimed>, millis: u32) {
     let device = claimed.device.clone();
-    let still_wanted = move |claimed: &Arc<Claimed>| {
-        claimed.aer.pause(millis)
-            && claimed.last_reset().state == ResetState::Failed
-            && user(&claimed.device).is_none()
+    let still_wanted = move |claimed: &Claimed| {
+        claimed.aer.pause(millis) && claimed.last_reset().state == ResetState::Failed
     };
     if let Err(error) = reset_later(claimed.clone(), still_wanted) {
         claimed.aer.pause(0);

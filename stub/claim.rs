@@ -227,7 +227,7 @@ fn take_steps(locked: &Locked<'_>, dom0: Dom0, lines: &LogBatch) -> Result<Claim
     let claimed = take(ClaimStep::Record, "out of memory or address in use", || {
         let claimed = Arc::pin_init(
             Claimed::new(
-                device,
+                locked,
                 dom0,
                 Interrupts { gsi, guest },
                 state,

@@ -10,6 +10,7 @@ use crate::{
     device::{
         claimed::Claimed,
         registry,
+        reservation::Reservation,
         workers, //
     },
     kapi::{
@@ -60,10 +61,10 @@ impl BusListener for PhysicalFunctions {
     }
 }
 
-/// Releases a virtual function in the background, if nobody holds it.
+/// Releases a virtual function in the background, if nobody holds it, or after it was cleaned.
 fn release_later(claimed: Arc<Claimed>) {
     match claimed.holder() {
-        Holder::Nobody => {}
+        Holder::Nobody | Holder::Leaving(_) | Holder::Cleaning(_) => {}
         Holder::Gone => return,
         Holder::Assigned => {
             dev_warn!(
@@ -72,7 +73,7 @@ fn release_later(claimed: Arc<Claimed>) {
             );
             return;
         }
-        Holder::Domain(domain) | Holder::Leaving(domain) | Holder::Cleaning(domain) => {
+        Holder::Domain(domain) => {
             dev_warn!(
                 &claimed.device,
                 "its physical function is unbound from its driver while domain {domain} uses this one\n"
@@ -82,12 +83,27 @@ fn release_later(claimed: Arc<Claimed>) {
     }
     let device = claimed.device.clone();
     let release = move || {
-        // By now it may have been removed, or a guest may have it.
-        if registry::has(&claimed) && claimed.holder() == Holder::Nobody {
-            release_driver(&claimed.device);
+        if let Err(error) = release(&claimed) {
+            dev_err!(&claimed.device, "not released ({})\n", error.to_errno());
         }
     };
     if let Err(error) = workers::spawn(release) {
         dev_err!(&device, "not released ({})\n", error.to_errno());
     }
+}
+
+/// Releases a virtual function, unless by now it was removed or somebody holds it. It is reserved
+/// meanwhile, so that nobody gets it.
+///
+/// # Errors
+///
+/// - `EAGAIN`: it takes too long to clean or to reset it.
+/// - `ENOMEM`: no memory.
+fn release(claimed: &Arc<Claimed>) -> Result {
+    claimed.wait_left()?;
+    let _reserved = Reservation::take([claimed.clone()].into_iter())?;
+    if registry::has(claimed) && claimed.holder() == Holder::Nobody {
+        release_driver(&claimed.device);
+    }
+    Ok(())
 }

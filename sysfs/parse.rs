@@ -15,7 +15,7 @@ use kernel::prelude::*;
 /// Logs that what was written is no device address.
 pub(super) fn malformed(file: &'static str) -> impl Fn(Malformed) -> Error {
     move |Malformed { at }| {
-        log_limited!(pr_warn, "{file}: not a device address at byte {at}\n");
+        log_limited!(pr_warn, "{file}: malformed at byte {at}\n");
         EINVAL
     }
 }

@@ -176,6 +176,33 @@ impl Locked<'_> {
         at == 0 && self.is_present()
     }
 
+    /// Returns the Capabilities register of Advanced Features (`PCI_AF_CAP`); 0 without it.
+    pub(crate) fn af_capabilities(&self) -> u8 {
+        if self.check_there().is_err() {
+            return 0;
+        }
+        // SAFETY: The device is valid and there.
+        let at = unsafe {
+            bindings::pci_find_capability(raw(self.device()), bindings::PCI_CAP_ID_AF as c_int)
+        };
+        match at {
+            0 => 0,
+            at => self.read_u8(c_int::from(at).saturating_add(bindings::PCI_AF_CAP as c_int)),
+        }
+    }
+
+    /// Returns where the Power Management Control/Status register is, if the function has one.
+    pub(super) fn pm_control_offset(&self) -> Option<c_int> {
+        // SAFETY: The device is valid; the field is set when it is found.
+        let at = unsafe { (*raw(self.device())).pm_cap };
+        (at != 0).then(|| c_int::from(at).saturating_add(bindings::PCI_PM_CTRL as c_int))
+    }
+
+    /// Returns that register, if the function has one; all ones where it doesn't answer.
+    pub(crate) fn pm_control(&self) -> Option<u16> {
+        Some(self.read_u16(self.pm_control_offset()?))
+    }
+
     /// Returns `true` if the device is a port that the kernel's hot-plug driver serves.
     pub(crate) fn is_hotplug_port(&self) -> bool {
         // SAFETY: The device is valid and its lock is held.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What a driver has the kernel do with registers that the kernel looks after: bus mastering, the
-//! interrupt pin, the power state.
+//! interrupt pin.
 //!
 //! UPSTREAM(device-core): the kernel crate has these for devices that are bound, or not at all.
 //!
@@ -11,7 +11,6 @@ use super::{
     raw,
     Locked, //
 };
-use crate::kapi::fault;
 use kernel::{
     bindings,
     error::to_result,
@@ -65,53 +64,6 @@ impl Locked<'_> {
         if self.check_there().is_ok() {
             // SAFETY: The device is there and its lock is held.
             unsafe { bindings::pci_intx(raw(self.device()), c_int::from(on)) };
-        }
-    }
-
-    /// Returns `true` if the kernel takes the device to be in D0.
-    pub(crate) fn is_awake(&self) -> bool {
-        self.power_state() == 0
-    }
-
-    fn power_state(&self) -> bindings::pci_power_t {
-        // SAFETY: The device is valid, and its lock is held.
-        unsafe { (*raw(self.device())).current_state }
-    }
-
-    /// Returns `true` if the device has a power state, 0 to 3 for D0 to D3hot: D1 and D2 are
-    /// optional.
-    pub(crate) fn has_power_state(&self, state: u8) -> bool {
-        // SAFETY: The device is valid; the bits are set when it is found.
-        unsafe {
-            match state {
-                1 => bindings::pci_dev::d1_support_raw(raw(self.device())) != 0,
-                2 => bindings::pci_dev::d2_support_raw(raw(self.device())) != 0,
-                _ => state <= 3,
-            }
-        }
-    }
-
-    /// Puts the device into a power state, 0 to 3 for D0 to D3hot. One that comes from D3hot may
-    /// have lost its registers; the kernel restores its addresses, not what it decodes. The kernel
-    /// logs most failures.
-    ///
-    /// # Errors
-    ///
-    /// - `ENODEV`: it may have been removed.
-    /// - `EIO`: it refuses, doesn't answer, or hasn't that state.
-    /// - Any other errno of `pci_set_power_state()`, such as `EINVAL` for a state between that
-    ///   which it is in and D0.
-    pub(crate) fn set_power_state(&self, state: u8) -> Result {
-        fault::point("pci_set_power_state")?;
-        self.check_there()?;
-        let state = bindings::pci_power_t::from(state.min(3));
-        // SAFETY: The device is valid and there, and its lock is held.
-        to_result(unsafe { bindings::pci_set_power_state(raw(self.device()), state) })?;
-        // The kernel doesn't count it as an error if the device refuses.
-        if self.power_state() == state {
-            Ok(())
-        } else {
-            Err(EIO)
         }
     }
 }

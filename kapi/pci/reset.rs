@@ -10,8 +10,7 @@ use super::{
     slot,
     CfgLocked,
     DeviceExt,
-    Header,
-    Locked, //
+    Header, //
 };
 use crate::{
     kapi::fault,
@@ -34,19 +33,6 @@ pub(crate) fn listed_methods(device: &pci::Device) -> Listed {
     // without a lock that we could take; each entry is a byte, so the worst that is read is a
     // mixture of the old and the new list, of which every entry is (or was) allowed.
     Listed::new(unsafe { (&raw const (*raw(device)).reset_methods).read_volatile() }).widened()
-}
-
-impl Locked<'_> {
-    /// Wakes the device to D0.
-    ///
-    /// # Errors
-    ///
-    /// - `EIO`: the device doesn't wake.
-    /// - `ENODEV`: it may have been removed.
-    /// - Any other errno of `pci_set_power_state()`.
-    pub(crate) fn wake(&self) -> Result {
-        self.set_power_state(0)
-    }
 }
 
 impl CfgLocked<'_> {

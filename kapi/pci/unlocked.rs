@@ -14,7 +14,6 @@ use super::{
 };
 use kernel::{
     bindings,
-    ffi::c_int,
     pci,
     prelude::*,
     str::CString, //
@@ -104,15 +103,8 @@ pub(crate) trait Unlocked: DeviceExt {
     /// Returns `true` if the function has a Function Level Reset (PCIe r6.0 sec 7.5.3.3).
     fn is_flr_capable(&self) -> bool;
 
-    /// Returns the Capabilities register of Advanced Features (`PCI_AF_CAP`); 0 without it.
-    fn af_capabilities(&self) -> u8;
-
     /// Returns `true` if the function has a Power Management capability.
     fn has_pm_capability(&self) -> bool;
-
-    /// Returns the Power Management Control/Status register, if the function has one; all ones
-    /// where it doesn't answer.
-    fn pm_control(&self) -> Option<u16>;
 
     /// Returns `true` if the device needs no time after a reset, so that the kernel gives it none.
     fn is_immediately_ready(&self) -> bool;
@@ -219,36 +211,9 @@ impl Unlocked for pci::Device {
         unsafe { (*raw(self)).devcap & bindings::PCI_EXP_DEVCAP_FLR != 0 }
     }
 
-    fn af_capabilities(&self) -> u8 {
-        let mut capabilities = 0u8;
-        // SAFETY: The device is valid. A failed read leaves 0 or all ones; of the latter, the look
-        // for the capability would have failed before.
-        unsafe {
-            let at = bindings::pci_find_capability(raw(self), bindings::PCI_CAP_ID_AF as c_int);
-            if at != 0 {
-                let at = c_int::from(at).saturating_add(bindings::PCI_AF_CAP as c_int);
-                bindings::pci_read_config_byte(raw(self), at, &mut capabilities);
-            }
-        }
-        capabilities
-    }
-
     fn has_pm_capability(&self) -> bool {
         // SAFETY: The device is valid; the field is set when it is found.
         unsafe { (*raw(self)).pm_cap != 0 }
-    }
-
-    fn pm_control(&self) -> Option<u16> {
-        // SAFETY: As above.
-        let at = unsafe { (*raw(self)).pm_cap };
-        if at == 0 {
-            return None;
-        }
-        let at = c_int::from(at).saturating_add(bindings::PCI_PM_CTRL as c_int);
-        let mut control = u16::MAX;
-        // SAFETY: The device is valid. A failed read leaves all ones.
-        unsafe { bindings::pci_read_config_word(raw(self), at, &mut control) };
-        Some(control)
     }
 
     fn is_immediately_ready(&self) -> bool {

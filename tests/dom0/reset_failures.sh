@@ -72,7 +72,7 @@ pair() {
 	leave_mark "$2"
 	dmesg -c >/dev/null
 	same "$fault: a reset of $1 says that not all is well" $ETIMEDOUT "$(reset_errno "$1")"
-	same "$fault: one line says so" 1 "$(dmesg | grep -c "pciback $2: reset_device: return by $rung failed (-$ETIMEDOUT)")"
+	same "$fault: one line says so" 1 "$(dmesg | grep -c "pciback $2: reset_device: ready check by $rung failed (-$ETIMEDOUT)")"
 	check_fails "$fault: the hardware of $1 was reset" bears_mark "$1"
 	is_fine "$1" "$fault"
 	has_failed "$2" $ETIMEDOUT "$fault"

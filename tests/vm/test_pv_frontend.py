@@ -109,21 +109,22 @@ def test_life_with_the_c_driver(dom0: Dom0) -> None:
 
 
 @pytest.mark.tier("all")
+@pytest.mark.parametrize(("cmdline", "mode"), [("", "msi-x"), ("pci=nomsi", "intx")])
 @pytest.mark.dom0("guest", "pvh", "pv", xl=True)
-def test_a_frontend_that_leaves(dom0: Dom0) -> None:
+def test_a_frontend_that_leaves(dom0: Dom0, cmdline: str, mode: str) -> None:
     """The frontend's module goes and comes again; the guest crashes; each time the device works for the next."""
     identity, bdf = NVME.in_dom0(dom0), dom0.bdf(NVME.name)
     RUST.load(dom0)
     dom0.check(f"xl pci-assignable-add {bdf}")
-    guest = Guest(dom0, "pv", [bdf], kind="pv", cold=False).create()
-    use(guest, NVME, identity, "msi-x")
+    guest = Guest(dom0, "pv", [bdf], cmdline=cmdline, kind="pv", cold=False).create()
+    use(guest, NVME, identity, mode)
     for _ in range(2):
         guest.unload_frontend()
         go(guest, NVME)
         state = f"/local/domain/0/backend/pci/{guest.domid}/0/state"
         dom0.check(until(f'[ "$(xenstore-read {state})" = 3 ]', 20), 40)
         guest.check("modprobe xen-pcifront")
-        use(guest, NVME, identity, "msi-x")
+        use(guest, NVME, identity, mode)
     guest.crash()
     RUST.wait_idle(dom0, bdf)
     RUST.check_clean(dom0, bdf)
@@ -133,6 +134,47 @@ def test_a_frontend_that_leaves(dom0: Dom0) -> None:
     RUST.wait_idle(dom0, bdf)
     dom0.check(f"xl pci-assignable-remove -r {bdf}")
     assert NVME.in_dom0(dom0) == identity
+    RUST.unload(dom0)
+
+
+@pytest.mark.tier("all")
+@pytest.mark.klog_allow("which may still reach it")
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+def test_power_and_place(dom0: Dom0) -> None:
+    """A guest's device comes back from D3hot, in which it lost its addresses. Claimed anew under the guest, it is
+    where the guest saw it, although the place before it is free."""
+    first, second = dom0.bdf(NVME.name), dom0.bdf(E1000E.name)
+    identity = E1000E.in_dom0(dom0)
+    RUST.load(dom0)
+    for bdf in (first, second):
+        dom0.check(f"xl pci-assignable-add {bdf}")
+    guest = Guest(dom0, "pv", [first, second], kind="pv", cold=False).create()
+    slot = E1000E.in_guest(guest)
+    use(guest, E1000E, identity, "msi-x")
+    guest.detach(first)
+    go(guest, NVME)
+    RUST.wait_idle(dom0, first)
+    guest.check(f"echo {slot} >/sys/bus/pci/drivers/e1000e/unbind")
+    space = f"/sys/bus/pci/devices/{slot}/config"
+    at = int(dom0.check(f"setpci -v -s {second} CAP_PM+4.w | sed 's/.*) @\\(.*\\) =.*/\\1/'"), 16)
+    where = f"setpci -s {second} BASE_ADDRESS_0.l COMMAND.b"
+    before = dom0.check(where)
+    for state in (3, 0):
+        guest.check(f"printf '\\00{state}' | dd of={space} bs=1 seek={at} conv=notrunc 2>/dev/null")
+        assert int(dom0.check(f"setpci -s {second} CAP_PM+4.b"), 16) & 0x3 == state
+        if state == 3:
+            dom0.check(f"setpci -s {second} COMMAND.b=0; setpci -s {second} BASE_ADDRESS_0.l=0")
+            assert dom0.check(where) != before
+    assert dom0.check(where) == before
+    guest.check(f"echo {slot} >/sys/bus/pci/drivers/e1000e/bind")
+    use(guest, E1000E, identity, "msi-x")
+    dom0.check(f"echo {second} >{DRIVER}/unbind; echo {second} >{DRIVER}/bind")
+    guest.wait(f'[ "$(od -An -tx2 -N2 {space})" = " {E1000E.vendor}" ]')
+    guest.destroy()
+    for bdf in (first, second):
+        RUST.wait_idle(dom0, bdf)
+        dom0.check(f"xl pci-assignable-remove -r {bdf}")
+    assert E1000E.in_dom0(dom0) == identity
     RUST.unload(dom0)
 
 

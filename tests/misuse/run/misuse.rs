@@ -204,7 +204,7 @@ fn look(device: ARef<pci::Device>) -> Result {
                 || device.assigned(bar).is_some()
                 || device.region(bar).is_some()
         })),
-        errno(device.set_power_state(0)),
+        errno(device.write_power_state(0)),
         device.read_u16(bindings::PCI_VENDOR_ID as c_int),
     );
     Ok(())
