@@ -40,7 +40,6 @@ use crate::{
             Rights,
             Unfit, //
         },
-        device_state::Holder,
         domid::DomId,
         pciif::{
             self,
@@ -206,8 +205,10 @@ impl PvFunction {
             state.ended = true;
             state.line.take()
         };
-        if let Some(line) = line.filter(|_| shares_line(&self.claimed, self.domain)) {
-            line.leave();
+        // The toolstack has done that, if it has taken the device away; but for a frontend that
+        // came after that it was mapped again.
+        if let Some(line) = line.filter(|_| !shares_line(&self.claimed, self.domain)) {
+            line.unmap();
         }
         // Another driver may have the device by now: its release has done the same.
         if !self.claimed.is_claimed() {
@@ -302,7 +303,7 @@ fn shares_line(claimed: &Arc<Claimed>, domain: DomId) -> bool {
     let gsi = |claimed: &Claimed| claimed.interrupts.gsi.map(|gsi| gsi.number);
     let shares = |other: &Arc<Claimed>| {
         gsi(other) == gsi(claimed)
-            && other.holder() == Holder::Domain(domain)
+            && other.holder().lets_use(domain)
             && !Arc::ptr_eq(other, claimed)
     };
     registry::all().map_or(true, |all| all.iter().any(shares))

@@ -28,6 +28,7 @@ use crate::{
         Identity,
         Layout,
         Place,
+        PowerState,
         Registers,
         Resource,
         Size, //
@@ -52,7 +53,7 @@ pub(crate) struct GuestUse {
     /// The guest has the device enabled. (For the kernel none is: the claim only leaves it
     /// decoding.)
     enabled: bool,
-    /// It didn't go to a power state, and is told no more.
+    /// It didn't go to a power state, and is told no more, but to wake.
     is_stuck: bool,
 }
 
@@ -153,7 +154,9 @@ impl<'a> Hardware<'a> {
                 locked.set_intx(on && intx::is_allowed(self.claimed));
                 Ok(())
             }
-            Effect::Power(_) if self.guest_use.is_stuck => Err(Error::Failed),
+            Effect::Power(state) if self.guest_use.is_stuck && state != PowerState::D0 => {
+                Err(Error::Failed)
+            }
             Effect::Power(state) => {
                 let result = power::set(self.claimed, locked, state).inspect_err(|error| {
                     log_limited!(
@@ -163,7 +166,8 @@ impl<'a> Hardware<'a> {
                         error.to_errno()
                     );
                 });
-                self.guest_use.is_stuck = result.is_err();
+                // It may be asked for a state that it hasn't.
+                self.guest_use.is_stuck = result.is_err_and(|error| error != EINVAL);
                 result.map_err(|_| Error::Failed)
             }
         }

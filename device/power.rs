@@ -12,15 +12,17 @@ use kernel::{
     time::Delta, //
 };
 
-/// The longest that a device may take to answer when it comes from D3hot: a second, as after a
-/// reset (PCIe r6.0 sec 5.3.1.4, `PCI_RESET_WAIT` in drivers/pci/pci.h).
-const PATIENCE: Delta = Delta::from_millis(1000);
+/// The longest that a device may take to answer when it comes from D3hot, as the kernel has it
+/// (`PCIE_RESET_READY_POLL_MS` in drivers/pci/pci.h).
+const PATIENCE: Delta = Delta::from_millis(60_000);
 
 /// Puts a device into a power state.
 ///
 /// # Errors
 ///
-/// - `EIO`, `EINVAL`, `ENODEV`: see [`Locked::write_power_state`].
+/// - `EINVAL`: it hasn't that state, or that is between D0 and the one which it is in.
+/// - `EIO`: it refuses, doesn't answer, or has no power states.
+/// - `ENODEV`: it may have been removed.
 /// - `ETIMEDOUT`: it doesn't answer any more.
 pub(crate) fn set(claimed: &Claimed, locked: &Locked<'_>, state: PowerState) -> Result {
     let number = match state {
@@ -32,6 +34,9 @@ pub(crate) fn set(claimed: &Claimed, locked: &Locked<'_>, state: PowerState) -> 
     locked.write_power_state(number)?;
     if state == PowerState::D0 {
         locked.wait_until_ready(PATIENCE, false)?;
+    }
+    locked.check_power_state(number)?;
+    if state == PowerState::D0 {
         claimed.saved.restore_addresses(locked);
     }
     Ok(())
@@ -40,7 +45,7 @@ pub(crate) fn set(claimed: &Claimed, locked: &Locked<'_>, state: PowerState) -> 
 /// Wakes a device that its guest has put to sleep, as far as that can be, and has it decode.
 pub(crate) fn wake(claimed: &Claimed, locked: &Locked<'_>) {
     if locked.is_awake() {
-        claimed.saved.restore_decode(locked);
+        claimed.saved.restore_addresses(locked);
     } else {
         // Where it doesn't wake, the reset will tell.
         let _ = set(claimed, locked, PowerState::D0);

@@ -99,7 +99,7 @@ impl GuestPirq {
     }
 }
 
-/// The PIRQ by which a guest gets a GSI; dropping it takes it from the guest.
+/// The PIRQ by which a guest gets a GSI. It is the toolstack's: dropping this leaves it as it is.
 ///
 /// The toolstack maps it before it lists a device: in a PV dom0 to the GSI's own number, in a PVH
 /// dom0 to a free one, for which Xen is asked. Xen answers for what is mapped, and maps what isn't:
@@ -146,15 +146,9 @@ impl GsiPirq {
         self.number
     }
 
-    /// Leaves it to the guest, for another device with the same GSI.
-    pub(crate) fn leave(mut self) {
-        self.mapped = None;
-    }
-}
-
-impl Drop for GsiPirq {
-    fn drop(&mut self) {
-        let Some(mapped) = self.mapped.take() else {
+    /// Takes it from the guest, which must have no other device with the same GSI.
+    pub(crate) fn unmap(self) {
+        let Some(mapped) = self.mapped else {
             return;
         };
         // Its number may be another interrupt's by now, if the toolstack has unmapped it.

@@ -116,7 +116,11 @@ pub(crate) fn go_down(
             Step::Changed => {
                 tries = tries.saturating_add(1);
                 if tries == TRIES {
-                    log_failure(&target.device, None, &Failed::at("planning while devices come and go")(EAGAIN));
+                    log_failure(
+                        &target.device,
+                        None,
+                        &Failed::at("planning while devices come and go")(EAGAIN),
+                    );
                     return Err(EAGAIN);
                 }
             }
@@ -146,7 +150,8 @@ fn step(
         plan => return Ok(Step::NoWay(plan, snapshot)),
     };
     let scope = ResetScope::of(&snapshot, reset).map_err(Failed::at("preparation"))?;
-    let _reserved = Reservation::take(scope.ours()).map_err(Failed::at("waiting for another reset"))?;
+    let _reserved =
+        Reservation::take(scope.ours()).map_err(Failed::at("waiting for another reset"))?;
     if !still_wanted(target) {
         return Ok(Step::Ended(Ok(())));
     }

@@ -92,6 +92,11 @@ fn release_later(claimed: Arc<Claimed>) {
     }
 }
 
+/// How often a virtual function is to be reserved, each time for ten seconds at most: the kernel
+/// gives a device a minute to come back (`PCIE_RESET_READY_POLL_MS`, drivers/pci/pci.h), on each
+/// rung.
+const TRIES: u32 = 20;
+
 /// Releases a virtual function, unless by now it was removed or somebody holds it. It is reserved
 /// meanwhile, so that nobody gets it.
 ///
@@ -101,7 +106,14 @@ fn release_later(claimed: Arc<Claimed>) {
 /// - `ENOMEM`: no memory.
 fn release(claimed: &Arc<Claimed>) -> Result {
     claimed.wait_left()?;
-    let _reserved = Reservation::take([claimed.clone()].into_iter())?;
+    let mut tries = 1;
+    let _reserved = loop {
+        match Reservation::take([claimed.clone()].into_iter()) {
+            // A reset that fails may take longer than one attempt.
+            Err(EAGAIN) if tries < TRIES => tries += 1,
+            reserved => break reserved?,
+        }
+    };
     if registry::has(claimed) && claimed.holder() == Holder::Nobody {
         release_driver(&claimed.device);
     }

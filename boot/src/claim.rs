@@ -63,6 +63,7 @@ pub(crate) fn claim(root: &Path) -> ExitCode {
             true
         }
         Ok(mut decided) => {
+            machine::keep_record(root);
             // What the initramfs has claimed is out of use, so that other rules would hold now.
             let is_claimed = |refusal: &Refusal| {
                 machine::driver(root, refusal.address).as_deref() == Some(DRIVER)
@@ -111,8 +112,9 @@ pub(crate) fn load_xen_pciback(root: &Path, options: &str) -> ExitCode {
     if is_loaded(root) {
         return ExitCode::SUCCESS;
     }
+    let is_blacklisted = machine::is_blacklisted(root, MODULE);
     let why = match machine::absent_module(root, MODULE) {
-        _ if machine::is_blacklisted(root, MODULE) => BLACKLISTED.to_string(),
+        _ if is_blacklisted => BLACKLISTED.to_string(),
         None => return load(root, options),
         Some(release) => format!(
             "there is no module {MODULE} for {release}: install the package \
@@ -122,7 +124,12 @@ pub(crate) fn load_xen_pciback(root: &Path, options: &str) -> ExitCode {
     load_with(root, options, |_, decided, log| {
         log.error(&format!("{C_MODULE}, the C driver, is loaded: {why}"));
         let given = words(options);
-        modprobe(C_MODULE, &given, &decided.plan.listed, log)
+        // Who keeps this driver out wants nothing claimed.
+        let listed = match is_blacklisted {
+            true => &[],
+            false => &decided.plan.listed[..],
+        };
+        modprobe(C_MODULE, &given, listed, log)
     })
 }
 

@@ -124,7 +124,25 @@ pub(crate) fn is_anything_wanted(root: &Path) -> bool {
 ///
 /// - Those of reading the folder of all devices.
 pub(crate) fn decide(root: &Path, arguments: &str) -> io::Result<Decided> {
-    decide_by(root, arguments, Record::at_boot)
+    // What the initramfs knew is what counts until the next boot.
+    let kept = Root(root).read(KEPT_RECORD);
+    decide_by(root, arguments, |record| match kept {
+        Some(text) => Record::parse(&text),
+        None => record.at_boot(),
+    })
+}
+
+/// Where the record of the initramfs is for the system that it starts.
+const KEPT_RECORD: &str = "/run/rust-pciback/in-use";
+
+/// In the initramfs, keeps its record for the system: who claims there, before cards have a link,
+/// would find out otherwise, and less.
+pub(crate) fn keep_record(root: &Path) {
+    let place = root.join(KEPT_RECORD.trim_start_matches('/'));
+    if let (Some(text), Some(folder)) = (Root(root).read(RECORD), place.parent()) {
+        // Without it the system looks for itself.
+        let _ = fs::create_dir_all(folder).and_then(|()| fs::write(&place, text));
+    }
 }
 
 /// Decides as the initramfs will that is made now.
@@ -178,6 +196,22 @@ mod tests {
             assert!(has_module(&format!("{list}{file}:\n"), "rust_pciback"));
         }
         assert!(!has_module("", "rust_pciback"));
+    }
+
+    #[test]
+    fn what_the_initramfs_knew_counts() {
+        let system = System::new();
+        for bus in [1, 2] {
+            system.device(bus, "0x020000\n");
+        }
+        system.file("etc/rust-pciback/devices.d/card.conf", "address=01:00.0\n");
+        let refused = || decide(&system.0, "").unwrap().plan.refusals.len();
+        assert_eq!(refused(), 0, "the other card is left");
+        let record = "known network\nnetwork 0000:01:00.0 1b36:0010 pci0000:00/01.0/00.0\n";
+        system.file("etc/rust-pciback/in-use", record);
+        keep_record(&system.0);
+        fs::remove_file(system.0.join("etc/rust-pciback/in-use")).unwrap();
+        assert_eq!(refused(), 1, "which has no link");
     }
 
     /// What the module has no parameter for would keep it from being loaded.

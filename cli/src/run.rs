@@ -8,6 +8,7 @@ use crate::{
         Act,
         Step, //
     },
+    failure::say,
     files::Host, //
 };
 
@@ -137,13 +138,18 @@ fn perform(host: &Host, path: &str, act: &Act) -> io::Result<()> {
     }
 }
 
-/// Runs a program. What it says is told if it fails.
+/// Runs a program. What it says is told if it fails, and if it is about this driver.
 fn run(program: &Path) -> io::Result<()> {
     let output = Command::new(program).stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
+        // Of what is said by the generators nobody asked for anything.
+        let ours = said
+            .lines()
+            .filter(|line| line.starts_with("rust-pciback: "));
+        ours.for_each(say);
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
     let last = said.trim_end().lines().last().unwrap_or_default();
     Err(io::Error::other(format!("{}: {last}", output.status)))
 }

@@ -13,7 +13,7 @@ mod workers;
 use crate::{
     device::{claimed::Claimed, record::ResetRecord, saved_state::SavedState},
     kapi::xen::Dom0,
-    pci::Device,
+    pci::{Device, Locked},
     prelude::GFP_KERNEL,
     pure::{
         guest_interrupts::{GuestInterrupts, Interrupts},
@@ -43,9 +43,10 @@ fn setting(name: &str) -> Option<u64> {
 /// Returns the claimed device of a slot, for which there is memory some time.
 pub(crate) fn claimed(slot: u8) -> crate::sync::Arc<Claimed> {
     let device = Device::new(Sbdf::new(0, 0, slot * 8));
+    let locked = Locked::of(&device);
     loop {
         let claimed = Claimed::new(
-            &device,
+            &locked,
             Dom0,
             Interrupts {
                 gsi: None,

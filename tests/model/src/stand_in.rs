@@ -49,7 +49,7 @@ pub(crate) mod canary {
 
 /// `crate::device::reset_methods`.
 pub(crate) mod reset_methods {
-    pub(crate) fn was_offered_method(_: &super::pci::Device) -> bool {
+    pub(crate) fn was_offered_method(_: &super::pci::Locked<'_>) -> bool {
         true
     }
 }

@@ -60,7 +60,7 @@ fn contend(world: World) {
                 spawn(move || {
                     for _ in 0..2 {
                         use_once(&device, domain, &uses);
-                        let _ = device.wait_left(1_000);
+                        let _ = device.wait_left();
                     }
                 })
             })

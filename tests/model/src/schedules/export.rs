@@ -36,7 +36,7 @@ fn enter() -> (Registry, Arc<Claimed>) {
 fn export_at_last(device: &Claimed, to: DomId) -> Export {
     loop {
         let times = guests::times();
-        match export(device.sbdf, to, &[]) {
+        match export(device.sbdf, to, &[], None) {
             Ok(export) => break export,
             Err(NotExported::Later { retry: true }) => yield_now(),
             Err(NotExported::Later { retry: false }) => guests::wait(times),

@@ -65,6 +65,10 @@ pub(crate) fn raw_dev(device: &Device) -> *mut bindings::device {
 pub(crate) struct Locked<'a>(&'a Device);
 
 impl<'a> Locked<'a> {
+    pub(crate) fn of(device: &'a Device) -> Self {
+        Self(device)
+    }
+
     pub(crate) fn device(&self) -> &'a Device {
         self.0
     }
