@@ -91,13 +91,13 @@ enum Step {
 pub(crate) fn go_down(
     target: &Arc<Claimed>,
     start: Time,
-    still_wanted: impl Fn(&Claimed) -> bool,
+    still_wanted: fn(&Claimed) -> bool,
 ) -> Result {
     let mut tried = Rungs::default();
     let mut failure: Option<Error> = None;
     let mut tries = 0usize;
     loop {
-        let next = step(target, tried, failure.is_some(), start, &still_wanted);
+        let next = step(target, tried, failure.is_some(), start, still_wanted);
         let next = next.map_err(|failed| {
             if failed.error != ERESTARTSYS {
                 log_failure(&target.device, None, &failed);
@@ -135,7 +135,7 @@ fn step(
     tried: Rungs,
     failed: bool,
     start: Time,
-    still_wanted: &impl Fn(&Claimed) -> bool,
+    still_wanted: fn(&Claimed) -> bool,
 ) -> Result<Step, Failed> {
     let snapshot = Snapshot::around(&target.device, tried).map_err(Failed::at("snapshot"))?;
     let Some(index) = index_of(&snapshot, target) else {

@@ -83,7 +83,7 @@ impl Locked<'_> {
     /// - `EINVAL`: it hasn't that state, or that is between D0 and the one which it is in.
     /// - `EIO`: it doesn't answer, or has no power states.
     pub(crate) fn write_power_state(&self, state: u8) -> Result {
-        fault::point("power state")?;
+        fault::point("write of PMCSR")?;
         self.check_there()?;
         let offset = self.pm_control_offset().ok_or(EIO)?;
         let now = self.power_control()?;
