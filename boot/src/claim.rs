@@ -112,20 +112,14 @@ pub(crate) fn load_xen_pciback(root: &Path, options: &str) -> ExitCode {
     if is_loaded(root) {
         return ExitCode::SUCCESS;
     }
-    let is_blacklisted = machine::is_blacklisted(root, MODULE);
-    let why = match machine::absent_module(root, MODULE) {
-        _ if is_blacklisted => BLACKLISTED.to_string(),
-        None => return load(root, options),
-        Some(release) => format!(
-            "there is no module {MODULE} for {release}: install the package \
-             rust-pciback-modules-{release}"
-        ),
+    let Some(why) = obstacle(root) else {
+        return load(root, options);
     };
     load_with(root, options, |_, decided, log| {
         log.error(&format!("{C_MODULE}, the C driver, is loaded: {why}"));
         let given = words(options);
         // Who keeps this driver out wants nothing claimed.
-        let listed = match is_blacklisted {
+        let listed = match machine::is_blacklisted(root, MODULE) {
             true => &[],
             false => &decided.plan.listed[..],
         };
@@ -160,18 +154,23 @@ fn is_loaded(root: &Path) -> bool {
     root.join("sys/module").join(MODULE).exists()
 }
 
+/// Returns why the module can't be loaded, where modprobe only has riddles for it: "Unknown symbol
+/// in module", "Operation not permitted".
+fn obstacle(root: &Path) -> Option<String> {
+    if machine::is_blacklisted(root, MODULE) {
+        return Some(BLACKLISTED.to_string());
+    }
+    let release = machine::absent_module(root, MODULE)?;
+    Some(format!(
+        "there is no module {MODULE} for {release}: install the package \
+         rust-pciback-modules-{release}"
+    ))
+}
+
 /// Inserts the module.
 fn insert(root: &Path, decided: &Decided, log: &mut Log) -> bool {
-    if machine::is_blacklisted(root, MODULE) {
-        log.error(&format!("the driver was not loaded: {BLACKLISTED}"));
-        return false;
-    }
-    // modprobe only has riddles for it: "Unknown symbol in module".
-    if let Some(release) = machine::absent_module(root, MODULE) {
-        log.error(&format!(
-            "the driver was not loaded: there is no module {MODULE} for {release}: install the \
-             package rust-pciback-modules-{release}"
-        ));
+    if let Some(why) = obstacle(root) {
+        log.error(&format!("the driver was not loaded: {why}"));
         return false;
     }
     let given: Vec<String> = decided
