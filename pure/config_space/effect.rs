@@ -45,8 +45,8 @@ pub(crate) enum Effect {
     Invalidate(bool),
     /// `pci_intx()`.
     Intx(bool),
-    /// `pci_set_power_state()`. A device that loses its Command register thereby must get its
-    /// decode back: the guest can't turn it on.
+    /// To this power state. A device that loses its addresses and its Command register thereby must
+    /// get them back: the guest can't write the former, nor turn decode on.
     Power(PowerState),
 }
 

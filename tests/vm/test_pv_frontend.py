@@ -38,6 +38,11 @@ def interrupt_mode(guest: Guest, endpoint: Endpoint, slot: str) -> str:
     return mode
 
 
+def offset(dom0: Dom0, bdf: str, register: str) -> int:
+    """Where a register of a capability is."""
+    return int(dom0.check(f"setpci -v -s {bdf} {register} | sed 's/.*) @\\(.*\\) =.*/\\1/'"), 16)
+
+
 def turn_mastering_on(dom0: Dom0, guest: Guest, endpoint: Endpoint) -> None:
     """A guest can, after a reset in dom0 has turned it off."""
     bdf, slot = dom0.bdf(endpoint.name), endpoint.in_guest(guest)
@@ -156,7 +161,7 @@ def test_power_and_place(dom0: Dom0) -> None:
     RUST.wait_idle(dom0, first)
     guest.check(f"echo {slot} >/sys/bus/pci/drivers/e1000e/unbind")
     space = f"/sys/bus/pci/devices/{slot}/config"
-    at = int(dom0.check(f"setpci -v -s {second} CAP_PM+4.w | sed 's/.*) @\\(.*\\) =.*/\\1/'"), 16)
+    at = offset(dom0, second, "CAP_PM+4.w")
     where = f"setpci -s {second} BASE_ADDRESS_0.l COMMAND.b"
     before = dom0.check(where)
     for state in (3, 0):
@@ -259,7 +264,7 @@ def test_a_guest_that_may_turn_on_interrupts(dom0: Dom0) -> None:
     # (It asks to have MSI-X turned on, and never to have it turned off.)
     guest.check(f"echo {slot} >/sys/bus/pci/drivers/e1000e/unbind")
     control = f"setpci -s {bdf} CAP_MSIX+2.w"
-    at = int(dom0.check(f"setpci -v -s {bdf} CAP_MSIX+2.w | sed 's/.*) @\\(.*\\) =.*/\\1/'"), 16) + 1
+    at = offset(dom0, bdf, "CAP_MSIX+2.w") + 1
     space = f"/sys/bus/pci/devices/{slot}/config"
     for may in (False, True):
         if may:
