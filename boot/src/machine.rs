@@ -124,11 +124,11 @@ pub(crate) fn is_anything_wanted(root: &Path) -> bool {
 ///
 /// - Those of reading the folder of all devices.
 pub(crate) fn decide(root: &Path, arguments: &str) -> io::Result<Decided> {
-    // What the initramfs knew is what counts until the next boot.
-    let kept = Root(root).read(KEPT_RECORD);
-    decide_by(root, arguments, |record| match kept {
-        Some(text) => Record::parse(&text),
-        None => record.at_boot(),
+    // What the initramfs knew is what counts until the next boot. Of what it didn't know, such as
+    // the disk that holds root where it was made in a chroot, the system may find out.
+    let kept = Root(root).read(KEPT_RECORD).unwrap_or_default();
+    decide_by(root, arguments, |record| {
+        Record::parse(&kept).or(record.at_boot())
     })
 }
 

@@ -95,6 +95,18 @@ impl Record {
         self
     }
 
+    /// Returns this, and of the uses that it doesn't know what `other` has.
+    pub(crate) fn or(mut self, other: Self) -> Self {
+        let is_missing = |by: &Use| !self.known.contains(by);
+        let missing: Vec<_> = Use::ALL.into_iter().filter(is_missing).collect();
+        let known = other.known.into_iter().filter(|by| missing.contains(by));
+        let used = other.used.into_iter();
+        self.known.extend(known);
+        self.used
+            .extend(used.filter(|used| missing.contains(&used.by)));
+        self
+    }
+
     /// Returns `true` if a device of the machine was used so.
     pub(crate) fn has(&self, by: Use, device: &Device) -> bool {
         self.used
@@ -147,6 +159,18 @@ mod tests {
             Record::parse("known\nknown disk\nroot 0000:01:00.0\n\nroot x 1b36:0010 y\n"),
             Record::default()
         );
+    }
+
+    #[test]
+    fn what_one_record_lacks_another_has() {
+        let card = "network 0000:01:00.0 8086:10c9 pci0000:00/02.0/00.0\n";
+        let disk = "root 0000:03:00.0 1b36:0010 pci0000:00/05.0/00.0\n";
+        // An initramfs that was made in a tree doesn't know the disk.
+        let made = Record::parse(&format!("known network\n{card}"));
+        let other = "network 0000:02:00.0 8086:10c9 pci0000:00/06.0/00.0\n";
+        let now = Record::parse(&format!("known root\nknown network\n{disk}{other}"));
+        let both = format!("known network\nknown root\n{card}{disk}");
+        assert_eq!(made.or(now).to_string(), both);
     }
 
     #[test]
