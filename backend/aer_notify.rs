@@ -44,13 +44,13 @@ use kernel::{
 pub(crate) fn aer_notify(claimed: &Arc<Claimed>, domain: DomId, channel: Channel) -> Result {
     let claimed = claimed.clone();
     queue::spawn(move || {
-        claimed.aer.notified();
         let answers = [
             ("by an event", send(&claimed, domain, channel)),
             ("in xenstore (aerState)", write(domain)),
         ];
         for (how, answer) in answers {
             if let Err(error) = answer {
+                claimed.aer.forget_notification();
                 log_limited!(
                     dev_err,
                     &claimed.device,

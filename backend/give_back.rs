@@ -88,6 +88,7 @@ pub(super) fn give_back(exports: KVec<Export>, domain: DomId) {
         export.claimed.begin_cleaning(domain);
         export.end();
         export.claimed.settings.end_use();
+        export.claimed.aer.forget_notification();
     }
     let start = clock::now();
     let mut targets = KVec::new();

@@ -37,8 +37,8 @@ struct Books {
     resets: Resets,
     /// A reset is to come.
     pending: bool,
-    /// A notification of the toolstack is queued.
-    notifying: bool,
+    /// The toolstack was notified in the use under way, or is about to be.
+    notified: bool,
     /// The claim has ended.
     ended: bool,
 }
@@ -50,7 +50,7 @@ impl AerState {
             affected: false,
             resets: Resets::default(),
             pending: false,
-            notifying: false,
+            notified: false,
             ended: false,
         };
         pin_init!(Self {
@@ -71,15 +71,16 @@ impl AerState {
         self.ended.notify_all();
     }
 
-    /// Returns `true` if the toolstack is to be notified of an error. One message at a time is
-    /// enough, however many errors there are.
+    /// Returns `true` if the toolstack is to be notified of an error. One message in each use is
+    /// enough, however many errors there are: a guest can provoke them.
     pub(crate) fn begin_notifying(&self) -> bool {
-        !core::mem::replace(&mut self.books.lock().notifying, true)
+        !core::mem::replace(&mut self.books.lock().notified, true)
     }
 
-    /// The toolstack was notified, or can't be.
-    pub(crate) fn notified(&self) {
-        self.books.lock().notifying = false;
+    /// The use has ended, or the toolstack can't be notified in it: it is notified of the next
+    /// error.
+    pub(crate) fn forget_notification(&self) {
+        self.books.lock().notified = false;
     }
 
     /// Notes whether the recovery that begins concerns the device.
@@ -111,6 +112,11 @@ impl AerState {
         Some(next)
     }
 
+    /// The reset that was to come begins, or isn't wanted any more.
+    pub(crate) fn end_pending(&self) {
+        self.books.lock().pending = false;
+    }
+
     /// Waits for that many milliseconds; returns `true` if the device is still claimed.
     pub(crate) fn pause(&self, millis: u32) -> bool {
         let mut books = self.books.lock();
@@ -122,7 +128,6 @@ impl AerState {
                 CondVarTimeoutResult::Timeout => 0,
             };
         }
-        books.pending = false;
         !books.ended
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct GuestUse {
     enabled: bool,
     /// It didn't go to a power state, and is told no more, but to wake.
     is_stuck: bool,
+    /// The administrator was told of that.
+    told: bool,
 }
 
 impl GuestUse {
@@ -62,6 +64,7 @@ impl GuestUse {
     pub(crate) const BEGUN: Self = Self {
         enabled: true,
         is_stuck: false,
+        told: false,
     };
 }
 
@@ -158,18 +161,29 @@ impl<'a> Hardware<'a> {
                 Err(Error::Failed)
             }
             Effect::Power(state) => {
-                let result = power::set(self.claimed, locked, state).inspect_err(|error| {
-                    log_limited!(
-                        dev_warn,
-                        locked.device(),
-                        "doesn't go to the power state that its guest asks for ({})\n",
-                        error.to_errno()
-                    );
-                });
-                // It may be asked for a state that it hasn't.
-                self.guest_use.is_stuck = result.is_err_and(|error| error != EINVAL);
+                let result = power::set(self.claimed, locked, state);
+                self.guest_use.is_stuck = match result {
+                    // It may be asked for a state that it hasn't.
+                    Ok(()) | Err(EINVAL) => false,
+                    Err(error) => {
+                        self.tell_stuck(error);
+                        true
+                    }
+                };
                 result.map_err(|_| Error::Failed)
             }
+        }
+    }
+
+    /// Tells the administrator, once in each use.
+    fn tell_stuck(&mut self, error: kernel::error::Error) {
+        if !core::mem::replace(&mut self.guest_use.told, true) {
+            log_limited!(
+                dev_warn,
+                self.locked.device(),
+                "doesn't go to the power state that its guest asks for ({})\n",
+                error.to_errno()
+            );
         }
     }
 

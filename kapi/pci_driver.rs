@@ -132,7 +132,8 @@ impl<T: StubDriver + Attributes> Adapter<T> {
     /// # Safety
     ///
     /// To be called by the kernel in a reset of a device bound to this driver, for which it has
-    /// taken `pci_dev_lock()`, as all that leads to `pci_dev_save_and_disable()` does.
+    /// taken `pci_dev_lock()`, as all that leads to `pci_dev_save_and_disable()` does, but for
+    /// `pci_reset_function_locked()`, which drivers call for their own devices.
     unsafe extern "C" fn reset_prepare(device: *mut bindings::pci_dev) {
         // SAFETY: By the caller's promise.
         T::reset_prepare(&unsafe { exclusive(device) });

@@ -26,7 +26,8 @@ use crate::{
         pci::{
             ConfigAccess,
             DeviceExt,
-            Locked, //
+            Locked,
+            Unlocked, //
         },
     },
     pure::{
@@ -54,12 +55,12 @@ use kernel::{
     time::delay::fsleep, //
 };
 
-/// Returns the domain that uses the device.
+/// Returns the domain that reaches the device.
 fn user(device: &pci::Device) -> Option<DomId> {
     match registry::find(device.sbdf())?.holder() {
-        Holder::Domain(domain) => Some(domain),
-        // A domain that has given the device back no longer reaches it.
-        _ => None,
+        // One that is leaving may stay after all.
+        Holder::Domain(domain) | Holder::Leaving(domain) => Some(domain),
+        Holder::Nobody | Holder::Assigned | Holder::Cleaning(_) | Holder::Gone => None,
     }
 }
 
@@ -88,6 +89,11 @@ pub(super) fn error_detected(device: &Locked<'_>, channel: Channel) -> ErsResult
     if response.affected {
         fail(&claimed, channel, user.filter(|_| response.take_away));
     }
+    if channel == Channel::Lost && !device.device().is_disconnected() {
+        // The recovery has failed for another's sake, so nobody calls `resume`. The others below
+        // the port are told of it next.
+        end_recovery(claimed, OTHERS);
+    }
     response.answer
 }
 
@@ -111,7 +117,7 @@ fn fail(claimed: &Arc<Claimed>, channel: Channel, loser: Option<DomId>) {
         return;
     }
     if let Err(error) = aer_notify(claimed, domain, channel) {
-        claimed.aer.notified();
+        claimed.aer.forget_notification();
         log_limited!(
             dev_err,
             device,
@@ -139,7 +145,12 @@ pub(super) fn slot_reset(device: &Locked<'_>) -> ErsResult {
                 "not restored after the reset of its link ({})\n",
                 error.to_errno()
             );
-            ErsResult::Disconnect
+            if !claimed.is_endpoint() {
+                return ErsResult::Disconnect;
+            }
+            // It has failed, and is reset by itself. What else is below the port goes on.
+            claimed.record_error(error);
+            ErsResult::Recovered
         }
     }
 }
@@ -168,19 +179,32 @@ fn restore(device: &Locked<'_>, claimed: &Claimed) -> Result {
 /// The recovery is over. A device that has failed and that nobody uses is reset; one that a guest
 /// uses waits for that until the guest gives it back.
 pub(super) fn resume(device: &Locked<'_>) {
-    let pdev = device.device();
-    let Some(claimed) = registry::find(pdev.sbdf()) else {
+    let Some(claimed) = registry::find(device.device().sbdf()) else {
         return;
     };
     // (A bridge is never affected.)
-    if !claimed.aer.end_recovery() || user(pdev).is_some() {
+    end_recovery(claimed, 0);
+}
+
+/// How long the kernel is given to tell all devices below a port that the recovery has failed, in
+/// milliseconds. It waits for nothing meanwhile but their drivers.
+const OTHERS: u32 = 1_000;
+
+/// How often it is looked whether a toolstack still may list a device, in milliseconds. There is no
+/// event for the end of that time.
+const LOOK: u32 = 1_000;
+
+/// The recovery is over for the device; a reset comes after `pause` milliseconds at the earliest.
+fn end_recovery(claimed: Arc<Claimed>, pause: u32) {
+    let affected = claimed.aer.end_recovery();
+    if !affected || user(&claimed.device).is_some() {
         return;
     }
     match claimed.aer.next_step() {
-        Some(Next::ResetAfter(millis)) => reset_after(claimed, millis),
+        Some(Next::ResetAfter(millis)) => reset_after(claimed, millis.max(pause)),
         Some(Next::GiveUp) => log_limited!(
             dev_err,
-            pdev,
+            &claimed.device,
             "errors go on after {} resets: it stays failed; check the card and its slot, then write its \
              address to reset_device\n",
             Resets::LIMIT
@@ -194,10 +218,18 @@ pub(super) fn resume(device: &Locked<'_>) {
 fn reset_after(claimed: Arc<Claimed>, millis: u32) {
     let device = claimed.device.clone();
     let still_wanted = move |claimed: &Claimed| {
-        claimed.aer.pause(millis) && claimed.last_reset().state == ResetState::Failed
+        let mut lives = claimed.aer.pause(millis);
+        // Who was assigned it before the error may list it, and resets it when it gives it back.
+        while lives && claimed.holder() == Holder::Assigned {
+            lives = claimed.aer.pause(LOOK);
+        }
+        // It may be in cleaning, and have failed after its reset.
+        lives = lives && claimed.wait_left().is_ok() && claimed.is_claimed();
+        claimed.aer.end_pending();
+        lives && claimed.last_reset().state == ResetState::Failed
     };
     if let Err(error) = reset_later(claimed.clone(), still_wanted) {
-        claimed.aer.pause(0);
+        claimed.aer.end_pending();
         log_limited!(
             dev_err,
             &device,

@@ -8,7 +8,7 @@ import pytest
 from lab.endpoint import E1000E
 from lab.guest import Guest
 from lab.machine import Dom0
-from lab.pciback import load
+from lab.pciback import FAULTS, load
 from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_shown, wait_until
 
 IN_BOTH = pytest.mark.dom0("errors", "pvh", "pv", xl=True)
@@ -17,6 +17,8 @@ EXPECTED = pytest.mark.klog_allow(r"AER:|PCIe Bus Error|error status/mask|\[12\]
 KINDS = {"POISON_TLP": "nonfatal", "DLP": "fatal"}
 #: How often the driver resets a device that nobody uses for errors that follow one another.
 RESETS = 5
+#: PHYSDEVOP_pci_device_reset (xen/physdev.h).
+DEVICE_RESET = 32
 #: The shell library, which is not to look for the devices of the lab: that takes a PVH dom0 seconds.
 LIB = "here=/tests FLR_DEVICES= PLAIN_DEVICES=; { . /tests/lib/pciback.sh; . /tests/lib/reset.sh; } >/dev/null;"
 
@@ -28,13 +30,13 @@ def card(dom0: Dom0) -> Iterator[list[str]]:
         yield bdfs
 
 
-def inject(dom0: Dom0, error: str, name: str = "card.0") -> None:
+def inject(dom0: Dom0, error: str, name: str = "card.0", outcome: str = "successful") -> None:
     """Have a function report an error; returns when the kernel's recovery is over, which must be soon."""
     mark = dom0.console.mark()
     dom0.qmp.human(f"pcie_aer_inject_error {name} {error}")
     ended = dom0.console.wait_for("AER: device recovery", 15, mark)
     assert ended is not None, "the recovery hangs"
-    assert any("device recovery successful" in line for line in dom0.console.since(mark))
+    assert any(f"device recovery {outcome}" in line for line in dom0.console.since(mark))
 
 
 @pytest.mark.core
@@ -73,6 +75,9 @@ def test_a_guest_loses_its_device(dom0: Dom0, card: list[str], error: str) -> No
         backend.wait("state", INITIALISED)
     # As their drivers in the guests would.
     dom0.check(f"{LIB} for f in {used} {other}; do pci_write_byte $f 4 06; command_has $f $MASTER || exit; done")
+    addresses = f"{LIB} for f in {used} {other}; do bars $f; command_has $f $MEMORY && echo decodes; done"
+    before = dom0.check(addresses)
+    assert before.count("decodes") == 2
     events = "/tests/pbtool uevents sh -c 'touch /root/armed; while [ -e /root/armed ]; do sleep 0.1; done'"
     dom0.check(f"rm -f /root/armed; (exec {events} >/root/events 2>&1 </dev/null) & true")
     wait_until(dom0, "[ -e /root/armed ]")
@@ -89,6 +94,8 @@ def test_a_guest_loses_its_device(dom0: Dom0, card: list[str], error: str) -> No
     for bdf in lost:
         assert shown(dom0, bdf, "state") == ["failed"]
         assert not dom0.run(f"{LIB} command_has {bdf} $MASTER").ok
+    # A reset of the link has taken them.
+    assert dom0.check(addresses) == before
     assert shown(dom0, used, "used_by") == ["7"]
     assert shown(dom0, neighbour, "state") == ["clean"]
     dom0.check("rm /root/armed")
@@ -157,6 +164,52 @@ def test_a_link_that_another_driver_has_reset(dom0: Dom0) -> None:
         guest.remove()
         wait_idle(dom0, used)
         assert shown(dom0, used, "state") == ["clean"]
+
+
+@pytest.mark.dom0("errors", "pv", xl=True)
+@EXPECTED
+def test_a_recovery_that_fails_for_another(dom0: Dom0) -> None:
+    """The kernel gives up all functions of a card of which one has no driver. Ours is reset all the same."""
+    with assignable(dom0, ("card.0",)) as (ours,):
+        beside = dom0.bdf("card.1")
+        dom0.check(f"{LIB} pci_unbind {beside}")
+        inject(dom0, "POISON_TLP", outcome="failed")
+        wait_shown(dom0, ours, "state", "clean")
+        dom0.check(f"echo {beside} >/sys/bus/pci/drivers_probe")
+
+
+@pytest.mark.dom0("errors", "pvh", xl=True)
+@EXPECTED
+@pytest.mark.klog_allow("not restored after the reset of its link", "reset_device: notify by")
+def test_one_that_is_not_restored_fails_no_other(dom0: Dom0) -> None:
+    """Xen refuses to hear of the reset of a device's link. For the kernel the recovery succeeds all the same."""
+    with assignable(dom0, ("nvme0", "beside0"), module=FAULTS) as bdfs:
+        refusal = "/sys/module/rust_pciback/parameters/fail_physdev_op"
+        dom0.check(f"echo {DEVICE_RESET} >{refusal}")
+        inject(dom0, "DLP", "sw0")
+        for bdf in bdfs:
+            assert shown(dom0, bdf, "state") == ["failed"]
+        dom0.check(f"echo 0 >{refusal}")
+        for bdf in bdfs:
+            wait_until(dom0, f"printf {bdf} >/sys/bus/pci/drivers/pciback/reset_device")
+            assert shown(dom0, bdf, "state") == ["clean"]
+
+
+@pytest.mark.tier("all")  # ASSIGNED_FOR of pure/device_state.rs
+@pytest.mark.dom0("errors", "pv", xl=True)
+@EXPECTED
+@pytest.mark.klog_allow("is not given to a guest")
+def test_an_error_before_the_toolstack_lists_it(dom0: Dom0, card: list[str]) -> None:
+    """A device fails between a toolstack's question for its GSI and the list, which never comes: it is refused
+    from then on, and reset when the toolstack has had its time."""
+    ours = card[0]
+    ask = f"/tests/pbtool gsi {ours}"
+    assert int(dom0.check(ask)) >= 0
+    inject(dom0, "POISON_TLP")
+    assert shown(dom0, ours, "state") == ["failed"]
+    assert dom0.check(ask).strip() == "-1", "EPERM"
+    wait_until(dom0, f"grep -qx clean /sys/bus/pci/devices/{ours}/pciback/state", 60)
+    assert int(dom0.check(ask)) >= 0
 
 
 @pytest.mark.dom0("errors", "pv", xl=True)

@@ -9,7 +9,7 @@ from lab.endpoint import NVME
 from lab.guest import Guest
 from lab.machine import Dom0
 from lab.paths import DEBUG
-from lab.pciback import DEVICES, DRIVER, load
+from lab.pciback import DEVICES, DRIVER, FAULTS, load
 from lab.stub import RUST
 from lab.until import until
 
@@ -111,7 +111,7 @@ def test_a_storm(dom0: Dom0, irq: str) -> None:
     if DEBUG and dom0.flavour == "pvh":
         pytest.skip("so slow that the guest has ended each interrupt before dom0 looks")
     identity, bdf = NVME.in_dom0(dom0), dom0.bdf(NVME.name)
-    load(dom0, "storm_limit=0", module="/root/faults/rust_pciback.ko")
+    load(dom0, "storm_limit=0", module=FAULTS)
     dom0.check(f"xl pci-assignable-add {bdf}")
     guest = Guest(dom0, "pv", [bdf], cmdline="pci=nomsi", kind="pv", cold=False).create()
     slot = NVME.in_guest(guest)

@@ -13,7 +13,7 @@ from lab.endpoint import E1000E, IGB, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
 from lab.parts import Parts
-from lab.pciback import DEVICES, DRIVER, load, unload, works_by_msix
+from lab.pciback import DEVICES, DRIVER, FAULTS, load, unload, works_by_msix
 from lab.script import LIB
 from lab.stub import RUST
 
@@ -84,7 +84,7 @@ def test_no_hold(dom0: Dom0, options: str, text: str) -> None:
     """Xen seems to refuse it: the claim goes on, guests have less, and the log says so."""
     bdf = dom0.bdf("igb0")
     dom0.check("dmesg -c >/dev/null")
-    load(dom0, options, module="/root/faults/rust_pciback.ko")
+    load(dom0, options, module=FAULTS)
     dom0.check(f"{LIB} give {bdf}")
     assert shown(dom0, bdf) == text
     assert f"guest interrupts: {text}" in dom0.check(f"dmesg | grep {bdf}")

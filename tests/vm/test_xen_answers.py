@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lab.machine import Dom0
 from lab.paths import DEBUG, FAULTS_MODULE, MODULE
-from lab.pciback import load
+from lab.pciback import FAULTS, load
 from lab.script import LIB
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
@@ -78,7 +78,7 @@ CLAIMED = (
 @pytest.mark.klog_allow("probe with driver pciback failed")
 def test_all_errnos(dom0: Dom0, figure: Callable[[str], None]) -> None:
     """Each is handed on, or known to be none; nothing is left half done."""
-    load(dom0, module="/root/faults/rust_pciback.ko")
+    load(dom0, module=FAULTS)
     bdf = dom0.bdf("igb0")
     dom0.check(f"{LIB} give {bdf}")
     pvh = [DEVICE_ADD, PREPARE_MSIX, DEVICE_RESET, MAP_PIRQ, SETUP_GSI]

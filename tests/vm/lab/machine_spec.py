@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from .arm64 import ArmDom0
 from .machine import Dom0
 from .paths import ARM64, DEBUG, FAULTS_MODULE, MODULE
+from .pciback import FAULTS
 from .until import until
 
 #: rmmod, for a kernel that releases kobjects some seconds late: as long as a driver's directory is there
@@ -46,7 +47,7 @@ class MachineSpec:
         if MODULE.exists():
             dom0.put_module()
         if FAULTS_MODULE.exists():
-            dom0.put_module(faults=True, path="/root/faults/rust_pciback.ko")
+            dom0.put_module(faults=True, path=FAULTS)
         dom0.put_tests()
         if DEBUG == "kasan":
             dom0.prelude = UNLOAD_TO_THE_END

@@ -12,6 +12,8 @@ from .until import until
 DRIVER = "/sys/bus/pci/drivers/pciback"
 DEVICES = "/sys/bus/pci/devices"
 MODULE = "/root/rust_pciback.ko"
+#: The test build.
+FAULTS = "/root/faults/rust_pciback.ko"
 
 
 def load(dom0: Dom0, options: str = "", module: str = MODULE) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .machine import Dom0
-from .pciback import load
+from .pciback import MODULE, load
 from .until import until
 
 # enum xenbus_state of Xen's public/io/xenbus.h
@@ -84,9 +84,9 @@ class PciBackend:
 
 
 @contextmanager
-def assignable(dom0: Dom0, names: tuple[str, ...], options: str = "") -> Iterator[list[str]]:
+def assignable(dom0: Dom0, names: tuple[str, ...], options: str = "", module: str = MODULE) -> Iterator[list[str]]:
     """The module with these devices, by xl; afterwards they are given back and it is unloaded."""
-    load(dom0, options)
+    load(dom0, options, module)
     bdfs = [dom0.bdf(name) for name in names]
     for bdf in bdfs:
         dom0.check(f"xl pci-assignable-add {bdf}")
