@@ -16,10 +16,16 @@ enabled() {
 	cat "$PCI/$1/enable"
 }
 
+# let_master BDF: as firmware or a driver may leave it.
+let_master() {
+	pci_write_byte "$1" 4 "$(printf %02x $((0x$(pci_word "$1" 4) & 0xff | MASTER)))"
+}
+
 for step in header backend known-to-xen enable prepare-msix save reset notify setup-gsi record; do
 	check "loads with fail_step=$step" module_load "fail_step=$step"
 	for dev in $FLR_DEVICES $PLAIN_DEVICES; do
 		pci_unbind "$dev"
+		let_master "$dev"
 		pci_config "$dev" "$tmp/before"
 		count=$(enabled "$dev")
 		dmesg -c >/dev/null
@@ -42,8 +48,14 @@ done
 
 check "loads without a fault" module_load
 for dev in $FLR_DEVICES $PLAIN_DEVICES; do
+	pci_unbind "$dev"
+	let_master "$dev"
+	check "$dev: masters the bus" command_has "$dev" $MASTER
 	same "$dev: can be claimed after all that" 0 "$(give "$dev")"
-	take_back "$dev"
+	sysfs_write "$DRV/unbind" "$dev"
+	check_fails "$dev: once released it doesn't master the bus" command_has "$dev" $MASTER
+	sysfs_write "$DRV/remove_slot" "$dev"
+	sysfs_write /sys/bus/pci/drivers_probe "$dev"
 	check "$dev: works" works "$dev"
 done
 check "unloads" module_unload

@@ -22,7 +22,7 @@
 
 static char *what = "";
 module_param(what, charp, 0444);
-MODULE_PARM_DESC(what, "invalid, orders, flip, storm, leave, states or rings");
+MODULE_PARM_DESC(what, "invalid, refusals, orders, flip, storm, leave, states or rings");
 
 static uint count = 1000;
 module_param(count, uint, 0444);
@@ -31,6 +31,10 @@ MODULE_PARM_DESC(count, "how often, of what has no number of its own");
 static uint seed = 1;
 module_param(seed, uint, 0444);
 MODULE_PARM_DESC(seed, "of what is random");
+
+static bool held;
+module_param(held, bool, 0444);
+MODULE_PARM_DESC(held, "dom0 holds the MSI-X table, which MSI would cost");
 
 /* How long an answer may take: resets, and the kernel's delays of spurious events. */
 #define PATIENCE (60 * HZ)
@@ -238,7 +242,107 @@ static int do_invalid(void)
 	return check_identity();
 }
 
-/* MSI, MSI-X, decode and power states on and off, in any order. */
+/* Asks for interrupts, of vectors from `first` on, and wants that answer. */
+static int expect(u32 cmd, u16 first, int answer)
+{
+	struct xen_pci_op op = { .cmd = cmd, .value = 2 };
+	int error;
+
+	op.msix_entries[0].entry = first;
+	op.msix_entries[1].entry = first + 1;
+	error = ask(&op);
+	if (error || op.err == answer)
+		return error;
+	pr_err("hostile: operation %u from vector %u on: error %d, not %d\n", cmd, first, op.err, answer);
+	return -EPROTO;
+}
+
+/* Wants MSI and MSI-X to be on, or off. */
+static int expect_enabled(int msi, bool msi_on, int msix, bool msix_on)
+{
+	u32 flags, table;
+	int error = get(msi + PCI_MSI_FLAGS, 2, &flags);
+
+	if (!error)
+		error = get(msix + PCI_MSIX_FLAGS, 2, &table);
+	if (error)
+		return error;
+	if (msi_on == !!(flags & PCI_MSI_FLAGS_ENABLE) && msix_on == !!(table & PCI_MSIX_FLAGS_ENABLE))
+		return 0;
+	pr_err("hostile: MSI has %04x, MSI-X %04x\n", flags, table);
+	return -EPROTO;
+}
+
+/* A guest never has both. */
+static int check_one_kind(int msi, int msix)
+{
+	u32 flags = 0, table = 0;
+	int error = msi && msix ? get(msi + PCI_MSI_FLAGS, 2, &flags) : 0;
+
+	if (!error && msi && msix)
+		error = get(msix + PCI_MSIX_FLAGS, 2, &table);
+	if (error || flags == 0xffff || !(flags & PCI_MSI_FLAGS_ENABLE) || !(table & PCI_MSIX_FLAGS_ENABLE))
+		return error;
+	pr_err("hostile: MSI and MSI-X are on\n");
+	return -EPROTO;
+}
+
+/* What is refused: MSI with MSI-X, either of a device that sleeps, vectors that aren't there. */
+static int do_refusals(void)
+{
+	enum { OK = XEN_PCI_ERR_success, REFUSED = XEN_PCI_ERR_op_failed };
+	static const struct {
+		u32 cmd;
+		u16 first;
+		int answer;
+		bool msi;
+		bool msix;
+	} awake[] = {
+		{ XEN_PCI_OP_enable_msix, 0, OK, false, true },
+		{ XEN_PCI_OP_enable_msi, 0, REFUSED, false, true },
+		/* Linux doesn't always turn it off before. */
+		{ XEN_PCI_OP_enable_msix, 0, OK, false, true },
+		{ XEN_PCI_OP_disable_msi, 0, OK, false, true },
+		{ XEN_PCI_OP_disable_msix, 0, OK, false, false },
+		{ XEN_PCI_OP_enable_msix, 0x7ff, REFUSED, false, false },
+		{ XEN_PCI_OP_enable_msi, 0, OK, true, false },
+		{ XEN_PCI_OP_enable_msix, 0, REFUSED, true, false },
+		{ XEN_PCI_OP_enable_msi, 0, OK, true, false },
+		{ XEN_PCI_OP_disable_msix, 0, OK, true, false },
+		{ XEN_PCI_OP_disable_msi, 0, OK, false, false },
+	};
+	int power = find_capability(PCI_CAP_ID_PM);
+	int msi = find_capability(PCI_CAP_ID_MSI);
+	int msix = find_capability(PCI_CAP_ID_MSIX);
+	int error, i;
+
+	if (!power || !msi || !msix)
+		return -ENXIO;
+	error = expect_enabled(msi, false, msix, false);
+	for (i = 0; i < ARRAY_SIZE(awake) && !error; i++) {
+		if (held && awake[i].msi)
+			continue;
+		error = expect(awake[i].cmd, awake[i].first, awake[i].answer);
+		if (!error)
+			error = expect_enabled(msi, awake[i].msi, msix, awake[i].msix);
+	}
+	if (!error && held)
+		error = expect(XEN_PCI_OP_enable_msi, 0, REFUSED);
+	/* D3hot and back. */
+	if (!error)
+		error = put(power + PCI_PM_CTRL, 2, 3);
+	if (!error)
+		error = expect(XEN_PCI_OP_enable_msi, 0, REFUSED);
+	if (!error)
+		error = expect(XEN_PCI_OP_enable_msix, 0, REFUSED);
+	if (!error)
+		error = put(power + PCI_PM_CTRL, 2, 0);
+	if (!error)
+		error = expect_enabled(msi, false, msix, false);
+	return error ? error : check_identity();
+}
+
+/* MSI, MSI-X, decode and power states on and off, in any order; MSI and MSI-X never together. */
 static int do_orders(void)
 {
 	int power = find_capability(PCI_CAP_ID_PM);
@@ -259,6 +363,8 @@ static int do_orders(void)
 			for (at = 0; at < op.value; at++)
 				op.msix_entries[at].entry = at;
 			error = ask(&op);
+			if (!error)
+				error = check_one_kind(msi, msix);
 			break;
 		case 2:
 			error = put(PCI_COMMAND, 2, below(8));
@@ -514,8 +620,8 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } tests[] = {
-	{ "invalid", do_invalid }, { "orders", do_orders }, { "flip", do_flip }, { "storm", do_storm },
-	{ "leave", do_leave }, { "states", do_states }, { "rings", do_rings },
+	{ "invalid", do_invalid }, { "refusals", do_refusals }, { "orders", do_orders }, { "flip", do_flip },
+	{ "storm", do_storm }, { "leave", do_leave }, { "states", do_states }, { "rings", do_rings },
 };
 
 static int __init hostile_init(void)
