@@ -110,6 +110,11 @@ for dev in $RESET_DEVICES; do
 		check "$dev: answers" answers "$dev"
 	fi
 done
-check "there were devices alone on a bus" test -n "$found"
+# On a real machine there may be none.
+if [ -z "$found" ] && [ -n "${ANY_DRIVER:-}" ]; then
+	skip "there were devices alone on a bus" "none was named"
+else
+	check "there were devices alone on a bus" test -n "$found"
+fi
 check "the module unloads" module_unload
 finish
