@@ -5,6 +5,7 @@ os-autoinst/os-autoinst-distri-opensuse, tests/virt_autotest/sriov_network_card_
 14c3446d4bf0: 7 of them are made, three taken from dom0; one is plugged into a running domain and unplugged, the
 others plugged; the domain reboots, and they still work. virsh is told the same. What differs:
 
+- The domain is an HVM one; there, PV ones have them, too. What is left out: its checks of host and guest before.
 - The three are chosen, not drawn.
 - The domain has no other network, so it is talked to by its console, and reboots by `reboot -f`.
 - `ifup` is `ip link set up` and DHCP, `ifdown` is `ip link set down`.

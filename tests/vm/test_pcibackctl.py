@@ -273,5 +273,6 @@ def test_watch_uses(dom0: Dom0, tool: str) -> None:
     uses = [(event["event"], event["domain"]) for event in events if event["bdf"] == bdf and event["domain"]]
     assert uses == [("attach", domain), ("detach", domain)]
     dom0.check(until(f"grep -q none {DEVICES}/{bdf}/pciback/used_by", 60))
+    dom0.check(f"xl pci-assignable-remove {bdf}")  # Out of Xen's quarantine.
     give_back(dom0, bdf)
     unload(dom0)

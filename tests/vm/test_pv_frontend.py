@@ -276,7 +276,7 @@ def test_a_guest_that_may_turn_on_interrupts(dom0: Dom0) -> None:
     RUST.wait_idle(dom0, bdf)
     RUST.check_clean(dom0, bdf)
     assert int(dom0.check(control), 16) & 0x8000 == 0
-    dom0.check(f"xl pci-assignable-remove {bdf}")
+    dom0.check(f"xl pci-assignable-remove -r {bdf}")
     RUST.unload(dom0)
 
 

@@ -43,6 +43,7 @@ def test_xenopsd(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
     dom0.check(f"printf {bdf} >{device}/driver/unbind")
     dom0.check(f"printf {bdf} >{DRIVER}/remove_slot")
     assert bdf not in dom0.check(f"cat {DRIVER}/slots")
+    # (Not xenopsd's: the administrator's.)
     dom0.check(f"printf {bdf} >{BUS}/drivers_probe")
     assert endpoint.in_dom0(dom0) == identity
     stub.unload(dom0)

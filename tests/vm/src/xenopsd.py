@@ -8,7 +8,8 @@
 
 xapi-project/xen-api, ocaml/xenopsd/xc: device.ml, xenops_server_xen.ml, domain.ml, commit e2ee48d6883e. Each step
 names its function there. What differs: a device is assigned without XEN_DOMCTL_DEV_RDM_RELAXED, which the bindings
-don't know, and the domain is libxl's.
+don't know, the domain is libxl's, and of Domain.destroy the hard shutdown of frontends is left out: of a PCI device
+that is `xl pci-detach` of a domain that is gone.
 """
 
 import json
@@ -160,7 +161,7 @@ def destroy(domid: int) -> None:
     bdfs = plugged(domid).values()
     for bdf in bdfs:
         do_flr(bdf)
-    time.sleep(0.1)
+    time.sleep(0.1)  # Thread.delay there, for the FLR.
     for bdf in bdfs:
         deassign(domid, bdf)
     model = store.read("", f"/local/domain/{domid}/image/device-model-pid")
