@@ -369,6 +369,7 @@ def test_as_on_hardware(installed: Installed, cards: dict[str, Card], figure: Ca
     assert mac.replace(":", "-")[:8] not in report
     with installed.boot(machine(), flavour="pv") as dom0:
         drivers_before = drivers(dom0)
+        dom0.check("rm /root/rust-pciback-report.txt")
         # Ended in the middle, it gives back what it has.
         begun = f"(cd /root; exec {TESTS} --yes {bdfs[0]}) >/root/said 2>&1 </dev/null & run=$!"
         held = until(f"readlink /sys/bus/pci/devices/{bdfs[0]}/driver | grep -q /pciback$", 600)

@@ -132,6 +132,8 @@ pub(crate) mod aer {
         pub(crate) fn new() -> Self {
             Self
         }
+
+        pub(crate) fn forget_notification(&self) {}
     }
 }
 
