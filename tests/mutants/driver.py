@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """Break one rule of the driver after the other, and see that VM tests notice.
 
-    driver.py TREE SCRATCH [--only TEXT] [--from N] [--mutated-only] MAKE-ARGUMENT...
+    driver.py TREE SCRATCH [--only TEXT] [--from N] [--missing] [--mutated-only] MAKE-ARGUMENT...
 
 Runs in the lab's chroot. SCRATCH has a copy of the sources for each worker, in which each mutation
 of driver.toml is made and built for the prepared TREE, with the fault knobs, so that one module serves
 all tests. Its tests must fail then. That they pass without a mutation is tried first.
 
-Prints a row of a table for each mutation; the status is non-zero if one was not noticed. PCIBACK_WORKERS
-(2) at a time.
+Prints a row of a table for each mutation; the status is non-zero if one was not noticed. It is noticed if a
+test fails: one that can't even be set up shows nothing. What was noticed goes into noticed.list.
+PCIBACK_WORKERS (2) at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import queue
 import shutil
@@ -24,10 +26,14 @@ import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 REPO = Path(__file__).resolve().parents[2]
+#: Which test noticed each mutation, and when.
+NOTICED = Path(__file__).parent / "noticed.list"
 #: What the module is built of.
 KINDS = ("*.rs", "*.c", "*.h", "Kbuild")
 #: What pytest ends with: https://docs.pytest.org/en/stable/reference/exit-codes.html
@@ -36,6 +42,8 @@ PASSED, FAILED = 0, 1
 REASON = 160
 #: The longest that a run of tests may take, in seconds.
 PATIENCE = 7200
+#: Of what workers write to noticed.list.
+LIST = Lock()
 
 
 class Mutation(NamedTuple):
@@ -46,6 +54,11 @@ class Mutation(NamedTuple):
     old: str
     new: str
     tests: str
+
+    @property
+    def digest(self) -> str:
+        """Tells whether it was another one that was noticed."""
+        return hashlib.sha256("\0".join((self.old, self.new, self.tests)).encode()).hexdigest()[:8]
 
     @contextmanager
     def made(self, root: Path) -> Iterator[None]:
@@ -86,7 +99,8 @@ class Lab:
         return "" if done.returncode == 0 else done.stdout + done.stderr
 
     def tests(self, expression: str) -> tuple[int | None, str]:
-        """Run these VM tests with it, up to the first that fails; returns pytest's status, and which failed and why."""
+        """Run these VM tests with it, up to the first that fails; returns pytest's status, and which failed and why.
+        `None`: the tests came to no end, or not to their begin."""
         command = [sys.executable, "-m", "pytest", "tests/vm", "-x", "-q", "-rfE", "--tb=line", "-k", expression]
         environment = os.environ | {"PCIBACK_MODULES": str(self.scratch), "PCIBACK_TIER": "all", "COLUMNS": "300"}
         try:
@@ -95,12 +109,11 @@ class Lab:
             )
         except subprocess.TimeoutExpired:
             return None, f"after {PATIENCE} s the tests had not ended"
-        failed = [
-            line.split("::", 1)[1].replace("|", "/")[:REASON]
-            for line in done.stdout.splitlines()
-            if line.startswith(("FAILED", "ERROR"))
-        ]
-        return done.returncode, failed[0] if failed else done.stdout[-2000:]
+        lines = [line for line in done.stdout.splitlines() if line.startswith("FAILED") or is_said(line)]
+        failed = [line.split("::", 1)[1].replace("|", "/")[:REASON] for line in lines]
+        if failed or done.returncode != FAILED:
+            return done.returncode, failed[0] if failed else done.stdout[-2000:]
+        return None, done.stdout[-2000:]
 
     def try_one(self, mutation: Mutation) -> tuple[str, bool]:
         """Break the rule, for a while; returns its row of the table, and whether that was noticed."""
@@ -112,7 +125,29 @@ class Lab:
             by = "**nothing**"
         elif status != FAILED:
             by = f"**nothing** ({status}): {by}"
+        else:
+            record(mutation, by.split(" - ")[0])
         return f"| {mutation.rule} | {mutation.file} | {by} | {time.monotonic() - begun:.0f} |", status == FAILED
+
+
+def is_said(line: str) -> bool:
+    """Whether a line of pytest's is of what the host said or did, which is looked at after each test."""
+    return line.startswith("ERROR") and any(words in line for words in ("unexpected on the console", "the host died"))
+
+
+def noticed() -> set[tuple[str, str, str]]:
+    """The rules, files and digests that noticed.list has."""
+    rows = [row.split(" | ") for row in NOTICED.read_text().partition("\n\n")[2].splitlines()]
+    return {(rule, file, digest) for rule, file, _test, _date, digest in rows}
+
+
+def record(mutation: Mutation, test: str) -> None:
+    """Note which test noticed it, today."""
+    row = f"{mutation.rule} | {mutation.file} | {test.strip()} | {datetime.now(UTC):%Y-%m-%d} | {mutation.digest}"
+    with LIST:
+        head, _, rows = NOTICED.read_text().partition("\n\n")
+        kept = [other for other in rows.splitlines() if other.split(" | ")[:2] != [mutation.rule, mutation.file]]
+        NOTICED.write_text(head + "\n\n" + "\n".join([*kept, row]) + "\n")
 
 
 def main() -> int:
@@ -122,11 +157,14 @@ def main() -> int:
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--only", default="", help="those whose rule or file has this text")
     parser.add_argument("--from", type=int, default=1, dest="first", help="those from the Nth in the list")
+    parser.add_argument("--missing", action="store_true", help="those that noticed.list doesn't have")
     parser.add_argument("--mutated-only", action="store_true", help="the tests are known to pass without")
     options, make = parser.parse_known_args()
     table = tomllib.loads((Path(__file__).parent / "driver.toml").read_text())["mutation"]
     mutations = [Mutation(**row) for row in table][options.first - 1 :]
     chosen = [mutation for mutation in mutations if options.only in mutation.rule + mutation.file]
+    if options.missing:
+        chosen = [mutation for mutation in chosen if (mutation.rule, mutation.file, mutation.digest) not in noticed()]
     workers = int(os.environ.get("PCIBACK_WORKERS", "2"))
     labs: queue.SimpleQueue[Lab] = queue.SimpleQueue()
     for number in range(workers):
@@ -144,11 +182,11 @@ def main() -> int:
     def in_a_lab(mutation: Mutation) -> bool:
         lab = labs.get()
         try:
-            row, noticed = lab.try_one(mutation)
+            row, was_noticed = lab.try_one(mutation)
         finally:
             labs.put(lab)
         print(row, flush=True)
-        return noticed
+        return was_noticed
 
     print("| Rule | File | Noticed by | s |\n|---|---|---|---|", flush=True)
     with ThreadPoolExecutor(workers) as pool:
