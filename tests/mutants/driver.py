@@ -15,6 +15,7 @@ PCIBACK_WORKERS (2) at a time.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import queue
@@ -28,7 +29,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 REPO = Path(__file__).resolve().parents[2]
@@ -42,8 +42,6 @@ PASSED, FAILED = 0, 1
 REASON = 160
 #: The longest that a run of tests may take, in seconds.
 PATIENCE = 7200
-#: Of what workers write to noticed.list.
-LIST = Lock()
 
 
 class Mutation(NamedTuple):
@@ -135,19 +133,27 @@ def is_said(line: str) -> bool:
     return line.startswith("ERROR") and any(words in line for words in ("unexpected on the console", "the host died"))
 
 
+def rows(text: str) -> list[list[str]]:
+    """Those of noticed.list, whose text this is: rule, file, test, day, digest."""
+    return [row.split(" | ") for row in text.partition("\n\n")[2].splitlines()]
+
+
 def noticed() -> set[tuple[str, str, str]]:
     """The rules, files and digests that noticed.list has."""
-    rows = [row.split(" | ") for row in NOTICED.read_text().partition("\n\n")[2].splitlines()]
-    return {(rule, file, digest) for rule, file, _test, _date, digest in rows}
+    return {(rule, file, digest) for rule, file, _test, _day, digest in rows(NOTICED.read_text())}
 
 
 def record(mutation: Mutation, test: str) -> None:
-    """Note which test noticed it, today."""
-    row = f"{mutation.rule} | {mutation.file} | {test.strip()} | {datetime.now(UTC):%Y-%m-%d} | {mutation.digest}"
-    with LIST:
-        head, _, rows = NOTICED.read_text().partition("\n\n")
-        kept = [other for other in rows.splitlines() if other.split(" | ")[:2] != [mutation.rule, mutation.file]]
-        NOTICED.write_text(head + "\n\n" + "\n".join([*kept, row]) + "\n")
+    """Note which test noticed it, today. Other workers and programs wait meanwhile."""
+    row = [mutation.rule, mutation.file, test.strip(), f"{datetime.now(UTC):%Y-%m-%d}", mutation.digest]
+    with NOTICED.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        text = file.read()
+        kept = [other for other in rows(text) if other[:2] != row[:2]]
+        file.seek(0)
+        file.truncate()
+        file.write(text.partition("\n\n")[0] + "\n\n")
+        file.writelines(" | ".join(each) + "\n" for each in [*kept, row])
 
 
 def main() -> int:
@@ -164,7 +170,8 @@ def main() -> int:
     mutations = [Mutation(**row) for row in table][options.first - 1 :]
     chosen = [mutation for mutation in mutations if options.only in mutation.rule + mutation.file]
     if options.missing:
-        chosen = [mutation for mutation in chosen if (mutation.rule, mutation.file, mutation.digest) not in noticed()]
+        known = noticed()
+        chosen = [mutation for mutation in chosen if (mutation.rule, mutation.file, mutation.digest) not in known]
     workers = int(os.environ.get("PCIBACK_WORKERS", "2"))
     labs: queue.SimpleQueue[Lab] = queue.SimpleQueue()
     for number in range(workers):
