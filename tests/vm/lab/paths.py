@@ -17,8 +17,8 @@ DEBUG = OTHER if OTHER in ("locks", "kasan") else ""
 ARM64 = OTHER.endswith("-arm64")
 #: What each dom0's kernel is told besides.
 CMDLINE = os.environ.get("PCIBACK_CMDLINE", "")
-#: How many times as long as with the stock kernel anything may take.
-SLOWER = 4 if DEBUG else 1
+#: How many times as long as with the stock kernel, on a machine as fast as usual, anything may take.
+SLOWER = int(os.environ.get("PCIBACK_SLOWER") or (4 if DEBUG else 1))
 BUILD = CACHE / "build" / OTHER
 #: Kernel and initramfs of dom0.
 KERNEL = IMAGE / OTHER
