@@ -66,39 +66,50 @@ fn machine(root: &Path) {
     write("usr/share/misc/pci.ids", &pci_ids());
 }
 
-/// What the program takes of a processor, in milliseconds. Nothing that it reads is on a disk, so
-/// that is what it takes on a machine that has nothing else to do; this one may have.
-fn processor_time(program: &str, root: &Path, command: &str) -> f64 {
-    let script = "TIMEFORMAT='%U %S'; time \"$0\" --root \"$1\" \"$2\"";
+/// What a command takes of a processor, in milliseconds, and what it prints. Nothing that it reads
+/// is on a disk, so that is what it takes on a machine that has nothing else to do; this one may
+/// have.
+fn processor_time(command: &[&str]) -> (f64, String) {
+    let script = "TIMEFORMAT='%U %S'; time \"$@\"";
     let output = Command::new("bash")
-        .args(["-c", script, program])
-        .arg(root)
-        .arg(command)
+        .args(["-c", script, "bash"])
+        .args(command)
         .env_clear()
         .env("LANG", "C.UTF-8")
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(printed.lines().count() > FUNCTIONS - 32, "{printed}");
     let said = String::from_utf8(output.stderr).unwrap();
     let seconds = said.split_whitespace().map(|word| word.parse::<f64>());
     let seconds: Vec<f64> = seconds.map(|word| word.expect(&said)).collect();
     assert_eq!(seconds.len(), 2, "{said}");
-    seconds.iter().sum::<f64>() * 1000.0
+    let printed = String::from_utf8(output.stdout).unwrap();
+    (seconds.iter().sum::<f64>() * 1000.0, printed)
 }
 
 #[test]
 fn large_machines_are_quick() {
-    let root = tempfile::tempdir().unwrap();
-    machine(root.path());
+    let folder = tempfile::tempdir().unwrap();
+    machine(folder.path());
+    let root = folder.path().to_str().unwrap();
     // One that is built for tests takes longer.
     let program = std::env::var("PCIBACKCTL").expect("the program of tools/build cli");
+    // Others that read as much, for a machine that is slow.
+    let others =
+        "find \"$0\" -type f -exec cat {} + >/dev/null; sort \"$0\"/usr/share/misc/pci.ids >/dev/null";
     for (command, limit) in [("list", 50.0), ("tree", 100.0)] {
         // Caches are shared with what else runs: the best of some is what it takes alone.
-        let times = (0..10).map(|_| processor_time(&program, root.path(), command));
-        let best = times.fold(f64::INFINITY, f64::min);
-        println!("{command} of {FUNCTIONS} functions: {best:.0} ms");
-        assert!(best > 0.0 && best <= limit, "{command}: {best} ms");
+        let (mut best, mut best_of_others) = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..10 {
+            let (time, printed) = processor_time(&[&program, "--root", root, command]);
+            assert!(printed.lines().count() > FUNCTIONS - 32, "{printed}");
+            best = best.min(time);
+            best_of_others = best_of_others.min(processor_time(&["sh", "-c", others, root]).0);
+        }
+        println!("{command} of {FUNCTIONS} functions: {best:.0} ms, others {best_of_others:.0} ms");
+        assert!(
+            best > 0.0 && (best <= limit || best <= best_of_others),
+            "{command}: {best} ms"
+        );
     }
 }
