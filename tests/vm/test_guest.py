@@ -9,7 +9,7 @@ from lab.endpoint import E1000E, IGB, NVME, Endpoint
 from lab.guest import Guest
 from lab.machine import Dom0
 from lab.parts import Parts
-from lab.stub import RUST, C, Stub, config_space
+from lab.stub import RUST, C, Stub, config_space, masters
 from lab.until import until
 
 #: With the C driver Xen 4.20 gives guests of a PVH dom0 no MSI-X.
@@ -27,8 +27,9 @@ def use(guest: Guest, endpoint: Endpoint, identity: str, mode: str) -> None:
 def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoint]) -> None:
     """Create, use, attach, use, detach, attach two, use, reboot, use, destroy, give back, use in dom0.
 
-    A boot takes longest in a PVH dom0, and test_guest_crash.py has a restart there: no reboot. The C
-    driver's guest was seen to reboot.
+    A boot takes longest in a PVH dom0, and test_guest_crash.py has a restart there: no reboot. No reboot with
+    the C driver either: libxl then lists all devices anew, and the driver enters them. It doesn't enter one that
+    is attached to a running guest: libxl sets `state` to 7, which it answers to a frontend only.
     """
     everything = [first, *late]
     cmdline = C_IN_PVH if stub is C and dom0.flavour == "pvh" else ""
@@ -66,6 +67,9 @@ def life(dom0: Dom0, part: Parts, stub: Stub, first: Endpoint, late: list[Endpoi
     for endpoint in everything:
         stub.wait_idle(dom0, bdf[endpoint])
         with part(f"{endpoint.name} after the guest"):
+            if stub is C and endpoint in late:
+                assert masters(dom0, bdf[endpoint]), "nobody cleans what isn't entered as the guest's"
+                continue
             stub.check_clean(dom0, bdf[endpoint])
             assert config_space(dom0, bdf[endpoint]) == before[endpoint]
     for endpoint in everything:
