@@ -5,8 +5,8 @@
 # keep the others.
 #
 # lab: many pv
-# lab: shared pvh
 # lab: shared pv cpus=2
+# tier all: shared pvh
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

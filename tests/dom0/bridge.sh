@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A PCI bridge can be claimed; it is never reset and goes on forwarding.
+#
+# lab: main pv
+# tier all: main pvh
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

@@ -3,6 +3,9 @@
 #
 # Each step of a claim fails once (by the knob of the test build): the bind fails,
 # one line says why, and the device is as it was, byte for byte.
+#
+# lab: main pv
+# tier all: main pvh
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}

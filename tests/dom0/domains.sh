@@ -4,8 +4,8 @@
 # A reset reaches idle devices besides its target, and none that a domain uses: by the kernel's
 # own list of who uses which device, in which the module src/owner makes the entries.
 #
-# lab: shared pvh
 # lab: shared pv cpus=2
+# tier all: shared pvh
 
 here=$(dirname "$0")
 . "$here/lib/pciback.sh"

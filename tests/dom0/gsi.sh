@@ -4,7 +4,7 @@
 # The GSI in sysfs, from privcmd, and of devices that have none.
 #
 # lab: main pvh pv
-# lab: nopin pvh
+# tier all: nopin pvh
 # mark: core
 
 here=$(dirname "$0")

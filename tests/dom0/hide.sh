@@ -4,6 +4,8 @@
 # The other ways to a claim: hide= at load, driver_override, a listed bridge above;
 # and who is refused.
 #
+# lab: main pv
+# tier all: main pvh
 # mark: core
 
 here=$(dirname "$0")

@@ -6,13 +6,15 @@
 # does, and all are as before when they are given back.
 #
 # lab: main pvh pv
-# lab: nopin pvh
 # lab: shared pvh
 # lab: shared pv cpus=2
-# lab: busreset pvh pv
-# lab: switch pvh pv
-# lab: nested pvh
-# lab: many pv
+# lab: busreset pv
+# lab: switch pv
+# tier all: nopin pvh
+# tier all: busreset pvh
+# tier all: switch pvh
+# tier all: nested pvh
+# tier all: many pv
 # mark: core
 
 here=$(dirname "$0")

@@ -4,9 +4,11 @@
 # What the administrator writes to reset_method is obeyed: a weaker method in place of FLR,
 # a power-state reset alone, none at all.
 #
-# lab: main pvh pv
-# lab: busreset pvh pv
+# lab: main pv
+# lab: busreset pv
 # lab: switch pv
+# tier all: main pvh
+# tier all: busreset pvh
 # mark: core
 
 here=$(dirname "$0")

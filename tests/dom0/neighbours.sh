@@ -4,9 +4,10 @@
 # A slot or bus reset that would reach a device of somebody else is refused, which the
 # neighbour doesn't notice: not in its registers, and not in its traffic.
 #
-# lab: shared pvh
 # lab: shared pv cpus=2
-# lab: nested pvh pv
+# lab: nested pv
+# tier all: shared pvh
+# tier all: nested pvh
 # mark: core
 
 here=$(dirname "$0")

@@ -4,8 +4,9 @@
 # A reset that reports success and resets nothing (by the knob of the test build) is seen:
 # the next rung is tried, and where there is none, the device is not called clean.
 #
-# lab: main pvh pv
-# lab: many pv
+# lab: main pv
+# tier all: main pvh
+# tier all: many pv
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}

@@ -5,8 +5,8 @@
 # which Xen refuses to hear; one whose neighbour is released before its locks are taken. And what
 # the toolstack is then told: the GSI ioctl, and the parameter strict_reset.
 #
-# lab: shared pvh
 # lab: shared pv cpus=2
+# tier all: shared pvh
 
 here=$(dirname "$0")
 PCIBACK_MODULE=${PCIBACK_FAULTS_MODULE:-/root/faults/rust_pciback.ko}
@@ -122,10 +122,13 @@ is_planned() {
 	[ "$(planned)" -gt 0 ]
 }
 
+# Long enough for what is looked at meanwhile.
+paused=$((SLOWER < 4 ? SLOWER : 4))
+
 # planned_reset ONE OTHER: both are claimed anew, and a reset of one is planned, and waits.
 planned_reset() {
 	# Others wait up to 10 s (PATIENCE in device/reservation.rs).
-	fault="pause_planned=$((2000 + 1200 * SLOWER))"
+	fault="pause_planned=$((2000 + 1200 * paused))"
 	again "$1" "$2"
 	dmesg -c >/dev/null
 	reset_errno "$1" >"$tmp/errno" &
@@ -163,7 +166,7 @@ claim_pauses() {
 # claimed_meanwhile ONE OTHER: a reset of one is asked for while the other is being claimed: it has
 # this driver then, but isn't claimed yet.
 claimed_meanwhile() {
-	fault="pause_claim=$((1000 + 500 * SLOWER))"
+	fault="pause_claim=$((1000 + 500 * paused))"
 	again "$1" "$2"
 	sysfs_write "$DRV/unbind" "$2"
 	dmesg -c >/dev/null

@@ -17,14 +17,14 @@ names what a test expects.
 
 A test belongs to the tier `test`, which must pass before a change is sent, unless it says
 
-    @pytest.mark.tier("all")                          takes minutes; make test-all
+    @pytest.mark.tier("all")                          takes minutes, or is rare; make test-all
     @pytest.mark.tier("debug")                        takes longer; make test-debug
     @pytest.mark.c_driver                             the C driver, for comparison; make test-all only
 
 A tier has what is in those before it. PCIBACK_TIER says which one is run.
 
-On each other kernel that the driver is for, some are run (tools/test-kernels), and of those that say
-`smoke` some more often:
+On each other kernel that the driver is for, some are run (tools/test-kernels), whatever tier they
+are in, and of those that say `smoke` some more often:
 
     @pytest.mark.core                                 what differs between kernels shows here
     @pytest.mark.smoke                                it loads, claims, resets and lets go
@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,10 +49,12 @@ from lab.libvirt import libvirtd
 from lab.machine import Dom0
 from lab.machine_spec import MachineSpec
 from lab.parts import Parts
-from lab.paths import ARM64, shown
+from lab.paths import ARM64, DEBUG, OTHER, shown
 
 TIERS = ("test", "all", "debug")
 TIER = os.environ.get("PCIBACK_TIER", "test")
+#: After which no test begins, so that a result is there before a CI's own limit. In seconds since 1970; 0: never.
+END = float(os.environ.get("PCIBACK_END") or 0)
 
 
 class Pool:
@@ -128,6 +131,9 @@ def is_in_tier(item: pytest.Item) -> bool:
     if item.get_closest_marker("c_driver"):
         # What that one does doesn't change with this project, and the debug kernels lack it.
         return TIER == "all"
+    if OTHER and not DEBUG and item.get_closest_marker("core"):
+        # These are for such kernels, in whatever tier.
+        return True
     marks = list(item.iter_markers("tier"))
     return all(TIERS.index(mark.args[0]) <= TIERS.index(TIER) for mark in marks)
 
@@ -144,6 +150,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return str(callspec.params.get("dom0", "")) if callspec else ""
 
     items.sort(key=kind_of)  # stable: the order within a spec is that of the files
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin no test with a machine when the time is over."""
+    if END and time.time() > END and "dom0" in getattr(item, "fixturenames", ()):
+        pytest.skip("the time is over (PCIBACK_MINUTES of tools/test): the machine is slow")
 
 
 @pytest.fixture(scope="session")

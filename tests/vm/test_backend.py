@@ -337,7 +337,7 @@ def test_real_addresses(dom0: Dom0, claimed: list[str]) -> None:
     wait_idle(dom0, nvme)
 
 
-@pytest.mark.dom0("shared", "pvh", xl=True)
+@pytest.mark.dom0("shared", "pvh", "pv", xl=True, seldom="pvh")
 @pytest.mark.klog_allow("reset_device: not reset", "given back by domain")
 def test_functions_of_one_card(dom0: Dom0, card: list[str], part: Parts) -> None:
     """One guest's functions are reset together when it ends. Those of two guests can't be: the one that is

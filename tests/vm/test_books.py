@@ -185,7 +185,7 @@ def leaving(dom0: Dom0, guest: PciBackend, bdf: str) -> None:
     wait_shown(dom0, bdf, "assignable", "no")
 
 
-@pytest.mark.dom0("slow", "pvh", xl=True)
+@pytest.mark.dom0("slow", "pvh", "pv", xl=True, seldom="pvh")
 @pytest.mark.klog_allow("is not given to a guest", "not ready")
 def test_what_is_leaving_is_for_nobody(dom0: Dom0, slow: tuple[str, str, FaultyDevice]) -> None:
     """While a device is being cleaned, it is not assignable, the GSI ioctl says to try again, and do_flr
@@ -219,7 +219,7 @@ def test_what_is_leaving_is_for_nobody(dom0: Dom0, slow: tuple[str, str, FaultyD
     assert shown(dom0, bdf, "state", "assignable") == ["clean", "yes"]
 
 
-@pytest.mark.dom0("slow", "pvh", xl=True)
+@pytest.mark.dom0("slow", "pvh", "pv", xl=True, seldom="pvh")
 @pytest.mark.klog_allow(
     "reset_device: no reset method", "given back by domain", "which may still reach it", "not ready"
 )
@@ -244,7 +244,7 @@ def test_a_slow_neighbour(dom0: Dom0, slow: tuple[str, str, FaultyDevice]) -> No
     dom0.check(f"echo {igb} >{DRIVER}/bind")
 
 
-@pytest.mark.dom0("slow", "pvh", xl=True)
+@pytest.mark.dom0("slow", "pvh", "pv", xl=True, seldom="pvh")
 @pytest.mark.klog_allow("not ready")
 def test_nobody_waits_for_the_end_of_another_guest(dom0: Dom0, slow: tuple[str, str, FaultyDevice]) -> None:
     """A toolstack closes a guest whose device takes long to be cleaned. Meanwhile libxl has another one reset."""
@@ -267,7 +267,7 @@ def test_nobody_waits_for_the_end_of_another_guest(dom0: Dom0, slow: tuple[str, 
 MARK = "INTERRUPT_LINE"
 
 
-@pytest.mark.dom0("shared", "pvh", "pv", xl=True)
+@pytest.mark.dom0("shared", "pvh", "pv", xl=True, seldom="pvh")
 @pytest.mark.klog_allow("reset_device: not reset", "given back by domain")
 def test_one_function_of_a_card_goes(dom0: Dom0, card: list[str]) -> None:
     """A guest gives one function back and goes on using the other, which is left alone. When that goes
@@ -294,7 +294,7 @@ def test_one_function_of_a_card_goes(dom0: Dom0, card: list[str]) -> None:
     assert dom0.check(f"setpci -s {two} {MARK}").strip() != "5a"
 
 
-@pytest.mark.dom0("shared", "pvh", xl=True)
+@pytest.mark.dom0("shared", "pvh", "pv", xl=True, seldom="pvh")
 @pytest.mark.klog_allow("reset_device: not reset", "given back by domain")
 def test_assigned_before_it_is_listed(dom0: Dom0, card: list[str], part: Parts) -> None:
     """The toolstack asks for the GSI, assigns the device, and lists it. From the question on no reset on behalf of

@@ -10,7 +10,7 @@ NAMED = ("0000:01:00.0", "0000:02:00.0")
 CMDLINE = f"lab.drivers=n rust_pciback.hide=({NAMED[0]})({NAMED[1]})"
 
 
-@pytest.mark.dom0("guest", "pvh", "pv", kernel=CMDLINE)
+@pytest.mark.dom0("guest", "pvh", "pv", kernel=CMDLINE, seldom="pvh")
 @pytest.mark.usefixtures("discard")
 def test_claim_at_boot(dom0: Dom0) -> None:
     """The module is where modprobe finds it; native drivers come later and leave its devices alone."""

@@ -33,6 +33,7 @@ def test_c_driver_cannot_claim_msix_in_pvh(dom0: Dom0) -> None:
 
 
 @pytest.mark.klog_allow("Setup of vPCI failed: -19", "DEVICE BUG", "FATAL", "Panic on CPU", "Manual reset required")
+@pytest.mark.tier("all")
 @pytest.mark.dom0("vfs")
 @pytest.mark.usefixtures("discard")
 def test_c_driver_and_a_vf_take_the_host_down(dom0: Dom0) -> None:

@@ -11,7 +11,7 @@ from lab.machine import Dom0
 from lab.pciback import FAULTS, load
 from lab.toolstack import INITIALISED, PciBackend, assignable, shown, wait_idle, wait_shown, wait_until
 
-IN_BOTH = pytest.mark.dom0("errors", "pvh", "pv", xl=True)
+IN_BOTH = pytest.mark.dom0("errors", "pvh", "pv", xl=True, seldom="pvh")
 EXPECTED = pytest.mark.klog_allow(r"AER:|PCIe Bus Error|error status/mask|\[12\] TLP|PCI Express error")
 #: Errors by the words that QEMU and the driver have for them.
 KINDS = {"POISON_TLP": "nonfatal", "DLP": "fatal"}
@@ -178,6 +178,7 @@ def test_a_recovery_that_fails_for_another(dom0: Dom0) -> None:
         dom0.check(f"echo {beside} >/sys/bus/pci/drivers_probe")
 
 
+@pytest.mark.tier("all")
 @pytest.mark.dom0("errors", "pvh", xl=True)
 @EXPECTED
 @pytest.mark.klog_allow("not restored after the reset of its link", "reset_device: notify by")
@@ -236,7 +237,7 @@ def test_resets_for_errors_have_an_end(dom0: Dom0, card: list[str]) -> None:
     wait_shown(dom0, erring, "state", "clean")
 
 
-@pytest.mark.dom0("errors", "pvh", xl=True)
+@IN_BOTH
 @EXPECTED
 @pytest.mark.klog_allow("is not exported")
 def test_a_failed_device_is_withheld(dom0: Dom0, card: list[str]) -> None:

@@ -93,7 +93,7 @@ def one_by_one(faults: Calls | Allocations, attempt: Callable[[int], bool]) -> s
 
 
 # Some 100 attempts (110 in a PV dom0, 83 in a PVH one), each of 3 to 10 seconds.
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(4800)
 @pytest.mark.dom0("main", "pvh", "pv", xl=True)
 @pytest.mark.parametrize("kind", [Calls, Allocations])
 def test_attach(dom0: Dom0, igb: str, kind: type[Calls | Allocations], figure: Callable[[str], None]) -> None:

@@ -57,13 +57,13 @@ def test_endpoints(dom0: Dom0, tmp_path: Path) -> None:
     compare(dom0, tmp_path)
 
 
-@pytest.mark.dom0("shared")
+@pytest.mark.dom0("shared", "pvh", "pv", seldom="pvh")
 def test_bridges(dom0: Dom0, tmp_path: Path) -> None:
     """Several functions, and devices behind a conventional bridge."""
     assert compare(dom0, tmp_path) >= 8
 
 
-@pytest.mark.dom0("switch")
+@pytest.mark.dom0("switch", "pvh", "pv", seldom="pvh")
 def test_switch(dom0: Dom0, tmp_path: Path) -> None:
     """Three bridges deep."""
     compare(dom0, tmp_path)

@@ -111,7 +111,7 @@ def test_surprise_removal(dom0: Dom0) -> None:
     unload(dom0)
 
 
-@pytest.mark.dom0("nested", "pvh", "pv")
+@pytest.mark.dom0("nested", "pvh", "pv", seldom="pvh")
 @pytest.mark.usefixtures("discard")
 def test_hotplug_below_a_reset_bus(dom0: Dom0) -> None:
     """A bus reset of a card with a switch: the switch's ports raise hot-plug interrupts on,

@@ -53,7 +53,7 @@ def works_again(dom0: Dom0, bdf: str) -> None:
 
 
 @pytest.mark.parametrize(("stub", "endpoint"), CASES, ids=lambda value: value.name)
-@pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True, seldom="pvh")
 @pytest.mark.klog_allow("unlocked secondary bus reset")
 @pytest.mark.usefixtures("libvirt")
 def test_nodedev(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
@@ -72,6 +72,7 @@ def test_nodedev(dom0: Dom0, stub: Stub, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("stub", [RUST, pytest.param(C, marks=pytest.mark.c_driver)], ids=lambda value: value.name)
+@pytest.mark.tier("all")
 @pytest.mark.dom0("guest", "pv", xl=True)
 @pytest.mark.usefixtures("libvirt")
 def test_managed(dom0: Dom0, stub: Stub) -> None:

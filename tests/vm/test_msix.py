@@ -26,6 +26,7 @@ IN_PVH = {
 }
 IN_PV = dict.fromkeys(IN_PVH, "msi-x")
 OFF = {name: f"{'intx' if 'nvme' in name else 'msi'} (no MSI-X: hold_msix=0)" for name in IN_PVH}
+SELDOM = pytest.mark.tier("all")
 
 
 def shown(dom0: Dom0, bdf: str) -> str:
@@ -70,15 +71,30 @@ def test_held_and_let_go(dom0: Dom0, part: Parts) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ("fail_errno=28 fail_physdev_op=13", "msi (no MSI-X: Xen maps no vector for dom0, error -28)"),
-        (
+        pytest.param(
+            "fail_errno=28 fail_physdev_op=13",
+            "msi (no MSI-X: Xen maps no vector for dom0, error -28)",
+            id="no-pirq",
+            marks=SELDOM,
+        ),
+        pytest.param(
             "fail_errno=61 fail_physdev_op=13",
             "msi (no MSI-X: Xen lost its table, remove the device and rescan the bus)",
+            id="lost",
         ),
-        ("fail_errno=38 fail_physdev_op=13", "msi (no MSI-X: this Xen can't give it)"),
-        ("fail_step=hold-msix", "msi (no MSI-X: Xen maps no vector for dom0, error -33)"),
+        pytest.param(
+            "fail_errno=38 fail_physdev_op=13",
+            "msi (no MSI-X: this Xen can't give it)",
+            id="old-xen",
+            marks=SELDOM,
+        ),
+        pytest.param(
+            "fail_step=hold-msix",
+            "msi (no MSI-X: Xen maps no vector for dom0, error -33)",
+            id="step",
+            marks=SELDOM,
+        ),
     ],
-    ids=["no-pirq", "lost", "old-xen", "step"],
 )
 def test_no_hold(dom0: Dom0, options: str, text: str) -> None:
     """Xen seems to refuse it: the claim goes on, guests have less, and the log says so."""

@@ -126,7 +126,7 @@ def test_methods_that_were_edited(dom0: Dom0, tool: str) -> None:
     unload(dom0)
 
 
-@pytest.mark.dom0("shared", "pvh", "pv")
+@pytest.mark.dom0("shared", "pvh", "pv", seldom="pvh")
 def test_claim_reset_release(dom0: Dom0, tool: str) -> None:
     """By one command each, with the neighbour of the same slot."""
     first, second = dom0.bdf("pair.0"), dom0.bdf("pair.1")
@@ -154,7 +154,7 @@ def test_claim_reset_release(dom0: Dom0, tool: str) -> None:
     unload(dom0)
 
 
-@pytest.mark.dom0("shared")
+@pytest.mark.dom0("shared", "pvh", "pv", seldom="pvh")
 def test_a_reset_that_is_blocked(dom0: Dom0, tool: str) -> None:
     """Says who is in the way, and what to do."""
     load(dom0)
@@ -214,7 +214,7 @@ def test_driverctl_is_respected(dom0: Dom0, tool: str) -> None:
     unload(dom0)
 
 
-@pytest.mark.dom0("main")
+@pytest.mark.dom0("main", "pvh", "pv", seldom="pvh")
 def test_watch(dom0: Dom0, tool: str) -> None:
     """Events come as they happen: unbind, bind, reset."""
     load(dom0)

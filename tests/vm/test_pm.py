@@ -27,7 +27,7 @@ def only_freezes(dom0: Dom0) -> Iterator[None]:
     dom0.check("echo none >/sys/power/pm_test; echo 20000 >/sys/power/pm_freeze_timeout")
 
 
-@pytest.mark.dom0("main", "pvh", "pv")
+@pytest.mark.dom0("main", "pvh", "pv", seldom="pvh")
 def test_idle_devices_sleep(dom0: Dom0) -> None:
     """Suspend to idle, all but the last part: the configuration is what it was, and resets work."""
     load(dom0)

@@ -20,7 +20,7 @@ from lab.paths import DOM0_TESTS, MODULE
 from lab.script import succeed
 
 #: Emulated, 50 cycles of loading take their time.
-SECONDS = 600
+SECONDS = 400
 
 
 def places(script: Path, word: str, default: list[str]) -> list[MachineSpec]:

@@ -13,7 +13,7 @@ from lab.pciback import DEVICES, DRIVER, give_back, works_by_msix
 from lab.stub import RUST, C, Stub, driver
 
 BUS = "/sys/bus/pci"
-IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True)
+IN_BOTH = pytest.mark.dom0("guest", "pvh", "pv", xl=True, seldom="pvh")
 #: In a PVH dom0 the C driver can claim no device that has both FLR and MSI-X.
 BY_RUST = [(RUST, IGB), (RUST, NVME), (RUST, E1000E)]
 CASES = [*BY_RUST, pytest.param(C, E1000E, marks=pytest.mark.c_driver)]

@@ -65,7 +65,7 @@ sysfs_write() {
 	printf '%s' "$2" >"$1"
 }
 
-# How many times as long as elsewhere things may take, in a kernel that watches all it does.
+# By what limits of time are multiplied: for a slow machine, or a debug kernel.
 SLOWER=$(sed -n 's/.*lab.slower=\([0-9]*\).*/\1/p' /proc/cmdline)
 SLOWER=${SLOWER:-1}
 

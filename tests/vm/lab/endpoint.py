@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from .guest import Guest, msi_enabled, msix_enabled
 from .machine import Dom0
-from .paths import SLOWER
 from .topology import NVME_TEXT
 from .until import until
 
@@ -44,7 +43,7 @@ class Endpoint:
         """Wait for it in dom0, with its own driver; returns what tells it from others."""
         bdf = dom0.bdf(self.name)
         there = f"{self._there(bdf)} >/dev/null 2>&1"
-        dom0.check(until(there, 30), 30 * SLOWER + 60)
+        dom0.check(until(there, 30), 90)
         return dom0.check(f"export PATH=$PATH:/run/lab; {_busybox(self._read(bdf))}").strip()
 
     def in_guest(self, guest: Guest) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from .guest import CMDLINE, Guest
 from .machine import CommandError, Dom0
+from .until import until
 
 VIRSH = "virsh --connect xen:///system"
 #: libvirtd does not start unless some CPU model that it knows has no feature which the host lacks. QEMU
@@ -27,8 +28,7 @@ def libvirtd(dom0: Dom0) -> Iterator[None]:
     dom0.check(f"{VIRSH} version")
     yield
     if dom0.alive:
-        gone = "for i in $(seq 300); do [ -d /proc/$pid ] || exit 0; sleep 0.1; done; exit 1"
-        dom0.check(f"pid=$(cat /run/libvirtd.pid); kill $pid; {gone}", 90)
+        dom0.check(f"pid=$(cat /run/libvirtd.pid); kill $pid; {until('[ ! -d /proc/$pid ]', 30)}", 90)
 
 
 def node_device(bdf: str) -> str:

@@ -188,6 +188,7 @@ class Dom0:
         # emulated clock slow, five times a second.
         kernel = (
             f"console={console} panic=1 quiet iommu=noaperture tsc=nowatchdog lab.slower={SLOWER}"
+            f"{' lab.watched' if DEBUG else ''}"
             f" {self.topology.kernel} {self._kernel} {CMDLINE}"
         )
         # By default Xen takes this processor's page tables for ones that Intel's IOMMU could share.
@@ -308,7 +309,7 @@ class Dom0:
         All that was said before is then in the log; returns the position after. (Xen may put a
         message of its own in the middle of the line: then another one is tried.)
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * SLOWER
         while time.monotonic() < deadline:
             token = f"lab: {text} #{next(_serial)}"
             mark = self.console.mark()

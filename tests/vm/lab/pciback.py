@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from .machine import Dom0
-from .paths import REPO, SLOWER
+from .paths import REPO
 from .until import until
 
 DRIVER = "/sys/bus/pci/drivers/pciback"
@@ -23,7 +23,7 @@ def load(dom0: Dom0, options: str = "", module: str = MODULE) -> None:
 
 def unload(dom0: Dom0, seconds: float = 30) -> None:
     """Unload it, which releases what is claimed."""
-    dom0.check("rmmod rust_pciback", seconds * SLOWER)
+    dom0.check("rmmod rust_pciback", seconds)
 
 
 def is_tested(dom0: Dom0) -> bool:

@@ -25,7 +25,7 @@ class Monitor:
     """A QMP connection on a socket that QEMU inherited the other end of."""
 
     #: QEMU answers at once, or it is stuck.
-    ANSWER = 30.0
+    ANSWER = 30.0 * SLOWER
 
     def __init__(self, sock: socket.socket) -> None:
         self._loop = asyncio.new_event_loop()
