@@ -155,7 +155,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin no test with a machine when the time is over."""
     if END and time.time() > END and "dom0" in getattr(item, "fixturenames", ()):
-        pytest.skip("the time is over (PCIBACK_MINUTES of tools/test): the machine is slow")
+        pytest.skip("the time is over (PCIBACK_MINUTES): the machine is slow")
 
 
 @pytest.fixture(scope="session")
