@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import pytest
@@ -45,6 +45,11 @@ GENERATORS = [
 ]
 #: The disk that holds root, where machine.py has it.
 ROOT_DISK = "0000:00:03.0"
+
+
+def boot(system: Installed, flavour: str = "pv", kernel: str = "") -> AbstractContextManager[Dom0]:
+    """Boot it. Packages are the same in any dom0, and in emulation a PVH one takes several times as long."""
+    return system.boot(machine(), flavour=flavour, kernel=kernel)
 
 
 class Card(NamedTuple):
@@ -143,10 +148,10 @@ def test_life(older: Installed, cards: dict[str, Card]) -> None:
     newest = older.releases[-1]
     claim_at_boot(older, "igb0", cards["igb0"])
     older.run(UPDATE)
-    with older.boot(machine()) as dom0:
+    with boot(older) as dom0:
         assert drivers(dom0) | NATIVE | {"igb0": "pciback"} == drivers(dom0)
         dom0.check(f"pcibackctl claim --boot {cards['nvme0'].bdf}", SLOW)
-    with older.boot(machine()) as dom0:
+    with boot(older) as dom0:
         assert drivers(dom0) | {"igb0": "pciback", "nvme0": "pciback", "e1000e0": "e1000e"} == drivers(dom0)
         # Before the native drivers: those never had the devices.
         assert not dom0.run(f"dmesg | grep -E '(igb|nvme) .*({cards['igb0'].bdf}|{cards['nvme0'].bdf})'").ok
@@ -163,12 +168,12 @@ def test_life(older: Installed, cards: dict[str, Card]) -> None:
             dom0.check(f"apt-get install -y --reinstall --no-install-recommends {files}", SLOW)
             assert driver(dom0, "igb0") == driver(dom0, "nvme0") == "pciback"
     older.select(newest)
-    with older.boot(machine()) as dom0:
+    with boot(older) as dom0:
         assert dom0.check("uname -r").strip() == newest
         assert driver(dom0, "igb0") == driver(dom0, "nvme0") == "pciback"
         dom0.check("apt-get purge -y 'rust-pciback*'", SLOW)
         assert not dom0.run(f"ls -d {STORE}").ok
-    with older.boot(machine()) as dom0:
+    with boot(older) as dom0:
         assert drivers(dom0) | NATIVE == drivers(dom0)
         assert not dom0.run("modinfo rust_pciback").ok
 
@@ -180,7 +185,7 @@ def test_refusals(installed: Installed, cards: dict[str, Card]) -> None:
         claim_at_boot(installed, name, cards[name])
     claim_at_boot(installed, "igb0", cards["igb0"]._replace(ids="8086:ffff"))
     installed.run(UPDATE)
-    with installed.boot(machine()) as dom0:
+    with boot(installed) as dom0:
         assert dom0.bdf("lab-disk") == ROOT_DISK
         said = claims_said(dom0)
         assert f"refuse {ROOT_DISK} {STORE}/root.conf: it holds the root file system" in said
@@ -205,7 +210,7 @@ def test_forced(installed: Installed, cards: dict[str, Card]) -> None:
         claim_at_boot(installed, name, cards[name])
     installed.write("/etc/modules-load.d/xen-pciback.conf", "xen-pciback\n")
     installed.run(UPDATE)
-    with installed.boot(machine()) as dom0:
+    with boot(installed) as dom0:
         assert driver(dom0, "display0") == "pciback"
         dom0.check(SETTLE, SLOW)
         assert {name: driver(dom0, name) for name in network} == network
@@ -221,7 +226,7 @@ def test_names_of_the_c_driver(installed: Installed, cards: dict[str, Card]) -> 
     installed.write("/etc/modules-load.d/xen-pciback.conf", "xen-pciback\n")
     claim_at_boot(installed, "e1000e0", cards["e1000e0"])
     installed.run(UPDATE)
-    with installed.boot(machine(), kernel=f"xen-pciback.hide=({igb})") as dom0:
+    with boot(installed, kernel=f"xen-pciback.hide=({igb})") as dom0:
         assert [driver(dom0, name) for name in NATIVE] == ["pciback"] * 3
         assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots").split() == sorted([igb, nvme, card])
         assert not dom0.run("grep -w xen_pciback /proc/modules").ok
@@ -270,7 +275,7 @@ def test_qubes_initramfs(installed: Installed, cards: dict[str, Card]) -> None:
     installed.write(f"{module}/claim.sh", QUBES_CLAIM)
     installed.run(UPDATE)
     assert "xen-pciback.ko" in installed.run(f"lsinitrd /boot/initrd.img-{installed.release}")
-    with installed.boot(machine()) as dom0:
+    with boot(installed) as dom0:
         dom0.check(SETTLE, SLOW)
         assert dom0.check("cat /sys/bus/pci/drivers/pciback/slots").split() == sorted(bdfs)
         assert [driver(dom0, name) for name in ("igb0", "e1000e0", "spare0")] == ["pciback"] * 3
@@ -284,7 +289,7 @@ def test_a_kernel_without_the_module(installed: Installed, cards: dict[str, Card
     card = cards["e1000e0"].bdf
     installed.write("/etc/modprobe.d/xen-pciback.conf", f"options xen-pciback hide=({card})\n")
     installed.select(installed.releases[0])
-    with installed.boot(machine()) as dom0:
+    with boot(installed) as dom0:
         assert drivers(dom0) | NATIVE == drivers(dom0)
         dom0.check(f"echo {card} >/sys/bus/pci/devices/{card}/driver/unbind")
         dom0.check("modprobe xen-pciback; grep -w xen_pciback /proc/modules")
@@ -305,13 +310,13 @@ def test_driverctl(installed: Installed, cards: dict[str, Card]) -> None:
         # After a rule of udev's a service does it.
         return dom0.run(until(f"readlink {path} | grep -q /pciback$", 300), 360).ok
 
-    with installed.boot(machine()) as dom0:
+    with boot(installed) as dom0:
         dom0.check(f"driverctl set-override {card} pciback", 120)
         assert driver(dom0, "e1000e0") == "pciback"
         assert dom0.check("driverctl list-overrides").split() == [card, "pciback"]
         explained = json.loads(dom0.check(f"pcibackctl --json explain {card}", SLOW))
         assert explained["devices"][0]["device"]["at_boot"]["by"] == "driverctl"
-    with installed.boot(machine()) as dom0:
+    with boot(installed) as dom0:
         assert is_claimed(dom0)
         dom0.check(SETTLE, SLOW)
         dom0.check(f"echo 1 >/sys/bus/pci/devices/{card}/remove && echo 1 >/sys/bus/pci/rescan", 120)
@@ -329,7 +334,7 @@ TESTS = "/usr/libexec/rust-pciback/tests/run"
 def test_as_on_hardware(installed: Installed, cards: dict[str, Card], figure: Callable[[str], None]) -> None:
     """The checks for real hardware, from the package: what they refuse, that they ask, and their report."""
     bdfs = [cards[name].bdf for name in NATIVE]
-    with installed.boot(machine()) as dom0:
+    with boot(installed, "pvh") as dom0:
         drivers_before = drivers(dom0)
         refused = {
             "ffff:00:00.0": "there is no device",
@@ -367,7 +372,7 @@ def test_as_on_hardware(installed: Installed, cards: dict[str, Card], figure: Ca
     # Nothing that is private, neither as it is nor as lspci writes it.
     assert mac not in report
     assert mac.replace(":", "-")[:8] not in report
-    with installed.boot(machine(), flavour="pv") as dom0:
+    with boot(installed) as dom0:
         drivers_before = drivers(dom0)
         dom0.check("rm /root/rust-pciback-report.txt")
         # Ended in the middle, it gives back what it has.
@@ -408,7 +413,7 @@ def test_time(installed: Installed, cards: dict[str, Card], figure: Callable[[st
     for name in claimed:
         claim_at_boot(installed, name, cards[name])
     installed.run(UPDATE)
-    with installed.boot(machine()) as dom0:
+    with boot(installed, "pvh" if installed.generator == "dracut" else "pv") as dom0:
         first, last = (
             float(line.split("]")[0].strip("[ "))
             for line in (

@@ -66,7 +66,7 @@ def give_back_all(dom0: Dom0, bdfs: list[str]) -> None:
 
 
 @pytest.mark.tier("all")
-@pytest.mark.dom0(sorted(TOPOLOGIES.keys() - FOR_ARM64))
+@pytest.mark.dom0(sorted(TOPOLOGIES.keys() - FOR_ARM64), "pv")
 def test_plans(dom0: Dom0, tool: str) -> None:
     """One device after the other is claimed; after each, all plans are the same, and so is what was foretold."""
     load(dom0)
@@ -85,8 +85,8 @@ def test_plans(dom0: Dom0, tool: str) -> None:
         unload(dom0)
 
 
-@pytest.mark.dom0("main", "pv")
-def test_plans_in_a_pv_dom0(dom0: Dom0, tool: str) -> None:
+@pytest.mark.dom0("main")
+def test_plans_in_a_pvh_dom0(dom0: Dom0, tool: str) -> None:
     """What is planned doesn't depend on the kind of dom0."""
     load(dom0)
     claimed = endpoints(dom0)

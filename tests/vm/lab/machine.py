@@ -204,7 +204,7 @@ class Dom0:
             xen += " ioapic_ack=old"
         vmlinuz, initramfs = KERNEL / "vmlinuz", KERNEL / "initrd"
         if self.system:
-            kernel += " root=/dev/vda rw"
+            kernel += f" root=/dev/vda rw systemd.default_timeout_start_sec={90 * SLOWER}"
             vmlinuz, initramfs = self.system.kernel, self.system.initramfs
         # Two processors take turns: each in a thread of its own, the machine freezes now and then,
         # without this module as well.
