@@ -413,6 +413,7 @@ def test_time(installed: Installed, cards: dict[str, Card], figure: Callable[[st
     for name in claimed:
         claim_at_boot(installed, name, cards[name])
     installed.run(UPDATE)
+    # One claim at boot is seen in a PVH dom0, too.
     with boot(installed, "pvh" if installed.generator == "dracut" else "pv") as dom0:
         first, last = (
             float(line.split("]")[0].strip("[ "))

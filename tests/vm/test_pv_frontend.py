@@ -77,8 +77,7 @@ def life(dom0: Dom0, stub: Stub, first: Endpoint, late: list[Endpoint], cmdline:
             go(guest, endpoint)
             stub.wait_idle(dom0, bdf[endpoint])
             stub.check_clean(dom0, bdf[endpoint])
-    unanswered = guest.run("dmesg | grep -B20 -A20 'pciback not responding'")
-    assert not unanswered.ok, unanswered.out
+    assert guest.run("! dmesg | grep 'pciback not responding'").ok, guest.check("dmesg")
     if stub is RUST:
         turn_mastering_on(dom0, guest, late[-1])
     guest.destroy()
