@@ -44,13 +44,19 @@ def reader(bdfs: list[str]) -> Loop:
 
 
 def race(dom0: Dom0, loops: list[Loop]) -> None:
-    """Run all at the same time, and once more if one hadn't the luck to print what it must."""
-    script = ["rm -f /run/race.*", "trap 'kill 0' TERM"]
-    for loop in loops:
-        script.append(
-            f"(end=$(($(cut -d. -f1 /proc/uptime) + {SECONDS}));"
-            f"while [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do {loop.command}; done >/run/race.{loop.name} 2>&1) &"
-        )
+    """Run all at the same time, and once more if one hadn't the luck to print what it must.
+
+    The first ends after its time, the others when the first has ended.
+    """
+    first, *others = loops
+    script = [
+        "rm -f /run/race.*; trap 'kill 0' TERM",
+        f"(end=$(($(cut -d. -f1 /proc/uptime) + {SECONDS}));"
+        f"while [ $(cut -d. -f1 /proc/uptime) -lt $end ]; do {first.command}; done >/run/race.{first.name} 2>&1;"
+        "touch /run/race.over) &",
+    ]
+    for loop in others:
+        script.append(f"(until [ -e /run/race.over ]; do {loop.command}; done >/run/race.{loop.name} 2>&1) &")
     script.append("wait")
     missing = {loop.name: loop.must for loop in loops}
     for _ in range(ROUNDS):
@@ -135,7 +141,11 @@ def test_resets_and_unloading(dom0: Dom0) -> None:
     one, two = dom0.bdf("pair.0"), dom0.bdf("pair.1")
     for bdf in (one, two):
         dom0.check(f"echo {bdf} >{DEVICES}/{bdf}/driver/unbind")
-    load = f"insmod /root/rust_pciback.ko 'hide=({one})({two})' && usleep 300000; rmmod rust_pciback; echo $?"
+    resets = f"$(cat /run/race.resets 2>/dev/null | grep -c '^{FINE}$')"
+    load = (
+        f"before={resets}; insmod /root/rust_pciback.ko 'hide=({one})({two})' &&"
+        f"({until(f'[ {resets} -gt $before ]', 20)}); rmmod rust_pciback; echo $?"
+    )
     quiet = f"[ -e {DRIVER}/reset_device ] || exit 0"
     loops = [
         Loop("module", load, {"0"}, {"0"}),
