@@ -142,10 +142,11 @@ class Guest:
         """Wait for the guest's word, or for its end."""
         up = f"grep -q '^guest: ready' {self._console}"
         lives = f"xl domid {self.name} >/dev/null 2>&1"
-        script = until(f"{{ {up} || {{ {lives} || sleep 2; false; }}; }}", self.BOOT, 0.5)
+        script = until(f"{{ {up} || {{ {lives} || exit 1; false; }}; }}", self.BOOT, 0.5)
         try:
             if not self.dom0.run(script, self.BOOT).ok:
-                raise GuestError(f"{self.name} did not come up:\n{self.log()[-2000:]}\n{self.emulator_log()}")
+                said = f"{self.log()[-2000:]}\n{self.toolstack_log()}\n{self.emulator_log()}"
+                raise GuestError(f"{self.name} did not come up:\n{said}")
             self._find()
         finally:
             self.keep_log()
@@ -283,6 +284,10 @@ class Guest:
     def log(self) -> str:
         """What it said on its console."""
         return self.dom0.run(f"cat {self._console}").out
+
+    def toolstack_log(self) -> str:
+        """What the xl said that restarts it."""
+        return self.dom0.run(f"cat /var/log/xen/xl-{self.name}.log").out
 
     def emulator_log(self) -> str:
         """What its device model said."""
