@@ -83,7 +83,8 @@ def test_a_line_that_dom0_has_too(dom0: Dom0, irq: str, figure: Callable[[str], 
     guest = Guest(dom0, "pv", [bdf], cmdline="pci=nomsi", kind="pv", cold=False).create()
     slot = NVME.in_guest(guest)
     assert f"{bdf}:on:acking:" in dom0.check(f"cat {DRIVER}/irq_handlers")
-    assert taken(dom0, bdf) > 0
+    interrupts = "cat /proc/interrupts; dmesg | tail -20"
+    assert taken(dom0, bdf) > 0, f"guest:\n{guest.check(interrupts)}\ndom0:\n{dom0.check(interrupts)}"
     before, begun = nobodys(dom0, irq), taken(dom0, bdf)
     read(guest, slot)
     after, handled = nobodys(dom0, irq), taken(dom0, bdf) - begun
