@@ -112,8 +112,10 @@ def test_a_reset_is_over_before_dom0_sleeps(dom0: Dom0) -> None:
         other.revive()
         wait_until(dom0, "[ -s /root/errno ]")
         assert dom0.check("cat /root/errno") == "0\n"
+        one.after_flr, other.after_flr = other.after_flr, None
+        one, other = other, one
     else:
-        pytest.fail("the worker is always first")
+        pytest.fail("no worker had the device that dies")
     assert (one.resets, other.resets) == (resets[0] + 1, resets[1] + 1)
     assert dom0.check(SLEEP) == f"{EBUSY}\n"
     said = dom0.check("dmesg")
