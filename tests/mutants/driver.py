@@ -129,8 +129,9 @@ class Lab:
 
 
 def is_said(line: str) -> bool:
-    """Whether a line of pytest's is of what the host said or did, which is looked at after each test."""
-    return line.startswith("ERROR") and any(words in line for words in ("unexpected on the console", "the host died"))
+    """Whether a line of pytest's is of what is looked at after each test: what the host said or did, and parts."""
+    said = ("unexpected on the console", "the host died", "a part failed")
+    return line.startswith("ERROR") and any(words in line for words in said)
 
 
 def rows(text: str) -> list[list[str]]:

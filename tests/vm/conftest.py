@@ -206,7 +206,7 @@ def part(dom0: Dom0) -> Iterator[Parts]:
     parts = Parts(lambda: dom0.alive)
     yield parts
     if parts.failed:
-        pytest.fail("\n".join(parts.failed), pytrace=False)
+        pytest.fail("a part failed: " + "\n".join(parts.failed), pytrace=False)
 
 
 @pytest.fixture
