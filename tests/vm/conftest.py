@@ -9,6 +9,10 @@ A test names its machine with a mark, and gets it as the fixture `dom0`:
     @pytest.mark.dom0(["main", "vfs"])                run it with each of these topologies
     @pytest.mark.dom0("vfs", "pvh", "pv", seldom="pvh")
                                                       in that flavour in the tier `all` only
+    @pytest.mark.dom0("none", "bare")                 without Xen
+
+Topologies are in lab/topology.py, by named devices: a test never writes an address. `kernel` and `xen`
+are options for their command lines.
 
 Tests of one spec of machine share it and run in one worker, so each must leave it
 as it was; after one that fails the next gets a new machine. After every test the
