@@ -41,9 +41,14 @@ def same_line(dom0: Dom0) -> bool:
     return len({dom0.check(f"cat {DEVICES}/{bdf}/gsi") for bdf in cards}) == 1
 
 
+def count_of(irq: str) -> str:
+    """A command that prints how many interrupts of the line dom0 has had."""
+    return f"sed -n 's/^ *{irq}: *\\([0-9]*\\).*/\\1/p' /proc/interrupts"
+
+
 def counted(dom0: Dom0, irq: str) -> int:
-    """How many interrupts of the line dom0 has had."""
-    return int(dom0.check(f"sed -n 's/^ *{irq}: *\\([0-9]*\\).*/\\1/p' /proc/interrupts"))
+    """How many that are by now."""
+    return int(dom0.check(count_of(irq)))
 
 
 def last_unhandled(dom0: Dom0, irq: str) -> int:
@@ -72,9 +77,7 @@ def read(guest: Guest, slot: str) -> None:
 def card_works(dom0: Dom0, irq: str) -> None:
     """dom0's card sends something and gets an interrupt for it."""
     name = dom0.check(f"ls {DEVICES}/{dom0.bdf('line0')}/net").strip()
-    sent = (
-        f"cat /sys/class/net/{name}/statistics/tx_packets; sed -n 's/^ *{irq}: *\\([0-9]*\\).*/\\1/p' /proc/interrupts"
-    )
+    sent = f"cat /sys/class/net/{name}/statistics/tx_packets; {count_of(irq)}"
     before = [int(number) for number in dom0.check(sent).split()]
     # Debug kernels have no IPv6. Nobody answers, but asks have been sent.
     dom0.check(f"ip link set {name} down; ip link set {name} up; ip addr replace 192.0.2.1/24 dev {name}")
