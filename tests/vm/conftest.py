@@ -6,6 +6,8 @@ A test names its machine with a mark, and gets it as the fixture `dom0`:
     @pytest.mark.dom0("main")                         a PVH dom0
     @pytest.mark.dom0("vfs", "pvh", "pv")             run it in each flavour
     @pytest.mark.dom0("main", xl=True, fresh=True)    with the toolstack; not a used one
+    @pytest.mark.dom0("main", "pvh", "pv", fresh="pvh")
+                                                      not a used one in that flavour
     @pytest.mark.dom0(["main", "vfs"])                run it with each of these topologies
     @pytest.mark.dom0("vfs", "pvh", "pv", seldom="pvh")
                                                       in that flavour in the tier `all` only
@@ -173,7 +175,8 @@ def _pool() -> Iterator[Pool]:
 def dom0(request: pytest.FixtureRequest, _pool: Pool) -> Iterator[Dom0]:
     """The machine that the test's mark asks for, watched while the test runs."""
     mark = request.node.get_closest_marker("dom0")
-    machine = _pool.get(request.param, mark is not None and mark.kwargs.get("fresh", False))
+    fresh = mark is not None and mark.kwargs.get("fresh")
+    machine = _pool.get(request.param, fresh is True or fresh == request.param.flavour)
     start = machine.sync_console(f"begin {request.node.name}")
     yield machine
     allowed = [regex for found in request.node.iter_markers("klog_allow") for regex in found.args]

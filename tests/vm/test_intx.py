@@ -22,7 +22,7 @@ READS = 2000
 def irq(dom0: Dom0) -> Iterator[str]:
     """dom0's interrupt of the disk's line, which a network card of dom0 has a handler for.
 
-    The machine must be a fresh one: Xen gives a PVH dom0 no line on which a device was claimed before
+    A PVH dom0 must be a fresh one: Xen gives a PVH dom0 no line on which a device was claimed before
     (Documentation/admin-guide.md, "A driver of a PVH dom0 gets no interrupts").
     """
     dom0.check("modprobe e1000")
@@ -87,7 +87,7 @@ def card_works(dom0: Dom0, irq: str) -> None:
     dom0.check(until(changed, 30), 60)
 
 
-@pytest.mark.dom0("guest", "pvh", "pv", xl=True, fresh=True)
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True, fresh="pvh")
 def test_a_line_that_dom0_has_too(dom0: Dom0, irq: str, figure: Callable[[str], None]) -> None:
     """dom0 takes the guest's interrupts for the guest's. Without that they are nobody's, and of 100,000 such the
     kernel would turn the line off."""
@@ -124,7 +124,7 @@ def test_a_line_that_dom0_has_too(dom0: Dom0, irq: str, figure: Callable[[str], 
     RUST.unload(dom0)
 
 
-@pytest.mark.dom0("guest", "pvh", "pv", xl=True, fresh=True)
+@pytest.mark.dom0("guest", "pvh", "pv", xl=True, fresh="pvh")
 def test_a_storm(dom0: Dom0, irq: str) -> None:
     """Interrupts that come too fast (for this test build): the device loses its pin, dom0 not its card's line."""
     if DEBUG and dom0.flavour == "pvh":

@@ -141,7 +141,9 @@ class Guest:
     def _wait_ready(self, began: float) -> None:
         """Wait for the guest's word, or for its end."""
         up = f"grep -q '^guest: ready' {self._console}"
-        lives = f"xl domid {self.name} >/dev/null 2>&1"
+        asked = f"xl domid {self.name} >/dev/null 2>&1"
+        # Once is not enough: xl has failed once for a guest that went on to be ready.
+        lives = f"{{ {asked} || {asked}; }}"
         script = until(f"{{ {up} || {{ {lives} || exit 1; false; }}; }}", self.BOOT, 0.5)
         try:
             if not self.dom0.run(script, self.BOOT).ok:
