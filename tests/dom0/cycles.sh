@@ -34,10 +34,10 @@ pages() {
 
 # flat WHAT COMMAND...: it succeeds $CYCLES times, and the same memory is in use afterwards. Others
 # change the slab objects by some kB, and the pages with the threads of work queues: what grows
-# three times in a row is a leak. 50 leaks of less than 200 bytes aren't noticed (1,000, as in
-# test_soak.py, are more than 8 kB). A kernel that watches its memory frees late, and says itself what has leaked. In a
-# whole system other programs take memory meanwhile (OTHERS_KB); what is seen there is a leak of
-# more than a tenth of the module at each load.
+# three times in a row is a leak. 50 leaks of less than 200 bytes may go unnoticed; 1,000, as in
+# test_soak.py, are more than 8 kB. A kernel that watches its memory frees late, and says itself
+# what has leaked. In a whole system other programs take memory meanwhile (OTHERS_KB); what is seen
+# there is a leak of more than a tenth of the module at each load.
 flat() {
 	what=$1
 	shift
